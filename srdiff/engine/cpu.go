@@ -1,0 +1,40 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"golang.org/x/sys/cpu"
+)
+
+// CPUFeatures lists the vector instructions that the engines can use and this processor has, such as "AVX2".
+func CPUFeatures() []string {
+	var features []string
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{
+		{"AVX2", cpu.X86.HasAVX2},
+		{"FMA", cpu.X86.HasFMA},
+		{"AVX-512", cpu.X86.HasAVX512F},
+		{"NEON", cpu.ARM64.HasASIMD},
+	} {
+		if f.has {
+			features = append(features, f.name)
+		}
+	}
+	return features
+}
+
+// simd says in words whether the go engine's matrix products use vector instructions here, and what to do if not.
+func simd() string {
+	switch {
+	case !builtWithSIMD:
+		return "without vector instructions (build with GOEXPERIMENT=simd: it is some 5 times faster)"
+	case cpu.X86.HasAVX512F:
+		return "with AVX-512"
+	case cpu.X86.HasAVX2:
+		return "with AVX2"
+	default:
+		return "without vector instructions (this processor has no AVX2)"
+	}
+}

@@ -1,0 +1,74 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/google/renameio/v2"
+)
+
+// metricsFile writes training progress as JSON, one line a step: a listener of Train.
+type metricsFile struct {
+	file *os.File
+	w    *bufio.Writer
+	err  error // the first that happened; the lines after it are lost, training is not
+}
+
+// openMetrics opens the file for the steps after the given one. Lines of later steps, from a run that was not saved
+// before it died, are dropped.
+func openMetrics(path string, step int) (*metricsFile, error) {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the metrics: %w", err)
+	}
+	var kept []byte
+	for line := range bytes.Lines(old) {
+		var p Progress
+		if json.Unmarshal(line, &p) == nil && p.Step <= step {
+			kept = append(kept, line...)
+		}
+	}
+	if err := renameio.WriteFile(path, kept, 0o644); err != nil {
+		return nil, fmt.Errorf("writing the metrics: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("writing the metrics: %w", err)
+	}
+	return &metricsFile{file: file, w: bufio.NewWriter(file)}, nil
+}
+
+// write is the listener. Lines reach the disk when the model does.
+func (m *metricsFile) write(p Progress) {
+	line, err := json.Marshal(p)
+	if err == nil {
+		_, err = m.w.Write(append(line, '\n'))
+	}
+	if err == nil && p.Saved {
+		err = m.w.Flush()
+	}
+	m.note(err)
+}
+
+// close writes what is left and reports the first error of all.
+func (m *metricsFile) close() error {
+	m.note(m.w.Flush())
+	m.note(m.file.Close())
+	if m.err != nil {
+		return fmt.Errorf("writing the metrics: %w", m.err)
+	}
+	return nil
+}
+
+func (m *metricsFile) note(err error) {
+	if m.err == nil {
+		m.err = err
+	}
+}

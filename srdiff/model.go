@@ -1,0 +1,244 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/checkpoint"
+)
+
+// Model is a network with its weights, on an engine. It is for one goroutine at a time.
+type Model struct {
+	Config Config // with its defaults filled in
+	Step   int    // how many training steps its weights have seen
+
+	backend    compute.Backend
+	schedule   *Schedule
+	store      *model.Store // the weights; while and after training, the optimizer's state too
+	start      *Exec        // the programs of Sample
+	reverse    *model.Exec
+	noiseError *model.Exec // the program of NoiseError
+}
+
+// NewModel makes a network with first weights that follow from config.Seed. It returns an error when the configuration is
+// not valid.
+func NewModel(backend compute.Backend, config Config) (*Model, error) {
+	m, err := emptyModel(backend, config)
+	if err != nil {
+		return nil, err
+	}
+	return m, newWeights(m.store, m.Config.BaseChannels, m.Config.Seed)
+}
+
+// emptyModel makes a model whose weights are still to be put in its store.
+func emptyModel(backend compute.Backend, config Config) (*Model, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Model{Config: config.WithDefaults(), backend: backend, store: model.NewStore()}
+	var err error
+	if m.schedule, err = m.Config.Schedule(); err != nil {
+		return nil, err
+	}
+	return m, m.newSampler()
+}
+
+// Schedule returns the model's noise schedule.
+func (m *Model) Schedule() *Schedule { return m.schedule }
+
+// NumParameters returns how many numbers the network's weights are: 467,747 for the tutorial's 32 base channels.
+func (m *Model) NumParameters() int {
+	n := 0
+	for _, p := range unetParameters(m.Config.BaseChannels) {
+		n += shapes.Make(dtypes.Float32, p.dims...).Size()
+	}
+	return n
+}
+
+const (
+	architecture = "tutorial-unet"
+	prediction   = "eps"
+	metadataKey  = "srdiff"
+)
+
+// metadata is what a model file says about itself, as JSON under the key "srdiff".
+type metadata struct {
+	Architecture string `json:"architecture"`
+	Prediction   string `json:"prediction"`
+	Step         int    `json:"step"`
+	Config       Config `json:"config"`
+}
+
+// Save writes the weights as a safetensors file with the names and layouts of the tutorial's PyTorch state_dict, and the
+// configuration as metadata. The file is written whole or not at all.
+func (m *Model) Save(path string) error {
+	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
+	for _, p := range unetParameters(m.Config.BaseChannels) {
+		value, err := m.store.GetVariable(p.path()).Value()
+		if err != nil {
+			return fmt.Errorf("saving weight %s: %w", p.name, err)
+		}
+		if file.Tensors[p.name], err = p.toTorch(value); err != nil {
+			return fmt.Errorf("saving weight %s: %w", p.name, err)
+		}
+	}
+	return m.write(path, file)
+}
+
+// write adds the metadata to a file and writes it.
+func (m *Model) write(path string, file checkpoint.File) error {
+	about, err := json.Marshal(metadata{architecture, prediction, m.Step, m.Config})
+	if err != nil {
+		return err
+	}
+	file.Metadata = map[string]string{"format": "pt", metadataKey: string(about)}
+	return checkpoint.Write(path, file)
+}
+
+// Load reads a model file: one that Save wrote, or the tutorial's network saved straight from PyTorch, which has no
+// metadata: then the configuration is the tutorial's, with the base channels read off the shapes.
+//
+// A file that is missing, cut short, or does not fit is an error that says what differs.
+func Load(backend compute.Backend, path string) (*Model, error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	about, err := readMetadata(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m, err := emptyModel(backend, about.Config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m.Step = about.Step
+	if err := m.setWeights(file); err != nil {
+		return nil, fmt.Errorf("%s does not fit: %w", path, err)
+	}
+	return m, nil
+}
+
+// readMetadata returns what the file says about itself, or the tutorial's settings when it says nothing.
+func readMetadata(file checkpoint.File) (metadata, error) {
+	text, ok := file.Metadata[metadataKey]
+	if !ok {
+		first := file.Tensors["enc1.0.weight"]
+		if first == nil || first.Rank() != 4 {
+			return metadata{}, errors.New("not a model of the tutorial's network: it has no weight enc1.0.weight")
+		}
+		return metadata{Config: Config{BaseChannels: first.Shape().Dimensions[0]}}, nil
+	}
+	var about metadata
+	if err := json.Unmarshal([]byte(text), &about); err != nil {
+		return metadata{}, fmt.Errorf("its metadata cannot be read: %w", err)
+	}
+	switch {
+	case about.Architecture != architecture:
+		return metadata{}, fmt.Errorf("its architecture is %q: want %q", about.Architecture, architecture)
+	case about.Prediction != prediction:
+		return metadata{}, fmt.Errorf("it predicts %q: want %q", about.Prediction, prediction)
+	case about.Step < 0:
+		return metadata{}, fmt.Errorf("its training step is %d: want 0 or more", about.Step)
+	}
+	return about, nil
+}
+
+// setWeights puts the tensors of a file, named and laid out as in PyTorch, in the store.
+func (m *Model) setWeights(file checkpoint.File) error {
+	parameters := unetParameters(m.Config.BaseChannels)
+	for _, p := range parameters {
+		t := file.Tensors[p.name]
+		if t == nil {
+			return fmt.Errorf("weight %s is missing", p.name)
+		}
+		if want := shapes.Make(dtypes.Float32, p.torchDims()...); !t.Shape().Equal(want) {
+			return fmt.Errorf("weight %s is %s: want %s", p.name, t.Shape(), want)
+		}
+		value, err := p.fromTorch(t)
+		if err != nil {
+			return fmt.Errorf("weight %s: %w", p.name, err)
+		}
+		if _, err := m.store.CreateVariable(p.path(), value); err != nil {
+			return fmt.Errorf("weight %s: %w", p.name, err)
+		}
+	}
+	if len(file.Tensors) > len(parameters) {
+		var unknown []string
+		for name := range file.Tensors {
+			if !slices.ContainsFunc(parameters, func(p parameter) bool { return p.name == name }) {
+				unknown = append(unknown, name)
+			}
+		}
+		slices.Sort(unknown)
+		return fmt.Errorf("the network has no weight %s", strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
+// toTorch lays a weight of this network out as PyTorch has it.
+func (p parameter) toTorch(value *tensors.Tensor) (*tensors.Tensor, error) {
+	axes := make([]int, len(p.torchAxes))
+	for here, there := range p.torchAxes {
+		axes[there] = here
+	}
+	return transpose(value, axes)
+}
+
+// fromTorch is toTorch backward. Values that are not finite are refused.
+func (p parameter) fromTorch(value *tensors.Tensor) (*tensors.Tensor, error) {
+	finite := true
+	err := tensors.ConstFlatData(value, func(flat []float32) {
+		for _, v := range flat {
+			finite = finite && !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !finite {
+		return nil, errors.New("it holds values that are not finite numbers: the training that made it diverged")
+	}
+	return transpose(value, p.torchAxes)
+}
+
+// transpose returns a float32 tensor whose axis i is the old one's axis axes[i].
+func transpose(t *tensors.Tensor, axes []int) (*tensors.Tensor, error) {
+	old, err := tensors.CopyFlatData[float32](t)
+	if err != nil {
+		return nil, err
+	}
+	strides := t.LayoutStrides()
+	dims := make([]int, len(axes))
+	for i, axis := range axes {
+		dims[i] = t.Shape().Dimensions[axis]
+	}
+	values := make([]float32, len(old))
+	index := make([]int, len(axes)) // of values, counted up like an odometer
+	for n := range values {
+		from := 0
+		for i, axis := range axes {
+			from += index[i] * strides[axis]
+		}
+		values[n] = old[from]
+		for i := len(index) - 1; i >= 0; i-- {
+			if index[i]++; index[i] < dims[i] {
+				break
+			}
+			index[i] = 0
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...), nil
+}

@@ -1,0 +1,171 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// inputChannels is what the network's first layer sees: x_t, the condition y and the time, 3 + 3 + 1.
+const inputChannels = 7
+
+// EpsTheta is the noise predictor eps_theta(x_t, t, y): the U-Net on x_t, y and the time stacked as channels.
+//
+// xt and y are [batch, height, width, 3], height and width multiples of 4; t is an integer in 0..timesteps-1, [batch] or a
+// scalar for all.
+// The result has the shape of xt. Channels is Config.BaseChannels, scope is where the weights are.
+func EpsTheta(scope *model.Scope, channels int, xt, y, t *Node, timesteps int) *Node {
+	time := TimeChannel(xt, t, timesteps)
+	return UNet(scope, channels, Concatenate([]*Node{xt, y, time}, -1))
+}
+
+// UNet is the tutorial's network, layer by layer and with its names (C = channels):
+//
+//	enc1        7 -> C                       height     x width       --------.
+//	enc2        C -> 2C    after max-pool 2  height/2   x width/2     ----.   |
+//	bottleneck 2C -> 4C    after max-pool 2  height/4   x width/4         |   | skips
+//	upconv2    4C -> 2C                      height/2   x width/2         |   |
+//	dec2       4C -> 2C    of [upconv2, enc2]                         <---'   |
+//	upconv1    2C -> C                       height     x width               |
+//	dec1       2C -> C     of [upconv1, enc1]                         <-------'
+//	out         C -> 3     1x1
+//
+// x is [batch, height, width, 7]; the result is [batch, height, width, 3].
+func UNet(scope *model.Scope, channels int, x *Node) *Node {
+	size := x.Shape().Dimensions
+	x.AssertDims(size[0], size[1], size[2], inputChannels)
+	enc1 := block(scope.In("enc1"), x, channels)                 // [batch, height, width, C]
+	enc2 := block(scope.In("enc2"), maxPool(enc1), 2*channels)   // [batch, height/2, width/2, 2C]
+	x = block(scope.In("bottleneck"), maxPool(enc2), 4*channels) // [batch, height/4, width/4, 4C]
+	x = Concatenate([]*Node{upConv(scope.In("upconv2"), x, 2*channels), enc2}, -1)
+	x = block(scope.In("dec2"), x, 2*channels) // [batch, height/2, width/2, 2C]
+	x = Concatenate([]*Node{upConv(scope.In("upconv1"), x, channels), enc1}, -1)
+	x = block(scope.In("dec1"), x, channels) // [batch, height, width, C]
+	return conv(scope.In("out"), x, 3, 1)
+}
+
+// block is two 3x3 convolutions, each with a ReLU. Its layers are numbered as in torch's Sequential, where the ReLUs
+// count too.
+func block(scope *model.Scope, x *Node, channels int) *Node {
+	x = activation.Relu(conv(scope.In("0"), x, channels, 3))
+	return activation.Relu(conv(scope.In("2"), x, channels, 3))
+}
+
+// conv is a convolution with a square kernel, stride 1, zero padding that keeps the size, and a bias.
+func conv(scope *model.Scope, x *Node, channels, kernel int) *Node {
+	in := x.Shape().Dimensions[3]
+	w := weight(scope, x.Graph(), "weight", kernel, kernel, in, channels)
+	b := weight(scope, x.Graph(), "bias", channels)
+	return Add(convolve(x, w), Reshape(b, 1, 1, 1, channels))
+}
+
+// upConv doubles height and width: a transposed convolution with kernel 2 and stride 2. Every input pixel becomes 2x2
+// output pixels that no other reaches, so it is a product of channels followed by an interleaving of pixels.
+func upConv(scope *model.Scope, x *Node, channels int) *Node {
+	d := x.Shape().Dimensions
+	batch, height, width, in := d[0], d[1], d[2], d[3]
+	w := weight(scope, x.Graph(), "weight", in, 2, 2, channels)
+	b := weight(scope, x.Graph(), "bias", channels)
+	x = Dot(Reshape(x, batch*height*width, in), Reshape(w, in, 4*channels)).Product()
+	x = TransposeAllDims(Reshape(x, batch, height, width, 2, 2, channels), 0, 1, 3, 2, 4, 5)
+	return Add(Reshape(x, batch, 2*height, 2*width, channels), Reshape(b, 1, 1, 1, channels))
+}
+
+// maxPool halves height and width, keeping the greatest of each 2x2 pixels.
+func maxPool(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return ReduceMax(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
+}
+
+// weight is a trainable variable of the scope as a node of the graph.
+func weight(scope *model.Scope, g *Graph, name string, dims ...int) *Node {
+	return scope.VariableWithShape(name, shapes.Make(dtypes.Float32, dims...)).NodeValue(g)
+}
+
+// parameter describes one weight of the network: its name in the tutorial's PyTorch state_dict, its dimensions here and
+// there, and the bound of its first values.
+type parameter struct {
+	name string
+	dims []int // here: a kernel is [height, width, in, out], an upconv's is [in, 2, 2, out]
+	// torchAxes says which of torch's axes each axis here is: torch's kernel is [out, in, height, width], an upconv's is
+	// [in, out, 2, 2]. Biases are the same.
+	torchAxes []int
+	bound     float64
+}
+
+// unetParameters lists the weights of UNet in the order of its layers.
+func unetParameters(channels int) []parameter {
+	var list []parameter
+	add := func(layer string, fanIn, out int, dims, torchAxes []int) {
+		// torch's default for convolutions: uniform in +-1/sqrt(fan in), for weights and biases alike.
+		bound := 1 / math.Sqrt(float64(fanIn))
+		list = append(list,
+			parameter{layer + ".weight", dims, torchAxes, bound},
+			parameter{layer + ".bias", []int{out}, []int{0}, bound})
+	}
+	conv := func(layer string, in, out, kernel int) {
+		add(layer, in*kernel*kernel, out, []int{kernel, kernel, in, out}, []int{2, 3, 1, 0})
+	}
+	block := func(layer string, in, out int) {
+		conv(layer+".0", in, out, 3)
+		conv(layer+".2", out, out, 3)
+	}
+	upConv := func(layer string, in, out int) { // torch counts a transposed convolution's fan-in over its outputs
+		add(layer, out*2*2, out, []int{in, 2, 2, out}, []int{0, 2, 3, 1})
+	}
+	c := channels
+	block("enc1", inputChannels, c)
+	block("enc2", c, 2*c)
+	block("bottleneck", 2*c, 4*c)
+	upConv("upconv2", 4*c, 2*c)
+	block("dec2", 4*c, 2*c)
+	upConv("upconv1", 2*c, c)
+	block("dec1", 2*c, c)
+	conv("out", c, 3, 1)
+	return list
+}
+
+// torchDims returns the parameter's dimensions in PyTorch.
+func (p parameter) torchDims() []int {
+	dims := make([]int, len(p.dims))
+	for here, there := range p.torchAxes {
+		dims[there] = p.dims[here]
+	}
+	return dims
+}
+
+// weightsScope is where the network's weights are in a store; optimizer state and the random state lie beside it.
+const weightsScope = "unet"
+
+// network returns the scope of the network's weights.
+func network(root *model.Scope) *model.Scope { return root.In("%s", weightsScope) }
+
+// path is where the parameter is in a store: torch's dots are scopes here.
+func (p parameter) path() string {
+	return "/" + weightsScope + "/" + strings.ReplaceAll(p.name, ".", "/")
+}
+
+// newWeights fills a store with first weights that follow from the seed alone, the same on every engine.
+func newWeights(store *model.Store, channels int, seed int64) error {
+	rng := rand.New(rand.NewPCG(uint64(seed), 0x5eed))
+	for _, p := range unetParameters(channels) {
+		values := make([]float32, shapes.Make(dtypes.Float32, p.dims...).Size())
+		for i := range values {
+			values[i] = float32(p.bound * (2*rng.Float64() - 1))
+		}
+		if _, err := store.CreateVariable(p.path(), tensors.FromFlatDataAndDimensions(values, p.dims...)); err != nil {
+			return fmt.Errorf("creating weight %s: %w", p.name, err)
+		}
+	}
+	return nil
+}
