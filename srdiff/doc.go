@@ -12,7 +12,8 @@
 //	reverse.go    p_theta(x_{t-1} | x_t, y): one step back
 //	sample.go     whole trajectories, from x_T to x_0
 //	train.go      the training loop
-//	model.go      a trained model: save, load, upscale
+//	model.go      a trained model: save, load
+//	upscale.go    enlarging any picture
 //
 // Functions that build computation graphs follow GoMLX: they take and return *Node, a *model.Scope comes first where
 // they have weights, and they panic on misuse, which the functions at the edge (NewModel, Load, Train, Sample, Upscale)

@@ -109,7 +109,8 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	}
 	m.Step++
 	p := run.progress(m, steps, loss)
-	if dir != "" && (m.Step == steps || ctx.Err() != nil || time.Since(run.saved) >= saveEvery) {
+	stopped := ctx.Err() // asked once: a run that stops here is saved here
+	if dir != "" && (m.Step == steps || stopped != nil || time.Since(run.saved) >= saveEvery) {
 		if err := m.saveTraining(dir); err != nil {
 			return err
 		}
@@ -118,8 +119,9 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	for _, tell := range on {
 		tell(p)
 	}
-	if ctx.Err() != nil && m.Step < steps {
-		return fmt.Errorf("training stopped at step %d of %d: %w", m.Step, steps, ctx.Err())
+	run.last = time.Now() // what the listeners took is no step's time
+	if stopped != nil && m.Step < steps {
+		return fmt.Errorf("training stopped at step %d of %d: %w", m.Step, steps, stopped)
 	}
 	return nil
 }

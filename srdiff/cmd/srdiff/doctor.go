@@ -1,0 +1,62 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/srdiff/srlab/srdiff/engine"
+)
+
+func doctorCommand() *cobra.Command {
+	var engineName string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Show what this machine computes with, and what is missing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return doctor(cmd.OutOrStdout(), engineName)
+		},
+	}
+	engineFlag(cmd.Flags(), &engineName)
+	return cmd
+}
+
+// modules are those whose versions matter to how srdiff computes.
+var modules = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute"}
+
+func doctor(out io.Writer, engineName string) error {
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	eng, err := engine.Open(engineName)
+	if err != nil {
+		return err
+	}
+	row("engine", "%s", eng)
+	features := "no vector instructions that srdiff knows"
+	if list := engine.CPUFeatures(); len(list) > 0 {
+		features = strings.Join(list, ", ")
+	}
+	row("processor", "%s/%s, %d in use, %s", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), features)
+	row("go", "%s", runtime.Version())
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			for _, m := range modules {
+				if dep.Path == m {
+					row(m[strings.LastIndex(m, "/")+1:], "%s", dep.Version)
+				}
+			}
+		}
+	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		row("downloads", "%s/srdiff", cache)
+	}
+	return nil
+}

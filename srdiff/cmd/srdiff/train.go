@@ -1,0 +1,198 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"io"
+	"math/bits"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// trainOptions are the flags of "srdiff train".
+type trainOptions struct {
+	config            srdiff.Config
+	data, out, engine string
+	steps             int
+	resume            bool
+}
+
+func trainCommand() *cobra.Command {
+	o := trainOptions{
+		config: srdiff.Config{}.WithDefaults(),
+		steps:  7813, // the tutorial's 5 epochs of CIFAR-10: 5 * 50,000 / 32
+	}
+	cmd := &cobra.Command{
+		Use:   "train --data SPEC --out DIR",
+		Short: "Train the tutorial's network",
+		Long: "Train the tutorial's network. DIR gets " + srdiff.ModelFile + ", " + srdiff.MetricsFile +
+			", sample grids, and " + srdiff.TrainingFile + " for --resume. An interrupt saves and stops.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.Flags(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR or generated")
+	flags.StringVar(&o.out, "out", "", "folder for the results")
+	intFlag(flags, &o.steps, "train-steps", "stop when the network has seen this many batches altogether")
+	intFlag(flags, &o.config.BatchSize, "batch", "pictures a batch")
+	floatFlag(flags, &o.config.LearningRate, "lr", "Adam's learning rate")
+	intFlag(flags, &o.config.BaseChannels, "base-channels", "width of the network")
+	intFlag(flags, &o.config.ImageSize, "size", "height and width of the training pictures")
+	scheduleFlags(flags, &o.config)
+	seedFlag(flags, &o.config.Seed)
+	flags.BoolVar(&o.resume, "resume", false, "go on with the run in DIR where it was last saved")
+	engineFlag(flags, &o.engine)
+	required(cmd, "data", "out")
+	return cmd
+}
+
+func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Writer) error {
+	if err := o.config.Validate(); err != nil {
+		return err
+	}
+	eng, err := engine.Open(o.engine)
+	if err != nil {
+		return err
+	}
+	m, err := o.model(eng.Backend, flags)
+	if err != nil {
+		return err
+	}
+	line := newProgressLine(log)
+	data := dataset.Options{Size: m.Config.ImageSize, Seed: uint64(m.Config.Seed), Progress: func(done, total int64) {
+		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
+	}}
+	src, err := dataset.Open(ctx, o.data, data)
+	if err != nil {
+		return err
+	}
+	data.HeldOut = true
+	heldOut, err := dataset.Open(ctx, o.data, data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(log, "engine   %s\n", eng)
+	fmt.Fprintf(log, "data     %s\n", src.Name())
+	fmt.Fprintf(log, "network  %d parameters, at step %d of %d\n", m.NumParameters(), m.Step, o.steps)
+	fmt.Fprintf(log, "results  %s\n", o.out)
+	if m.Step >= o.steps {
+		fmt.Fprintf(log, "nothing to do: the network has seen %d batches already\n", m.Step)
+		return nil
+	}
+	var sampling error // does not end the training
+	err = m.Train(ctx, src, o.steps, o.out, func(p srdiff.Progress) {
+		last := p.Step == p.Steps || ctx.Err() != nil
+		line.show(last, "step %d of %d, loss %.4f, %.1f images/s, %s left",
+			p.Step, p.Steps, p.Loss, p.ImagesPerSecond, p.Left.Round(time.Second))
+		if ctx.Err() == nil && (p.Step == p.Steps || isSamplePoint(p.Step)) && sampling == nil {
+			line.end()
+			sampling = o.sampleGrid(ctx, m, heldOut, line)
+		}
+	})
+	line.end()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w; it is saved, --resume goes on from there", err)
+	}
+	if err != nil {
+		return err
+	}
+	if sampling != nil {
+		return fmt.Errorf("the model is trained and saved; sampling from it failed: %w", sampling)
+	}
+	fmt.Fprintf(log, "done: %s\n", filepath.Join(o.out, srdiff.ModelFile))
+	return nil
+}
+
+// model returns the network to train: a new one, or the one of the run to resume.
+func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet) (*srdiff.Model, error) {
+	old, err := srdiff.Resume(backend, o.out)
+	if !o.resume {
+		if err == nil {
+			return nil, fmt.Errorf("%s holds a training run at step %d: add --resume to go on with it, "+
+				"or give another --out", o.out, old.Step)
+		}
+		return srdiff.NewModel(backend, o.config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// What is not said again is as it was; the learning rate may change on the way, nothing else may.
+	want := old.Config
+	for flag, set := range map[string]func(){
+		"kind":          func() { want.Kind = o.config.Kind },
+		"timesteps":     func() { want.Timesteps = o.config.Timesteps },
+		"beta-start":    func() { want.BetaStart = o.config.BetaStart },
+		"beta-end":      func() { want.BetaEnd = o.config.BetaEnd },
+		"base-channels": func() { want.BaseChannels = o.config.BaseChannels },
+		"size":          func() { want.ImageSize = o.config.ImageSize },
+		"batch":         func() { want.BatchSize = o.config.BatchSize },
+		"seed":          func() { want.Seed = o.config.Seed },
+	} {
+		if !flags.Changed(flag) {
+			continue
+		}
+		if set(); want != old.Config {
+			return nil, fmt.Errorf("--%s is not what the run in %s began with: leave it away, or give another --out",
+				flag, o.out)
+		}
+	}
+	if flags.Changed("lr") {
+		old.Config.LearningRate = o.config.LearningRate
+	}
+	return old, nil
+}
+
+// isSamplePoint is true at 1000, 2000, 4000, 8000, ... steps: sampling takes a minute or so, learning slows down.
+func isSamplePoint(step int) bool { return step%1000 == 0 && bits.OnesCount(uint(step/1000)) == 1 }
+
+// sampleGrid writes a sheet of held-out pictures: original, low-resolution input, generated.
+func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src dataset.Source, line *progressLine) error {
+	const count = 4
+	batch, err := dataset.Batch(src, count, 0)
+	if err != nil {
+		return err
+	}
+	originals, err := srdiff.Pictures(batch)
+	if err != nil {
+		return err
+	}
+	low := shrink(originals)
+	started := time.Now()
+	generated, err := m.Sample(ctx, m.Config.Seed, func(s srdiff.SampleStep) {
+		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps, %s",
+			count, s.Done, s.Steps, left(time.Since(started), s.Done, s.Steps-s.Done))
+	}, low...)
+	line.end()
+	if err != nil {
+		return err
+	}
+	var sheet []image.Image
+	for i := range originals {
+		sheet = append(sheet, originals[i].Image(), low[i].Image(), generated[i].Image())
+	}
+	name := fmt.Sprintf("samples-%06d.png", m.Step)
+	return imaging.WritePNG(filepath.Join(o.out, name),
+		imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...))
+}
+
+// shrink returns the low-resolution pictures that the condition is made of.
+func shrink(pictures []imaging.Picture) []imaging.Picture {
+	low := make([]imaging.Picture, len(pictures))
+	for i, p := range pictures {
+		low[i] = imaging.Bilinear(p, p.Width/srdiff.Scale, p.Height/srdiff.Scale)
+	}
+	return low
+}

@@ -1,0 +1,274 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+func TestParameterCount(t *testing.T) {
+	m, err := NewModel(openEngine(t), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := m.NumParameters(); n != 467_747 { // PyTorch's count of the tutorial's network
+		t.Errorf("%d parameters, want 467,747", n)
+	}
+}
+
+// What PyTorch saved, loaded and saved again, holds the same tensors under the same names.
+func TestSaveIsTorchs(t *testing.T) {
+	m := tutorialModel(t)
+	m.Step = 12
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	want, err := checkpoint.Read(filepath.Join("testdata", "tutorial.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := checkpoint.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Tensors) != len(want.Tensors) {
+		t.Errorf("%d tensors, want %d", len(got.Tensors), len(want.Tensors))
+	}
+	for name, w := range want.Tensors {
+		if g := got.Tensors[name]; g == nil || !g.Equal(w) {
+			t.Errorf("tensor %s differs", name)
+		}
+	}
+	again, err := Load(openEngine(t), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Config != m.Config || again.Step != 12 {
+		t.Errorf("configuration %+v at step %d, want %+v at step 12", again.Config, again.Step, m.Config)
+	}
+	if m.Config.BaseChannels != 4 {
+		t.Errorf("base channels read off the shapes: %d, want 4", m.Config.BaseChannels)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	whole := func() checkpoint.File {
+		m := tutorialModel(t)
+		path := filepath.Join(t.TempDir(), "m.safetensors")
+		if err := m.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		file, err := checkpoint.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	zeros := func(dims ...int) *tensors.Tensor {
+		return tensors.FromScalarAndDimensions(float32(0), dims...)
+	}
+	for want, spoil := range map[string]func(f *checkpoint.File){
+		"weight dec2.0.bias is missing":                                             func(f *checkpoint.File) { delete(f.Tensors, "dec2.0.bias") },
+		"weight enc1.0.weight is (Float32)[4, 6, 3, 3]: want (Float32)[4, 7, 3, 3]": func(f *checkpoint.File) { f.Tensors["enc1.0.weight"] = zeros(4, 6, 3, 3) },
+		"the network has no weight attention.weight":                                func(f *checkpoint.File) { f.Tensors["attention.weight"] = zeros(2) },
+		"not finite": func(f *checkpoint.File) {
+			f.Tensors["out.bias"] = tensors.FromValue([]float32{0, float32(math.NaN()), 0})
+		},
+		`architecture is "other"`: func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], "tutorial-unet", "other", 1)
+		},
+		`predicts "v"`: func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"eps"`, `"v"`, 1)
+		},
+		"metadata cannot be read": func(f *checkpoint.File) { f.Metadata["srdiff"] = "{" },
+		"beta_end is 3": func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"beta_end":0.02`, `"beta_end":3`, 1)
+		},
+		"it has no weight enc1.0.weight": func(f *checkpoint.File) {
+			f.Metadata, f.Tensors = nil, map[string]*tensors.Tensor{"fc.weight": zeros(3, 3)}
+		},
+	} {
+		file := whole()
+		spoil(&file)
+		path := filepath.Join(t.TempDir(), "m.safetensors")
+		if err := checkpoint.Write(path, file); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(openEngine(t), path)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v, want one line with %q", err, want)
+		}
+	}
+}
+
+// low is a picture of a low resolution with some structure.
+func low(width, height int) imaging.Picture {
+	p := imaging.New(width, height)
+	for i := range p.Pix {
+		p.Pix[i] = float32(math.Sin(float64(i)))
+	}
+	return p
+}
+
+func TestSample(t *testing.T) {
+	m, err := NewModel(openEngine(t), Config{Timesteps: 7, BaseChannels: 4, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := func(seed int64, pictures ...imaging.Picture) []imaging.Picture {
+		t.Helper()
+		var seen []int
+		out, err := m.Sample(context.Background(), seed, func(s SampleStep) {
+			seen = append(seen, s.T)
+			for _, v := range tensors.MustCopyFlatData[float32](s.X0) {
+				if !(v >= -1 && v <= 1) {
+					t.Fatalf("predicted x_0 has %v at t = %d: want it clipped to [-1, 1]", v, s.T)
+				}
+			}
+		}, pictures...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(seen) != 7 || seen[0] != 6 || seen[6] != 0 {
+			t.Errorf("timesteps visited: %v, want 6..0", seen)
+		}
+		return out
+	}
+	a, again, other := sample(1, low(4, 2)), sample(1, low(4, 2)), sample(2, low(4, 2))
+	if a[0].Width != 16 || a[0].Height != 8 {
+		t.Errorf("a 4x2 picture became %dx%d, want 16x8", a[0].Width, a[0].Height)
+	}
+	if !equal(a[0], again[0]) {
+		t.Error("the same seed gave another picture")
+	}
+	if equal(a[0], other[0]) {
+		t.Error("another seed gave the same picture")
+	}
+	// The last step returns the predicted x_0, which is clipped.
+	for _, v := range a[0].Pix {
+		if !(v >= -1.0001 && v <= 1.0001) {
+			t.Fatalf("sample has %v: want it in [-1, 1]", v)
+		}
+	}
+	if tiny := sample(1, low(1, 1)); tiny[0].Width != 4 || tiny[0].Height != 4 {
+		t.Errorf("a 1x1 picture became %dx%d, want 4x4", tiny[0].Width, tiny[0].Height)
+	}
+	if two := sample(1, low(3, 3), low(3, 3)); len(two) != 2 || equal(two[0], two[1]) {
+		t.Error("two pictures must get noise of their own")
+	}
+	if _, err := m.Sample(context.Background(), 1, nil, low(4, 2), low(2, 4)); err == nil ||
+		!strings.Contains(err.Error(), "want one size for all") {
+		t.Errorf("pictures of two sizes: %v", err)
+	}
+	if _, err := m.Sample(context.Background(), 1, nil); err == nil {
+		t.Error("no pictures: no error")
+	}
+}
+
+func TestSampleStops(t *testing.T) {
+	m, err := NewModel(openEngine(t), Config{Timesteps: 50, BaseChannels: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	steps := 0
+	_, err = m.Sample(ctx, 1, func(SampleStep) {
+		if steps++; steps == 3 {
+			stop()
+		}
+	}, low(2, 2))
+	if !errors.Is(err, context.Canceled) || steps != 3 {
+		t.Errorf("stopped after %d steps with %v, want 3 and %v", steps, err, context.Canceled)
+	}
+}
+
+func equal(a, b imaging.Picture) bool {
+	for i := range a.Pix {
+		if a.Pix[i] != b.Pix[i] {
+			return false
+		}
+	}
+	return a.Width == b.Width && a.Height == b.Height
+}
+
+// For data that is N(mean, std^2) in every pixel, the best noise predictor is known in closed form, and the chain of reverse
+// steps must end in that Gaussian:
+//
+//	eps(x_t, t) = sqrt(1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) mean) / (alpha_bar_t std^2 + 1 - alpha_bar_t)
+func TestReverseChainOfAGaussian(t *testing.T) {
+	const mean, std = 0.3, 0.5
+	s, err := Config{}.Schedule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact := func(xt, at *Node) *Node {
+		scale := s.lookUp(func(t int) float64 {
+			a := s.AlphaBars[t]
+			return math.Sqrt(1-a) / (a*std*std + 1 - a)
+		}, at)
+		shift := s.lookUp(func(t int) float64 { return math.Sqrt(s.AlphaBars[t]) * mean }, at)
+		return Mul(scale, Sub(xt, shift))
+	}
+	step, err := NewExec(openEngine(t), func(xt, at, rng *Node) (*Node, *Node) {
+		rng, z := Normal(rng, xt.Shape())
+		return s.PSample(xt, at, s.PredictX0(xt, at, exact(xt, at)), z), rng
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng, err := RNGStateFromSeed(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := run(t, func(in []*Node) *Node {
+		_, z := Normal(in[0], shapes.Make(dtypes.Float32, 1, 64, 64, 3))
+		return z
+	}, rng)
+	for at := s.Timesteps - 1; at >= 0; at-- {
+		out, err := step.Call(x, tensors.FromScalar(int32(at)), rng)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, rng = out[0], out[1]
+	}
+	sum, squares := 0.0, 0.0
+	values := tensors.MustCopyFlatData[float32](x)
+	for _, v := range values {
+		sum += float64(v)
+		squares += float64(v) * float64(v)
+	}
+	n := float64(len(values))
+	gotMean, gotStd := sum/n, math.Sqrt(squares/n-sum*sum/n/n)
+	t.Logf("mean %.4f, std %.4f", gotMean, gotStd)
+	if math.Abs(gotMean-mean) > 0.02 || math.Abs(gotStd-std) > 0.02 {
+		t.Errorf("samples are N(%.3f, %.3f^2), want N(%v, %v^2)", gotMean, gotStd, mean, std)
+	}
+}
+
+func TestLoadMissing(t *testing.T) {
+	_, err := Load(openEngine(t), filepath.Join(t.TempDir(), "none.safetensors"))
+	if err == nil || !strings.HasSuffix(err.Error(), "no such file") {
+		t.Errorf("got %v", err)
+	}
+	text := filepath.Join(t.TempDir(), "text.safetensors")
+	if err := os.WriteFile(text, []byte("not a model"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(openEngine(t), text); err == nil || !strings.Contains(err.Error(), "not a safetensors file") {
+		t.Errorf("got %v", err)
+	}
+}
