@@ -1,0 +1,97 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/train"
+	"github.com/srdiff/srlab/srdiff/dataset"
+)
+
+// The tutorial's train step: batch 32, 32x32, with Adam.
+//
+//	GOEXPERIMENT=simd go test ./srdiff -run '^$' -bench . -benchtime 20x
+func BenchmarkTrainStep(b *testing.B) {
+	m, err := NewModel(openEngine(b), Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	trainer := train.NewTrainer(m.backend, m.store, m.trainStep,
+		func(_, predictions []*Node) *Node { return predictions[0] }, m.optimizer(), nil, nil)
+	step := func() {
+		batch, err := dataset.Batch(waves{m.Config.ImageSize}, m.Config.BatchSize, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := trainer.TrainStep(train.Batch{Inputs: []*tensors.Tensor{batch}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	measure(b, m.Config.BatchSize, step)
+}
+
+// One reverse step of sampling, which is a forward pass of the network and little else, for 16 pictures of 32x32.
+func BenchmarkForward16(b *testing.B) {
+	m, err := NewModel(openEngine(b), Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const batch = 16
+	rng, err := RNGStateFromSeed(1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	x, err := dataset.Batch(waves{m.Config.ImageSize}, batch, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	y, err := dataset.Batch(waves{m.Config.ImageSize}, batch, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	t := tensors.FromScalar(int32(500))
+	measure(b, batch, func() {
+		out, err := m.reverse.Call(x, y, t, rng)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, o := range out {
+			o.MustFinalizeAll()
+		}
+	})
+}
+
+// measure times step, which works on a number of images, after one call that compiles it.
+func measure(b *testing.B, images int, step func()) {
+	b.Helper()
+	step()
+	b.ReportAllocs()
+	for b.Loop() {
+		step()
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N), "ms/step")
+	b.ReportMetric(float64(images*b.N)/b.Elapsed().Seconds(), "images/s")
+	b.ReportMetric(peakMB(b), "peak-resident-MB")
+}
+
+// peakMB is the most resident memory that this process has had.
+func peakMB(tb testing.TB) float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		tb.Log("resident memory is known on Linux only")
+		return 0
+	}
+	var kB float64
+	if _, line, found := bytes.Cut(status, []byte("VmHWM:")); found {
+		if _, err := fmt.Sscanf(string(line), "%f kB", &kB); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return kB / 1024
+}

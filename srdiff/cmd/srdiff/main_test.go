@@ -1,0 +1,351 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// asCommand makes the test binary behave as the command, with its files limited to so many bytes.
+const asCommand = "SRDIFF_TEST_FILE_LIMIT"
+
+func TestMain(m *testing.M) {
+	if limit := os.Getenv(asCommand); limit != "" {
+		signal.Ignore(syscall.SIGXFSZ) // a write beyond the limit then fails like one on a full disk
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10_000, Max: 10_000}); err != nil {
+			panic(err)
+		}
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// command runs the command line and returns its exit status and what it printed.
+func command(args ...string) (status int, stdout, stderr string) {
+	return commandIn(context.Background(), args...)
+}
+
+func commandIn(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	status = run(ctx, args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+// tiny writes a model that samples in a moment, and returns its path.
+func tiny(t *testing.T) string {
+	t.Helper()
+	eng, err := engine.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := srdiff.NewModel(eng.Backend, srdiff.Config{Timesteps: 3, BaseChannels: 4, ImageSize: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "tiny.safetensors")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func write(t *testing.T, name string, encode func(io.Writer) error) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	var b bytes.Buffer
+	if err := encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// scene is a picture with some content.
+func scene(width, height int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		img.SetNRGBA(i%width, i/width, color.NRGBA{uint8(i * 7), uint8(i * 3), uint8(200 - i), 255})
+	}
+	return img
+}
+
+func pngOf(img image.Image) func(io.Writer) error {
+	return func(w io.Writer) error { return png.Encode(w, img) }
+}
+
+func TestSchedule(t *testing.T) {
+	status, out, errs := command("schedule", "--kind", "linear", "--timesteps", "1000", "--beta-start", "1e-4",
+		"--beta-end", "0.02", "--json")
+	if status != 0 {
+		t.Fatal(errs)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	bars := got["alpha_bars"].([]any)
+	if got["kind"] != "linear" || got["timesteps"] != 1000.0 || len(got["betas"].([]any)) != 1000 ||
+		len(got["alphas"].([]any)) != 1000 || math.Abs(bars[499].(float64)-0.07858724288177824) > 1e-12 {
+		t.Errorf("got kind %v, timesteps %v, alpha_bar[499] %v", got["kind"], got["timesteps"], bars[499])
+	}
+}
+
+// Every mistake gives one line that says what is wrong, a status other than 0, and no file.
+func TestMistakes(t *testing.T) {
+	model := tiny(t)
+	good := write(t, "in.png", pngOf(scene(4, 4)))
+	truncated := write(t, "cut.png", func(w io.Writer) error {
+		var b bytes.Buffer
+		if err := png.Encode(&b, scene(40, 40)); err != nil {
+			return err
+		}
+		_, err := w.Write(b.Bytes()[:b.Len()/2])
+		return err
+	})
+	text := write(t, "text.png", func(w io.Writer) error { _, err := io.WriteString(w, "hello"); return err })
+	huge := write(t, "huge.png", func(w io.Writer) error { // a header that promises 60000x60000 pixels, and nothing more
+		var b bytes.Buffer
+		if err := png.Encode(&b, scene(1, 1)); err != nil {
+			return err
+		}
+		header := b.Bytes()
+		copy(header[16:24], []byte{0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60})
+		copy(header[29:33], crcOf(header[12:29]))
+		_, err := w.Write(header)
+		return err
+	})
+	large := write(t, "large.png", pngOf(image.NewGray(image.Rect(0, 0, 300, 300))))
+	cut := write(t, "cut.safetensors", func(w io.Writer) error {
+		data, err := os.ReadFile(model)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(data[:len(data)/2])
+		return err
+	})
+	empty := t.TempDir()
+	for _, test := range []struct {
+		want string
+		args []string
+	}{
+		{"no such file", []string{"upscale", "--model", model, "none.png"}},
+		{"no such file", []string{"upscale", "--model", "none.safetensors", good}},
+		{"cut short", []string{"upscale", "--model", model, truncated}},
+		{"not a picture", []string{"upscale", "--model", model, text}},
+		{"60000x60000", []string{"upscale", "--model", model, huge}},
+		{"at most 1048576 pixels", []string{"upscale", "--model", model, large}},
+		{"not a safetensors file, or cut short", []string{"upscale", "--model", cut, good}},
+		{"name that ends in .png", []string{"upscale", "--model", model, good, "-o", "out.jpg"}},
+		{"accepts 1 arg(s)", []string{"upscale", "--model", model}},
+		{`required flag(s) "model"`, []string{"upscale", good}},
+		{`engine "xyz" is not known`, []string{"upscale", "--engine", "xyz", "--model", model, good}},
+		{"beta_start 0.5 is greater than beta_end 0.02", []string{"schedule", "--beta-start", "0.5"}},
+		{"beta_end is 1.5", []string{"schedule", "--beta-end", "1.5"}},
+		{"greater than 0", []string{"schedule", "--beta-start", "-1"}},
+		{"greater than 0", []string{"schedule", "--timesteps", "0"}},
+		{`kind is "cubic"`, []string{"schedule", "--kind", "cubic"}},
+		{"unknown flag: --frob", []string{"schedule", "--frob"}},
+		{"unknown command", []string{"frob"}},
+		{"greater than 0", []string{"train", "--batch", "0", "--data", "generated", "--out", empty}},
+		{"greater than 0", []string{"train", "--lr", "NaN", "--data", "generated", "--out", empty}},
+		{"beta_start 0.5 is greater", []string{"train", "--beta-start", "0.5", "--data", "generated", "--out", empty}},
+		{"image size is 30", []string{"train", "--size", "30", "--data", "generated", "--out", empty}},
+		{"generated", []string{"train", "--data", "nonsense", "--out", empty}},
+		{"nothing to resume", []string{"train", "--resume", "--data", "generated", "--out", empty}},
+		{empty, []string{"train", "--data", "images:" + empty, "--out", filepath.Join(empty, "run")}},
+		{empty, []string{"eval", "--model", model, "--data", "images:" + empty}},
+		{"greater than 0", []string{"eval", "--model", model, "--data", "generated", "--count", "0"}},
+	} {
+		status, out, errs := command(test.args...)
+		if status == 0 || !strings.Contains(errs, test.want) || strings.Count(strings.TrimSpace(errs), "\n") > 0 ||
+			!strings.HasPrefix(errs, "srdiff: ") || out != "" {
+			t.Errorf("srdiff %s\nstatus %d, printed %q and %q, want one line with %q",
+				strings.Join(test.args, " "), status, out, errs, test.want)
+		}
+	}
+	if left, err := os.ReadDir(empty); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestUpscaleKindsOfPictures(t *testing.T) {
+	model := tiny(t)
+	deep := image.NewNRGBA64(image.Rect(0, 0, 5, 3))
+	draw.Draw(deep, deep.Rect, scene(5, 3), image.Point{}, draw.Src)
+	grey := image.NewGray(image.Rect(0, 0, 5, 3))
+	draw.Draw(grey, grey.Rect, scene(5, 3), image.Point{}, draw.Src)
+	palette := image.NewPaletted(image.Rect(0, 0, 5, 3), color.Palette{color.Black, color.White, color.NRGBA{255, 0, 0, 255}})
+	draw.Draw(palette, palette.Rect, scene(5, 3), image.Point{}, draw.Src)
+	glass := scene(5, 3)
+	glass.SetNRGBA(0, 0, color.NRGBA{255, 0, 0, 0})
+	for name, encode := range map[string]func(io.Writer) error{
+		"16-bit.png":      pngOf(deep),
+		"grey.png":        pngOf(grey),
+		"palette.png":     pngOf(palette),
+		"transparent.png": pngOf(glass),
+		"photo.jpg":       func(w io.Writer) error { return jpeg.Encode(w, scene(5, 3), nil) },
+	} {
+		in := write(t, name, encode)
+		out := filepath.Join(t.TempDir(), "out.png")
+		if status, _, errs := command("upscale", "--model", model, in, "-o", out, "--seed", "5"); status != 0 {
+			t.Errorf("%s: %s", name, errs)
+			continue
+		}
+		img, err := imaging.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := img.Bounds().Size(); size != image.Pt(20, 12) {
+			t.Errorf("%s became %v, want 20x12", name, size)
+		}
+		_, _, _, a := img.At(0, 0).RGBA()
+		if clear := a == 0; clear != (name == "transparent.png") {
+			t.Errorf("%s: opacity of the first pixel is %d", name, a)
+		}
+	}
+	// A 1x1 picture, and the name that a result gets by itself.
+	in := write(t, "dot.png", pngOf(scene(1, 1)))
+	status, out, errs := command("upscale", "--model", model, in)
+	if want := strings.TrimSuffix(in, ".png") + "-x4.png: 4x4\n"; status != 0 || out != want {
+		t.Errorf("status %d, printed %q %q, want %q", status, out, errs, want)
+	}
+}
+
+func TestSameSeedSameFile(t *testing.T) {
+	model := tiny(t)
+	in := write(t, "in.png", pngOf(scene(4, 4)))
+	result := func(seed string) []byte {
+		out := filepath.Join(t.TempDir(), "out.png")
+		if status, _, errs := command("upscale", "--model", model, "--seed", seed, "-o", out, in); status != 0 {
+			t.Fatal(errs)
+		}
+		data, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	if a := result("1"); !bytes.Equal(a, result("1")) || bytes.Equal(a, result("2")) {
+		t.Error("the same seed must give the same file, another seed another")
+	}
+}
+
+// tinyRun are flags for a run of seconds.
+var tinyRun = []string{"train", "--data", "generated", "--base-channels", "4", "--size", "16", "--batch", "2", "--timesteps", "4"}
+
+func TestTrainResumeEval(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	args := append(tinyRun, "--out", dir, "--train-steps")
+	if status, _, errs := command(append(args, "3")...); status != 0 {
+		t.Fatal(errs)
+	}
+	for _, name := range []string{srdiff.ModelFile, srdiff.MetricsFile, srdiff.TrainingFile, "samples-000003.png"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if status, _, errs := command(append(args, "5")...); status == 0 || !strings.Contains(errs, "at step 3: add --resume") {
+		t.Errorf("a second run in the same folder: status %d, %q", status, errs)
+	}
+	if status, _, errs := command(append(args, "5", "--resume", "--seed", "9")...); status == 0 ||
+		!strings.Contains(errs, "--seed is not what the run") {
+		t.Errorf("resuming with another seed: status %d, %q", status, errs)
+	}
+	if status, _, errs := command(append(args, "5", "--resume")...); status != 0 || !strings.Contains(errs, "at step 3 of 5") {
+		t.Errorf("resuming: status %d, %q", status, errs)
+	}
+	model := filepath.Join(dir, srdiff.ModelFile)
+	status, out, errs := command("eval", "--model", model, "--data", "generated", "--count", "3", "--json")
+	if status != 0 {
+		t.Fatal(errs)
+	}
+	var got evaluation
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	// An untrained network makes noise; interpolation is near the original.
+	if !(got.Bilinear.PSNR > got.Model.PSNR) || !(got.Bicubic.SSIM > 0.3) || got.Count != 3 || got.SSIM == "" ||
+		!(got.Bilinear.Consistency < got.Model.Consistency) {
+		t.Errorf("got %+v", got)
+	}
+	if status, out, _ := command("eval", "--model", model, "--data", "generated", "--count", "1"); status != 0 ||
+		!strings.Contains(out, "bicubic") {
+		t.Errorf("table: status %d, %q", status, out)
+	}
+}
+
+// An interrupt saves and stops within 3 seconds, and says how to go on.
+func TestInterruptSaves(t *testing.T) {
+	dir := t.TempDir()
+	ctx, stop := context.WithCancel(context.Background())
+	var stopped time.Time
+	time.AfterFunc(2*time.Second, func() { stopped = time.Now(); stop() })
+	status, _, errs := commandIn(ctx, append(tinyRun, "--out", dir, "--train-steps", "10000000")...)
+	took := time.Since(stopped)
+	if status != interrupted || !strings.Contains(errs, "--resume goes on from there") || took > 3*time.Second {
+		t.Errorf("status %d after %v, %q", status, took, errs)
+	}
+	if _, err := os.Stat(filepath.Join(dir, srdiff.ModelFile)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Writes that fail, as on a full disk, end in one line, and leave no half-written file.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], append(tinyRun, "--out", dir, "--train-steps", "2")...)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	out, err := cmd.CombinedOutput()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if last := lines[len(lines)-1]; err == nil || !strings.HasPrefix(last, "srdiff: writing "+dir) ||
+		!strings.Contains(last, "file too large") {
+		t.Errorf("got %v, %q", err, out)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		if entry.Name() != srdiff.MetricsFile {
+			t.Errorf("left behind: %s", entry.Name())
+		}
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	status, out, _ := command("doctor")
+	for _, want := range []string{"engine       go: GoMLX's pure-Go engine", "processor", "go1."} {
+		if status != 0 || !strings.Contains(out, want) {
+			t.Errorf("status %d, printed %q, want %q in it", status, out, want)
+		}
+	}
+}
+
+func crcOf(chunk []byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(chunk))
+}
