@@ -29,7 +29,8 @@ type SampleStep struct {
 //	for t = T-1 .. 0:  eps = eps_theta(x_t, t, y);  x_0 = ClipX0(PredictX0(x_t, eps));  x_{t-1} = PSample(x_t, x_0, z)
 //
 // The low-resolution pictures have one size; the results are Scale times larger each way. The same seed gives the same
-// pictures on the same engine. Each, if not nil, is called after every step. Sample stops with ctx's error when ctx ends.
+// pictures on the same engine. Each, if not nil, is called after every step. When ctx ends, Sample stops with an error that wraps
+// ctx's.
 func (m *Model) Sample(ctx context.Context, seed int64, each func(SampleStep), low ...imaging.Picture) (
 	[]imaging.Picture, error) {
 	lowTensor, err := Tensor(low...)
@@ -48,7 +49,7 @@ func (m *Model) Sample(ctx context.Context, seed int64, each func(SampleStep), l
 	steps := m.schedule.Timesteps
 	for t := steps - 1; t >= 0; t-- {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("sampling stopped at timestep %d: %w", t, ctx.Err())
+			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t), ctx.Err()}
 		}
 		next, err := m.reverse.Call(x, y, tensors.FromScalar(int32(t)), rng)
 		if err != nil {

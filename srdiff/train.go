@@ -50,7 +50,7 @@ type Progress struct {
 //
 // Batches, timesteps and noise follow from Config.Seed and the step, so that a run that was stopped and resumed gives the
 // weights of one that was not. With a folder dir (made if missing; "" for none), the files above are written there every
-// minute, at the end, and when ctx ends, which stops training after the step at hand; then the error is ctx's.
+// minute, at the end, and when ctx ends, which stops training after the step at hand; then the error wraps ctx's.
 //
 // Each listener is called after every step, in order. A loss that is not finite ends training with an error; what was
 // saved before stays.
@@ -121,10 +121,19 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	}
 	run.last = time.Now() // what the listeners took is no step's time
 	if stopped != nil && m.Step < steps {
-		return fmt.Errorf("training stopped at step %d of %d: %w", m.Step, steps, stopped)
+		return &stoppedError{fmt.Sprintf("training stopped at step %d of %d", m.Step, steps), stopped}
 	}
 	return nil
 }
+
+// stoppedError is the end of work that its context ended: it says how far the work had come, and wraps the context's error.
+type stoppedError struct {
+	message string
+	cause   error
+}
+
+func (e *stoppedError) Error() string { return e.message }
+func (e *stoppedError) Unwrap() error { return e.cause }
 
 // optimizer is Adam with PyTorch's defaults. (GoMLX's differ in epsilon, 1e-7.)
 func (m *Model) optimizer() optimizer.Interface {
