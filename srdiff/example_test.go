@@ -25,7 +25,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	model, err := srdiff.NewModel(eng, srdiff.Config{BaseChannels: 4, Timesteps: 10, ImageSize: 16, BatchSize: 2})
+	model, err := srdiff.NewModel(eng.Backend, srdiff.Config{BaseChannels: 4, Timesteps: 10, ImageSize: 16, BatchSize: 2})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -13,9 +13,9 @@ import (
 
 // Engine is an open compute backend, with what was chosen and why.
 type Engine struct {
-	compute.Backend
-	Name string // "go"
-	Why  string // one line for people
+	Backend compute.Backend
+	Name    string // "go"
+	Why     string // one line for people
 }
 
 // Names lists what Open knows, for messages and flags.
