@@ -1,0 +1,212 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	downloadTries = 4                // in a row that bring next to nothing
+	stallTime     = 60 * time.Second // without a byte, after which a connection counts as dropped
+	reportTime    = 300 * time.Millisecond
+	someProgress  = 1 << 20 // bytes that make a try count as a success
+)
+
+// retryPause is doubled after every try; tests shorten it.
+var retryPause = 500 * time.Millisecond
+
+// download is one file to fetch. What has arrived lies in path.part until all of it is there and its checksum is
+// right, so a slow download may be broken off and taken up again.
+type download struct {
+	url      string
+	path     string
+	size     int64
+	sha256   string // in hexadecimal
+	progress func(done, total int64)
+}
+
+// permanent is an error that trying again does not help against.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// fetch brings the file to d.path, unless it is there already.
+func (d *download) fetch(ctx context.Context) error {
+	if d.check(d.path) == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+		return err
+	}
+	part := d.path + ".part"
+	pause := retryPause
+	for failures := 0; ; {
+		before := fileSize(part)
+		err := d.try(ctx, part)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped at %d of %d bytes, which are kept for the next time: %w",
+				fileSize(part), d.size, context.Cause(ctx))
+		}
+		if errors.As(err, &permanent{}) {
+			return err
+		}
+		if fileSize(part)-before >= someProgress {
+			failures, pause = 0, retryPause
+		}
+		if failures++; failures == downloadTries {
+			return fmt.Errorf("given up after %d tries: %w", failures, err)
+		}
+		select {
+		case <-time.After(pause):
+			pause *= 2
+		case <-ctx.Done():
+		}
+	}
+	if err := d.check(part); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return os.Rename(part, d.path)
+}
+
+// try asks once for what is missing in part and appends what comes. It returns nil when part has its full size.
+func (d *download) try(ctx context.Context, part string) error {
+	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return permanent{err}
+	}
+	defer f.Close()
+	have, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return permanent{err}
+	}
+	if have == d.size {
+		return nil
+	}
+	if have > d.size {
+		have = 0
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stalled := time.AfterFunc(stallTime, func() { cancel(fmt.Errorf("nothing came for %v", stallTime)) })
+	defer stalled.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+	if err != nil {
+		return permanent{err}
+	}
+	request.Header.Set("Accept-Encoding", "identity") // or Go would unpack a gzip file on its way
+	if have > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return because(ctx, err)
+	}
+	defer response.Body.Close()
+	switch response.StatusCode {
+	case http.StatusOK: // the whole file, whatever was asked for
+		have = 0
+	case http.StatusPartialContent:
+		want := fmt.Sprintf("bytes %d-%d/%d", have, d.size-1, d.size)
+		if got := response.Header.Get("Content-Range"); got != want {
+			return errors.Join(fmt.Errorf("the server sent %q instead of %q", got, want), f.Truncate(0))
+		}
+	case http.StatusRequestedRangeNotSatisfiable:
+		return errors.Join(fmt.Errorf("the server's file is shorter than %d bytes", d.size), f.Truncate(0))
+	default:
+		err := fmt.Errorf("the server answered %s", response.Status)
+		if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
+			return err
+		}
+		return permanent{err}
+	}
+	if n := response.ContentLength; n >= 0 && n != d.size-have {
+		return permanent{fmt.Errorf("the server offers %d bytes, expected %d: not the file that is wanted", n, d.size-have)}
+	}
+	if err := f.Truncate(have); err != nil {
+		return permanent{err}
+	}
+	if _, err := f.Seek(have, io.SeekStart); err != nil {
+		return permanent{err}
+	}
+	return because(ctx, d.receive(f, response.Body, have, stalled))
+}
+
+// because puts the reason why ctx ended in the place of an error that follows from it.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// receive copies the body into f, of which have bytes are there already, and reports its progress.
+func (d *download) receive(f *os.File, body io.Reader, have int64, stalled *time.Timer) error {
+	buffer := make([]byte, 128<<10)
+	var reported time.Time
+	for {
+		n, err := body.Read(buffer)
+		if have+int64(n) > d.size {
+			return permanent{fmt.Errorf("the server sends more than the %d bytes expected", d.size)}
+		}
+		if _, err := f.Write(buffer[:n]); err != nil {
+			return permanent{err}
+		}
+		have += int64(n)
+		stalled.Reset(stallTime)
+		if d.progress != nil && (time.Since(reported) >= reportTime || have == d.size) {
+			reported = time.Now()
+			d.progress(have, d.size)
+		}
+		if err == io.EOF && have < d.size {
+			return fmt.Errorf("the connection ended after %d of %d bytes", have, d.size)
+		}
+		if err == io.EOF {
+			return f.Sync()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// check says whether the file has the right size and checksum.
+func (d *download) check(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	n, err := io.Copy(hash, f)
+	if err != nil {
+		return err
+	}
+	if sum := hex.EncodeToString(hash.Sum(nil)); n != d.size || sum != d.sha256 {
+		return fmt.Errorf("what arrived is not the file that is wanted, and was removed: %d bytes with SHA-256 %s, "+
+			"expected %d with %s", n, sum, d.size, d.sha256)
+	}
+	return nil
+}
+
+// fileSize is the size of a file, 0 if there is none.
+func fileSize(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

@@ -1,0 +1,238 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Package dataset supplies training pictures: CIFAR-10, a folder of pictures, or generated ones. All three give the
+// same batches, so that a training run changes its data by changing one word.
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/train"
+)
+
+// Source is an endless supply of square training pictures with random access. Picture i is the same pixels every time
+// (a function of the source's seed and i), so a training run that is resumed sees what an uninterrupted one would have
+// seen.
+type Source interface {
+	// Name is one line for people: "CIFAR-10, 50,000 training pictures".
+	Name() string
+
+	// Size is the height and width of every picture in pixels.
+	Size() int
+
+	// Picture fills dst, which must have Size*Size*3 elements, with picture i: rows of RGB in [-1, 1]. It is safe for
+	// concurrent use.
+	Picture(i uint64, dst []float32) error
+}
+
+// Options says which pictures to open. The zero value is the tutorial's: 32x32 pictures to train on.
+type Options struct {
+	// Size is the height and width of the pictures, 8 to 256 pixels; 0 means 32. CIFAR-10 has only 32.
+	Size int
+
+	// Seed decides the order of the pictures, where they are cut, and what is generated.
+	Seed uint64
+
+	// HeldOut asks for pictures that training does not see: CIFAR-10's test set, or another stream of generated
+	// pictures. A folder has no second set: there it means the same pictures cut elsewhere.
+	HeldOut bool
+
+	// Cache is the folder where downloads are kept; "" means srdiff in the user's cache folder.
+	Cache string
+
+	// Progress, when not nil, is told how many bytes of a download have arrived, at most a few times a second.
+	Progress func(done, total int64)
+}
+
+const (
+	minSize     = 8
+	defaultSize = 32
+	maxSize     = 256
+)
+
+// Open opens the pictures that spec names:
+//
+//	cifar10         CIFAR-10, downloaded once into Options.Cache
+//	cifar10:PATH    CIFAR-10 from the archive cifar-10-binary.tar.gz, or from the folder with its .bin files
+//	images:DIR      random crops of the pictures in a folder and the folders below it
+//	generated       pictures made up by the computer, for a first try without any download
+//
+// It returns an error that lists these for any other spec, and one that says what to do when a download fails. ctx
+// ends a download early; what has arrived is kept for the next try.
+func Open(ctx context.Context, spec string, o Options) (Source, error) {
+	if o.Size == 0 {
+		o.Size = defaultSize
+	}
+	if o.Size < minSize || o.Size > maxSize {
+		return nil, fmt.Errorf("picture size %d is out of range: use %d to %d", o.Size, minSize, maxSize)
+	}
+	kind, path, hasPath := strings.Cut(spec, ":")
+	switch {
+	case kind == "cifar10" && !hasPath:
+		cache, err := cacheFolder(o.Cache)
+		if err != nil {
+			return nil, err
+		}
+		return downloadCIFAR(ctx, cache, o)
+	case kind == "cifar10" && path != "":
+		return openCIFAR(path, o)
+	case kind == "images" && path != "":
+		return openFolder(ctx, path, o, folderCache)
+	case kind == "generated" && !hasPath:
+		return newGenerated(o), nil
+	}
+	return nil, fmt.Errorf("unknown data %q: use cifar10, cifar10:PATH, images:DIR or generated", spec)
+}
+
+func cacheFolder(dir string) (string, error) {
+	if dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder to keep downloads in: %w; name one", err)
+	}
+	return filepath.Join(dir, "srdiff"), nil
+}
+
+// Batch returns batch n of src, which is pictures n*size to n*size+size-1, as a float32 tensor
+// [size, src.Size(), src.Size(), 3] with values in [-1, 1].
+func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
+	if size < 1 {
+		return nil, fmt.Errorf("batch size %d: it must be at least 1", size)
+	}
+	if n < 0 || n > math.MaxInt64/int64(size)-1 {
+		return nil, fmt.Errorf("batch number %d is out of range", n)
+	}
+	side := src.Size()
+	batch := tensors.FromShape(shapes.Make(dtypes.Float32, size, side, side, 3))
+	var failed error
+	err := tensors.MutableFlatData(batch, func(flat []float32) {
+		each := side * side * 3
+		for k := range size {
+			i := uint64(n)*uint64(size) + uint64(k)
+			if failed = src.Picture(i, flat[k*each:(k+1)*each]); failed != nil {
+				failed = fmt.Errorf("picture %d of %s: %w", i, src.Name(), failed)
+				return
+			}
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return batch, nil
+}
+
+// Batches returns the batches start, start+1, ... of src without end, each as the one input of a train.Batch; see
+// [Batch] for its shape. One batch is prepared in the background while the one before it is in use. Every call of Iter
+// begins at start again. The first error is yielded and ends the iteration.
+func Batches(src Source, size int, start int64) train.Dataset {
+	return &batches{src: src, size: size, start: start}
+}
+
+type batches struct {
+	src   Source
+	size  int
+	start int64
+}
+
+func (b *batches) Name() string { return b.src.Name() }
+
+// Iter implements train.Dataset. It reads ahead itself because GoMLX v0.28.7's dataset.Buffer stops its source while
+// that may be at work on a batch, which is a data race.
+func (b *batches) Iter() iter.Seq2[train.Batch, error] {
+	type result struct {
+		batch train.Batch
+		err   error
+	}
+	return func(yield func(train.Batch, error) bool) {
+		ready := make(chan result)
+		stop := make(chan struct{})
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for n := b.start; ; n++ {
+				input, err := Batch(b.src, b.size, n)
+				r := result{err: err}
+				if err == nil {
+					r.batch.Inputs = []*tensors.Tensor{input}
+				}
+				select {
+				case ready <- r:
+				case <-stop:
+					return
+				}
+				if err != nil {
+					return
+				}
+			}
+		}()
+		// No goroutine outlives the loop: a source may be closed or replaced right after it.
+		defer func() {
+			close(stop)
+			<-stopped
+		}()
+		for {
+			r := <-ready
+			if !yield(r.batch, r.err) || r.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// A stream is a sequence of random numbers of its own. No two purposes share one: what training sees must tell
+// nothing about what is held out, and where a picture is cut nothing about which one it is.
+type stream uint64
+
+const (
+	orderStream stream = iota + 1 // the order of the pictures
+	cutStream                     // where a picture is cut
+	sceneStream                   // what is in a generated scene
+	tileStream                    // textures of generated scenes
+	heldOut     stream = 1 << 8   // added for held-out pictures
+)
+
+// of returns the stream for these options.
+func (s stream) of(o Options) stream {
+	if o.HeldOut {
+		return s | heldOut
+	}
+	return s
+}
+
+// rand returns the random numbers of item i of the stream under a seed.
+func (s stream) rand(seed, i uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(mix(seed+mix(uint64(s))), mix(i)))
+}
+
+// mix spreads a number over 64 bits (the finaliser of SplitMix64, Steele et al. 2014), so that neighbouring seeds
+// start generators that have nothing to do with each other.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// grouped writes n with commas between thousands.
+func grouped(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
