@@ -1,0 +1,171 @@
+# Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+#
+# All that is downloaded, built or cached lands in .lab/, and nothing in your home. `make clean` removes it again.
+
+LAB    := $(CURDIR)/.lab
+PYTHON ?= python3
+FIRST  := notebooks/00_complete_implementation.ipynb
+
+# Jupyter and the browser it opens see your own XDG folders, as they are here before the next lines change them.
+yours := $(foreach v,XDG_CONFIG_HOME XDG_CACHE_HOME,$(if $($(v)),,-u $(v))) \
+         $(foreach v,XDG_CONFIG_HOME XDG_CACHE_HOME,$(if $($(v)),$(v)='$($(v))'))
+
+# Your settings made with `go env -w` (GOPROXY, GOFLAGS and the like) stay in force.
+ifneq ($(shell uname),Darwin)
+export GOENV ?= $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/go/env
+endif
+XDG_CONFIG_HOME := $(LAB)/config
+XDG_CACHE_HOME  := $(LAB)/cache
+export XDG_CONFIG_HOME XDG_CACHE_HOME
+export GOCACHE      := $(LAB)/gocache
+export GOMODCACHE   := $(LAB)/gomodcache
+export GOPATH       := $(LAB)/gopath
+export GOFLAGS      := $(shell XDG_CONFIG_HOME='$(LAB)/config' GOENV='$(GOENV)' go env GOFLAGS 2>/dev/null) -buildvcs=false -modcacherw
+export GOTOOLCHAIN  := local
+export GOWORK       := off
+export GOEXPERIMENT := $(if $(filter x86_64 amd64,$(shell uname -m)),simd)
+export GOMLX_NO_AUTO_INSTALL := 1
+
+export JUPYTER_PATH        := $(LAB)/jupyter
+export JUPYTER_CONFIG_DIR  := $(LAB)/jupyter/config
+export JUPYTER_DATA_DIR    := $(LAB)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(LAB)/jupyter/runtime
+export IPYTHONDIR          := $(LAB)/jupyter/ipython
+export PYTHONNOUSERSITE    := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+yourpath    := $(PATH)
+export PATH := $(LAB)/bin:$(LAB)/venv/bin:$(PATH)
+
+settings := .lab/jupyter/config/jupyter_server_config.json \
+            .lab/jupyter/config/labconfig/default_setting_overrides.json
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help lab setup test test-go test-notebooks notebooks bench fmt clean check FORCE
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+
+lab: check .lab/warm.ok $(settings) ## start JupyterLab with the first notebook; LAB_FLAGS="--no-browser --port=9000" and the like are passed on
+	@echo "Starting JupyterLab. Its address comes last; Ctrl-C twice ends it."
+	@exec env $(yours) python3 -m jupyterlab $(LAB_FLAGS)
+
+setup: check .lab/warm.ok ## build the kernel and fetch what it needs, once; the srdiff command goes to .lab/bin
+	@$(build-programs)
+
+build-programs = go build -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
+
+test: test-go test-notebooks ## all tests: the code's and the notebooks'
+
+test-go: check .lab/tools.ok ## format, vet, staticcheck, unit tests, race detector
+	@unformatted="$$(gofmt -l srdiff kernelext)"; if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	go vet -tags "notebookdeps kernel" ./...
+	staticcheck -tags "notebookdeps kernel" ./...
+	go test -timeout 20m ./...
+	go test -timeout 20m -race ./srdiff/dataset/... ./kernelext/...
+
+test-notebooks: setup ## execute every notebook through the kernel, and fail where a cell fails
+	go test -tags kernel -count 1 ./kernelext/nbcheck
+	nbcheck -out .lab/build/notebooks notebooks/*.ipynb
+
+notebooks: setup ## execute the notebooks and write their outputs into them
+	nbcheck -in-place notebooks/*.ipynb
+
+bench: check ## run the benchmarks
+	go test -run '^$$' -bench . ./...
+
+fmt: ## format the code
+	gofmt -w srdiff kernelext
+
+clean: ## remove .lab/: everything that was downloaded, built or cached
+	rm -rf .lab
+
+# What must be on the machine. Each line says what to do.
+check:
+	@fail() { echo "srdiff: $$1" >&2; exit 1; }; \
+	command -v go >/dev/null || fail "Go is missing: install Go 1.26 or later from https://go.dev/dl"; \
+	need=$$(awk '$$1 == "go" { print $$2 }' go.mod); \
+	said=$$(go list -m 2>&1) || fail "$$said: Go $$need or later is at https://go.dev/dl"; \
+	command -v cc >/dev/null || fail "a C compiler is missing: apt install gcc, dnf install gcc, or xcode-select --install"; \
+	PATH='$(yourpath)'; \
+	command -v '$(PYTHON)' >/dev/null || fail "Python is missing: install Python 3.10 or later, or say make PYTHON=..."; \
+	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		fail "$$('$(PYTHON)' -V) is too old: install Python 3.10 or later, or say make PYTHON=..."; \
+	'$(PYTHON)' -c 'import venv, ensurepip' 2>/dev/null || \
+		fail "Python's venv module is missing: apt install python3-venv"
+
+# $(call step,number,name,command) runs a step of the set-up: one line with its time, and the log if it fails.
+define step
+@mkdir -p .lab/build; printf '[%s/4] %s ... ' '$(1)' '$(2)'; start=$$(date +%s); \
+if ( set -e; $(3) ) >.lab/build/setup.log 2>&1; then echo "$$(( $$(date +%s) - start )) s"; \
+else echo failed; cat .lab/build/setup.log; exit 1; fi
+@touch $@
+endef
+
+# Files that change with where the clone is, and with the versions of Go and Python: what depends on them follows.
+write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) >$@
+.lab/versions: FORCE
+	$(call write,"$$(go env GOVERSION) $$(PATH='$(yourpath)' '$(PYTHON)' -c 'import sys; print(sys.executable, sys.version)')")
+.lab/jupyter/kernels/gonb/kernel.json: FORCE
+	$(call write,"$$KERNEL_JSON")
+.lab/jupyter/config/jupyter_server_config.json: FORCE
+	$(call write,"$$SERVER_JSON")
+.lab/jupyter/config/labconfig/default_setting_overrides.json: FORCE
+	$(call write,"$$OVERRIDES_JSON")
+
+.lab/venv.ok: notebooks/requirements.txt .lab/versions
+	$(call step,1,JupyterLab into .lab/venv,rm -rf .lab/venv; PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/venv; \
+		.lab/venv/bin/python3 -m pip install --no-cache-dir -r notebooks/requirements.txt)
+
+.lab/tools.ok: kernelext/toolchain/go.mod kernelext/toolchain/go.sum .lab/versions
+	$(call step,2,kernel and its tools,mkdir -p .lab/bin; go -C kernelext/toolchain build -o '$(LAB)/bin/' tool)
+
+.lab/library.ok: go.mod go.sum .lab/versions
+	$(call step,3,library,go build -tags notebookdeps ./...; $(build-programs))
+
+# The first cell of a fresh kernel takes a second, since this compiles what it needs with the kernel's own settings.
+.lab/warm.ok: .lab/venv.ok .lab/tools.ok .lab/library.ok .lab/jupyter/kernels/gonb/kernel.json
+	$(call step,4,first cell,nbcheck -out .lab/build kernelext/nbcheck/testdata/good.ipynb)
+
+# The kernel imports this working tree, whose go.mod has all versions, and downloads nothing. Cells are linked without
+# debugging tables, which takes less time; stack traces stay.
+define KERNEL_JSON
+{
+ "argv": ["$(LAB)/bin/gonb", "--kernel", "{connection_file}", "-go_work=$(CURDIR)"],
+ "display_name": "Go (srdiff)",
+ "language": "go",
+ "interrupt_mode": "message",
+ "env": {
+  "PATH": "$(LAB)/bin:$${PATH}",
+  "GOENV": "$(GOENV)",
+  "GOCACHE": "$(GOCACHE)",
+  "GOMODCACHE": "$(GOMODCACHE)",
+  "GOPATH": "$(GOPATH)",
+  "GOPROXY": "off",
+  "GOFLAGS": "-buildvcs=false -modcacherw -ldflags=-s",
+  "GOTOOLCHAIN": "local",
+  "GOWORK": "",
+  "GOEXPERIMENT": "$(GOEXPERIMENT)",
+  "GOMLX_NO_AUTO_INSTALL": "1",
+  "XDG_CONFIG_HOME": "$(XDG_CONFIG_HOME)",
+  "XDG_CACHE_HOME": "$(XDG_CACHE_HOME)"
+ }
+}
+endef
+# On this machine only, with a token; just this kernel; no calls to other hosts. (jupyter_lsp would run npm.)
+define SERVER_JSON
+{
+ "ServerApp": {"ip": "127.0.0.1", "allow_root": true, "root_dir": "$(CURDIR)",
+               "jpserver_extensions": {"jupyter_lsp": false}},
+ "KernelSpecManager": {"ensure_native_kernel": false, "allowed_kernelspecs": ["gonb"]},
+ "LabApp": {"extension_manager": "readonly", "default_url": "/lab/tree/$(FIRST)"}
+}
+endef
+define OVERRIDES_JSON
+{
+ "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true},
+ "@jupyterlab/extensionmanager-extension:plugin": {"enabled": false}
+}
+endef
+export KERNEL_JSON SERVER_JSON OVERRIDES_JSON

@@ -1,0 +1,181 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package kernelext
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+	"gonum.org/v1/plot"
+)
+
+func drawn(t *testing.T, c Chart) *image.RGBA {
+	t.Helper()
+	data, err := c.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels, ok := img.(*image.RGBA)
+	if !ok {
+		t.Fatalf("decoded as %T, want a picture without transparency", img)
+	}
+	return pixels
+}
+
+// where counts the pixels of a colour, and says what part of the picture they lie in.
+func where(img *image.RGBA, want color.NRGBA) (count int, area image.Rectangle) {
+	for i := 0; i < len(img.Pix); i += 4 {
+		if p := img.Pix[i : i+4]; p[0] == want.R && p[1] == want.G && p[2] == want.B && p[3] == want.A {
+			count++
+			x, y := i%img.Stride/4, i/img.Stride
+			area = area.Union(image.Rect(x, y, x+1, y+1))
+		}
+	}
+	return count, area
+}
+
+func TestChartDrawsWhatItIsGiven(t *testing.T) {
+	img := drawn(t, Chart{Title: "two", XLabel: "x", YLabel: "y", Series: []Series{
+		{Name: "low", X: []float64{0, 100}, Y: []float64{1, 1}},
+		{Name: "high, second half only", X: []float64{50, 100}, Y: []float64{2, 2}},
+	}})
+	if size := img.Bounds().Size(); size != image.Pt(1280, 720) {
+		t.Fatalf("size %v, want 1280x720", size)
+	}
+	lowCount, low := where(img, palette[0])
+	highCount, high := where(img, palette[1])
+	if lowCount < 500 || highCount < 250 {
+		t.Fatalf("%d and %d pixels of the two lines", lowCount, highCount)
+	}
+	if high.Min.Y > low.Min.Y-100 && high.Min.X < low.Min.X+100 {
+		t.Errorf("low in %v, high in %v", low, high)
+	}
+	white, _ := where(img, color.NRGBA{R: 255, G: 255, B: 255, A: 255})
+	if all := 1280 * 720; white < all*3/4 {
+		t.Errorf("%d of %d pixels are white", white, all)
+	}
+	if c := color.NRGBAModel.Convert(img.At(0, 0)); c != (color.NRGBA{R: 255, G: 255, B: 255, A: 255}) {
+		t.Errorf("corner %v, want solid white", c)
+	}
+}
+
+func TestChartLogAxis(t *testing.T) {
+	// On a logarithmic axis 10 lies half way between 1 and 100, on a linear one close to 1.
+	heights := func(logY bool) (middle float64) {
+		img := drawn(t, Chart{LogY: logY, Series: []Series{
+			{X: []float64{0, 1}, Y: []float64{1, 1}},
+			{X: []float64{0, 1}, Y: []float64{10, 10}},
+			{X: []float64{0, 1}, Y: []float64{100, 100}},
+		}})
+		var y [3]float64
+		for i := range y {
+			_, area := where(img, palette[i])
+			y[i] = float64(area.Min.Y+area.Max.Y) / 2
+		}
+		return (y[1] - y[0]) / (y[2] - y[0])
+	}
+	if got := heights(true); math.Abs(got-0.5) > 0.02 {
+		t.Errorf("logarithmic: 10 lies at %v between 1 and 100", got)
+	}
+	if got := heights(false); math.Abs(got-9.0/99) > 0.02 {
+		t.Errorf("linear: 10 lies at %v between 1 and 100", got)
+	}
+}
+
+func TestChartOddValues(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for _, test := range []struct {
+		name  string
+		chart Chart
+		want  string // In the error; empty if the chart can be drawn.
+	}{
+		{"one point", Chart{Series: []Series{{Y: []float64{5}}}}, ""},
+		{"all equal", Chart{Series: []Series{{Y: []float64{0, 0, 0}}}}, ""},
+		{"all equal, log", Chart{LogY: true, Series: []Series{{Y: []float64{3, 3}}}}, ""},
+		{"not finite in between", Chart{Series: []Series{{Y: []float64{1, nan, inf, 2}}}}, ""},
+		{"zero on a log axis", Chart{LogY: true, Series: []Series{{Y: []float64{0, -1, 2, 1}}}}, ""},
+		{"large and small", Chart{LogY: true, Series: []Series{{Y: []float64{1e-30, 1e30}}}}, ""},
+		{"an empty series beside one", Chart{Series: []Series{{Name: "a"}, {Name: "b", Y: []float64{1, 2}}}}, ""},
+		{"no series", Chart{Title: "t"}, `chart "t" has no points to draw: give it a series with finite values`},
+		{"nothing finite", Chart{Series: []Series{{Y: []float64{nan, inf}}}}, "no points to draw"},
+		{"nothing positive", Chart{LogY: true, Series: []Series{{Y: []float64{-1, 0}}}}, "above 0, as LogY is set"},
+		{"lengths", Chart{Series: []Series{{Name: "s", X: []float64{1}, Y: []float64{1, 2}}}},
+			`series "s" has 1 x values for 2 y values`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			data, err := test.chart.PNG()
+			if test.want == "" && (err != nil || len(data) == 0) {
+				t.Fatalf("%d bytes, %v", len(data), err)
+			}
+			if test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestTicks(t *testing.T) {
+	for _, test := range []struct {
+		ticker    plot.Ticker
+		low, high float64
+		want      string
+	}{
+		{linearTicks{}, 0, 999, "0 200 400 600 800"},
+		{linearTicks{}, -0.04, 1.04, "0.0 0.2 0.4 0.6 0.8 1.0"},
+		{linearTicks{}, 1, 5000, "1000 2000 3000 4000 5000"},
+		{linearTicks{}, -1, 1, "-1.0 -0.5 0.0 0.5 1.0"},
+		{linearTicks{}, 1e-7, 3e-7, "1e-07 1.5e-07 2e-07 2.5e-07 3e-07"},
+		{logTicks{}, 0.015, 1.2, "0.02 0.05 0.1 0.2 0.5 1"},
+		{logTicks{}, 4e-5, 1, "0.0001 0.001 0.01 0.1 1"},
+		{logTicks{}, 1e-30, 1e30, "1e-24 1e-16 1e-08 1 1e+08 1e+16 1e+24"},
+		{logTicks{}, 0.2, 0.7, "0.2 0.3 0.4 0.5 0.6 0.7"},
+	} {
+		var labels []string
+		for _, tick := range test.ticker.Ticks(test.low, test.high) {
+			if tick.Label != "" && tick.Value >= test.low && tick.Value <= test.high*(1+1e-9) {
+				labels = append(labels, tick.Label)
+			}
+		}
+		if got := strings.Join(labels, " "); got != test.want {
+			t.Errorf("%T, %g to %g: %s, want %s", test.ticker, test.low, test.high, got, test.want)
+		}
+	}
+}
+
+func TestChartShow(t *testing.T) {
+	theKernel.take()
+	Chart{Title: "loss", Series: []Series{{Y: []float64{1, 2}}}}.Show()
+	messages := theKernel.take()
+	if len(messages) != 1 {
+		t.Fatalf("%d messages", len(messages))
+	}
+	if text := messages[0].Data[protocol.MIMETextPlain]; text != "chart, loss" {
+		t.Errorf("text %q", text)
+	}
+	data, _ := messages[0].Data[protocol.MIMEImagePNG].([]byte)
+	if _, err := png.Decode(bytes.NewReader(data)); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkChart(b *testing.B) {
+	y := make([]float64, 1000)
+	for i := range y {
+		y[i] = math.Sin(float64(i) / 50)
+	}
+	for b.Loop() {
+		if _, err := (Chart{Title: "sine", Series: []Series{{Name: "sin", Y: y}}}).PNG(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package kernelext
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+)
+
+// roleEnv makes the test binary play a cell, or another process of a test, instead of running the tests.
+const roleEnv = "KERNELEXT_TEST_ROLE"
+
+var roles = map[string]func(){
+	"interrupted": func() {
+		ctx, cancel := Context()
+		defer cancel()
+		fmt.Println("ready")
+		<-ctx.Done()
+		fmt.Println("ended")
+	},
+	"stubborn": func() { // Hears that it should end, and does not.
+		ctx, cancel := Context()
+		defer cancel()
+		fmt.Println("ready")
+		<-ctx.Done()
+		fmt.Println("ended")
+		select {}
+	},
+	"parent of stubborn": func() { // A kernel that dies while its cell runs.
+		cell := role("stubborn")
+		cell.Stdout = os.Stdout
+		Check(cell.Start())
+		time.Sleep(300 * time.Millisecond)
+	},
+	"failing": func() {
+		Check(nil)
+		fmt.Println(Must(os.Getwd()) != "")
+		Must(os.Open("no <such> file"))
+		fmt.Println("not reached")
+	},
+}
+
+// role is a process that plays one of the roles.
+func role(name string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"="+name)
+	return cmd
+}
+
+// theKernel is what this process, as a cell, displays to: gonbui opens its pipes once only.
+var theKernel *fakeKernel
+
+func TestMain(m *testing.M) {
+	if play := roles[os.Getenv(roleEnv)]; play != nil {
+		play()
+		return
+	}
+	dir, err := os.MkdirTemp("", "kernelext")
+	Check(err)
+	theKernel, err = newFakeKernel(dir)
+	Check(err)
+	for _, variable := range theKernel.env() {
+		Check(os.Setenv(variable[0], variable[1]))
+	}
+	gonbui.IsNotebook = true
+	code := m.Run()
+	Check(os.RemoveAll(dir))
+	os.Exit(code)
+}
+
+// fakeKernel is the kernel's end of the two pipes between a GoNB kernel and its cell.
+type fakeKernel struct {
+	toKernel, toCell string // Paths of the FIFOs.
+
+	mu       sync.Mutex
+	messages []protocol.DisplayData
+}
+
+func newFakeKernel(dir string) (*fakeKernel, error) {
+	k := &fakeKernel{toKernel: filepath.Join(dir, "to_kernel"), toCell: filepath.Join(dir, "to_cell")}
+	if err := errors.Join(syscall.Mkfifo(k.toKernel, 0o600), syscall.Mkfifo(k.toCell, 0o600)); err != nil {
+		return nil, err
+	}
+	go k.serve()
+	return k, nil
+}
+
+func (k *fakeKernel) env() [][2]string {
+	return [][2]string{{protocol.GONB_PIPE_ENV, k.toKernel}, {protocol.GONB_PIPE_BACK_ENV, k.toCell}}
+}
+
+func (k *fakeKernel) serve() {
+	in, err := os.Open(k.toKernel)
+	Check(err)
+	out, err := os.OpenFile(k.toCell, os.O_WRONLY, 0)
+	Check(err)
+	decoder, encoder := gob.NewDecoder(in), gob.NewEncoder(out)
+	for {
+		var message protocol.DisplayData
+		if decoder.Decode(&message) != nil {
+			return // The cell has ended.
+		}
+		if sync, ok := message.Data[protocol.MIMECommValue].(protocol.CommValue); ok {
+			_ = encoder.Encode(&protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: sync.Value})
+			continue
+		}
+		k.mu.Lock()
+		k.messages = append(k.messages, message)
+		k.mu.Unlock()
+	}
+}
+
+// take returns what was displayed since the last call.
+func (k *fakeKernel) take() []protocol.DisplayData {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	taken := k.messages
+	k.messages = nil
+	return taken
+}
+
+// terminal makes this process one outside a notebook for the rest of a test, and returns what it wrote to
+// standard error.
+func terminal(t *testing.T, f func()) string {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stderr := os.Stderr
+	defer func() { os.Stderr, gonbui.IsNotebook = stderr, true }()
+	os.Stderr, gonbui.IsNotebook = file, false
+	f()
+	written, err := os.ReadFile(file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(written)
+}

@@ -1,0 +1,123 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Nbcheck executes notebooks through their kernel, as JupyterLab would from top to bottom, and fails when a cell fails.
+//
+//	nbcheck [-in-place] [-out folder] [-timeout 10m] notebook.ipynb ...
+//
+// It needs Python with nbconvert on the PATH, and the kernel where JUPYTER_PATH or Jupyter's own folders lead to it.
+// Executed notebooks are written in one form that does not change from run to run: without times, with the outputs
+// of one stream in one piece. For each failing cell it prints the notebook, the cell, and what the cell said.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+)
+
+func main() {
+	inPlace := flag.Bool("in-place", false, "write the outputs into the notebooks themselves")
+	out := flag.String("out", "", "the folder for executed notebooks")
+	timeout := flag.Duration("timeout", 10*time.Minute, "the longest time for one cell")
+	flag.Parse()
+	if flag.NArg() == 0 || *inPlace == (*out != "") {
+		fmt.Fprintln(os.Stderr, "nbcheck: want notebooks, and either -in-place or -out")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	failed := 0
+	for _, path := range flag.Args() {
+		target := path
+		if !*inPlace {
+			target = filepath.Join(*out, filepath.Base(path))
+		}
+		started := time.Now()
+		fmt.Printf("%s ... ", path)
+		problems, err := check(ctx, path, target, *timeout)
+		switch took := time.Since(started).Round(time.Second); {
+		case err != nil:
+			failed++
+			fmt.Printf("failed after %v\n%v\n", took, err)
+		case len(problems) > 0:
+			failed++
+			fmt.Printf("failed after %v\n", took)
+			for _, p := range problems {
+				fmt.Printf("\n%s, %s\n", path, p)
+			}
+		default:
+			fmt.Println(took)
+		}
+	}
+	if failed > 0 {
+		fmt.Printf("\n%d of %d notebooks failed\n", failed, flag.NArg())
+		os.Exit(1)
+	}
+}
+
+// check executes the notebook at path and writes it to target. A notebook with failing cells is written too, unless
+// that would replace the notebook itself.
+func check(ctx context.Context, path, target string, timeout time.Duration) ([]problem, error) {
+	executed, err := execute(ctx, path, timeout)
+	if err != nil {
+		return nil, err
+	}
+	nb, err := parse(executed)
+	if err != nil {
+		return nil, fmt.Errorf("reading the executed notebook: %w", err)
+	}
+	problems := nb.problems()
+	if len(problems) > 0 && target == path {
+		return problems, nil
+	}
+	data, err := nb.normalised()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return nil, err
+	}
+	return problems, renameio.WriteFile(target, data, 0o644)
+}
+
+// execute runs every cell, those after a failing one too, and returns the notebook with its outputs.
+func execute(ctx context.Context, path string, timeout time.Duration) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "nbcheck")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.CommandContext(ctx, "python3", "-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors",
+		"--ExecutePreprocessor.kernel_name="+kernelName,
+		fmt.Sprintf("--ExecutePreprocessor.timeout=%d", max(int(timeout.Seconds()), 1)),
+		"--ExecutePreprocessor.interrupt_on_timeout=True",
+		"--ExecutePreprocessor.iopub_timeout=60",
+		"--ExecutePreprocessor.startup_timeout=180",
+		"--ExecutePreprocessor.record_timing=False",
+		"--output-dir", dir, "--output", "executed", path)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // Nbconvert then ends the kernel.
+	cmd.WaitDelay = 10 * time.Second
+	log, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("nbconvert: %w\n%s", errors.Join(ctx.Err(), err), lastLines(string(log), 40))
+	}
+	return os.ReadFile(filepath.Join(dir, "executed.ipynb"))
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if len(lines) > n {
+		lines = append([]string{"..."}, lines[len(lines)-n:]...)
+	}
+	return strings.Join(lines, "\n")
+}
