@@ -34,20 +34,40 @@ func convolve(x, w *Node) *Node {
 func convolveByProduct(x, w *Node) *Node {
 	d := w.Shape().Dimensions
 	in, out := d[2], d[3]
-	var cols *Node
-	return customGradient(x, w,
-		func(x, w *Node) *Node {
-			cols = patches(x)
-			return product(cols, w)
-		},
+	return customGradient(x, w, productOfPatches,
 		func(dy *Node) (dx, dw *Node) {
 			// dw is worked out transposed, dy^T patches(x), because dy is nine times cheaper to transpose.
 			flat := func(x *Node) *Node { return Reshape(x, -1, x.Shape().Dimensions[3]) }
-			dw = Dot(TransposeAllDims(flat(dy), 1, 0), flat(cols)).Product() // [out, 9 in]
+			dw = Dot(TransposeAllDims(flat(dy), 1, 0), flat(patches(border(x)))).Product() // [out, 9 in]
 			dw = Reshape(TransposeAllDims(dw, 1, 0), 3, 3, in, out)
-			dx = product(patches(dy), TransposeAllDims(Reverse(w, 0, 1), 0, 1, 3, 2))
+			dx = productOfPatches(dy, TransposeAllDims(Reverse(w, 0, 1), 0, 1, 3, 2))
 			return dx, dw
 		})
+}
+
+// maxPatches bounds the values of a matrix of patches, which is nine times as large as its picture: 128 MB. Batches of
+// training are below it; the patches of a whole photograph would be gigabytes.
+const maxPatches = 32 << 20
+
+// productOfPatches is patches(x) w. A large picture is done in horizontal bands, one after the other.
+func productOfPatches(x, w *Node) *Node {
+	d := x.Shape().Dimensions
+	batch, height, width, channels := d[0], d[1], d[2], d[3]
+	x = border(x)
+	rows := max(1, maxPatches/(batch*width*9*channels))
+	if rows >= height {
+		return product(patches(x), w)
+	}
+	var bands []*Node
+	for top := 0; top < height; top += rows {
+		bottom := min(top+rows, height)
+		band := Slice(x, AxisRange(), AxisRange(top, bottom+2), AxisRange(), AxisRange())
+		if len(bands) > 0 { // the engine would start on all bands at once
+			band = SchedulingBarrier(band, bands[len(bands)-1])
+		}
+		bands = append(bands, product(patches(band), w))
+	}
+	return Concatenate(bands, 1)
 }
 
 // product multiplies the channels of x [batch, height, width, n] by a kernel whose axes but the last hold n values.
@@ -58,16 +78,21 @@ func product(x, w *Node) *Node {
 	return Reshape(y, d[0], d[1], d[2], out)
 }
 
-// patches lays the 3x3 neighbourhood of every pixel out as its channels: [batch, height, width, c] -> 9c ("im2col").
+// border puts a border of zeros, one pixel wide, around pictures.
+func border(x *Node) *Node {
+	one := PadAxis{Start: 1, End: 1}
+	return Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, one, one, PadAxis{})
+}
+
+// patches lays the 3x3 neighbourhood of every pixel but the border's out as its channels ("im2col"): [batch, height+2,
+// width+2, c] -> [batch, height, width, 9c].
 func patches(x *Node) *Node {
 	d := x.Shape().Dimensions
-	one := PadAxis{Start: 1, End: 1}
-	padded := Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, one, one, PadAxis{})
 	shifted := make([]*Node, 0, 9)
 	for i := range 3 {
 		for j := range 3 {
 			shifted = append(shifted,
-				Slice(padded, AxisRange(), AxisRange(i, i+d[1]), AxisRange(j, j+d[2]), AxisRange()))
+				Slice(x, AxisRange(), AxisRange(i, i+d[1]-2), AxisRange(j, j+d[2]-2), AxisRange()))
 		}
 	}
 	return Concatenate(shifted, -1)

@@ -1,0 +1,35 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"math"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Convolution as products of patches is GoMLX's own convolution: for a small picture, for odd sizes, and for one so large
+// that it is done in bands.
+func TestConvolveByProduct(t *testing.T) {
+	for _, size := range [][4]int{{2, 6, 5, 3}, {1, 1, 1, 2}, {1, 700, 701, 8}} {
+		x := tensors.FromFlatDataAndDimensions(wave(size[0]*size[1]*size[2]*size[3]), size[:]...)
+		w := tensors.FromFlatDataAndDimensions(wave(9*size[3]*2), 3, 3, size[3], 2)
+		if bands := 9*x.Size() > maxPatches; bands != (size[1] == 700) {
+			t.Fatalf("size %v: bands %v", size, bands)
+		}
+		got := run(t, func(in []*Node) *Node { return convolveByProduct(in[0], in[1]) }, x, w)
+		want := run(t, func(in []*Node) *Node { return Convolve(in[0], in[1]).Strides(1).PadSame().Done() }, x, w)
+		same(t, "convolution", got, want, 1e-5)
+	}
+}
+
+// wave returns n smooth values.
+func wave(n int) []float32 {
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(math.Sin(0.7 * float64(i)))
+	}
+	return values
+}
