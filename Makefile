@@ -11,16 +11,18 @@ yours := $(foreach v,XDG_CONFIG_HOME XDG_CACHE_HOME,$(if $($(v)),,-u $(v))) \
          $(foreach v,XDG_CONFIG_HOME XDG_CACHE_HOME,$(if $($(v)),$(v)='$($(v))'))
 
 # Your settings made with `go env -w` (GOPROXY, GOFLAGS and the like) stay in force.
-ifneq ($(shell uname),Darwin)
-export GOENV ?= $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/go/env
+ifeq ($(GOENV)$(filter Darwin,$(shell uname)),)
+GOENV := $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/go/env
 endif
+export GOENV
 XDG_CONFIG_HOME := $(LAB)/config
 XDG_CACHE_HOME  := $(LAB)/cache
 export XDG_CONFIG_HOME XDG_CACHE_HOME
 export GOCACHE      := $(LAB)/gocache
 export GOMODCACHE   := $(LAB)/gomodcache
 export GOPATH       := $(LAB)/gopath
-export GOFLAGS      := $(shell XDG_CONFIG_HOME='$(LAB)/config' GOENV='$(GOENV)' go env GOFLAGS 2>/dev/null) -buildvcs=false -modcacherw
+yourflags := $(shell XDG_CONFIG_HOME='$(LAB)/config' GOENV='$(GOENV)' go env GOFLAGS 2>/dev/null)
+export GOFLAGS      := $(yourflags) -buildvcs=false -modcacherw
 export GOTOOLCHAIN  := local
 export GOWORK       := off
 export GOEXPERIMENT := $(if $(filter x86_64 amd64,$(shell uname -m)),simd)
@@ -33,11 +35,12 @@ export JUPYTER_RUNTIME_DIR := $(LAB)/jupyter/runtime
 export IPYTHONDIR          := $(LAB)/jupyter/ipython
 export PYTHONNOUSERSITE    := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-yourpath    := $(PATH)
-export PATH := $(LAB)/bin:$(LAB)/venv/bin:$(PATH)
+ours        := $(LAB)/bin:$(LAB)/venv/bin:
+yourpath    := $(subst $(ours),,$(PATH))# Also in a terminal of JupyterLab, which has ours.
+export PATH := $(ours)$(yourpath)
 
-settings := .lab/jupyter/config/jupyter_server_config.json \
-            .lab/jupyter/config/labconfig/default_setting_overrides.json
+settings := $(addprefix .lab/jupyter/config/,jupyter_server_config.json \
+              labconfig/default_setting_overrides.json labconfig/page_config.json)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -46,7 +49,7 @@ settings := .lab/jupyter/config/jupyter_server_config.json \
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
-lab: check .lab/warm.ok $(settings) ## start JupyterLab with the first notebook; LAB_FLAGS="--no-browser --port=9000" and the like are passed on
+lab: check .lab/warm.ok $(settings) ## start JupyterLab with the first notebook; it is passed LAB_FLAGS="..."
 	@echo "Starting JupyterLab. Its address comes last; Ctrl-C twice ends it."
 	@exec env $(yours) python3 -m jupyterlab $(LAB_FLAGS)
 
@@ -87,7 +90,8 @@ check:
 	command -v go >/dev/null || fail "Go is missing: install Go 1.26 or later from https://go.dev/dl"; \
 	need=$$(awk '$$1 == "go" { print $$2 }' go.mod); \
 	said=$$(go list -m 2>&1) || fail "$$said: Go $$need or later is at https://go.dev/dl"; \
-	command -v cc >/dev/null || fail "a C compiler is missing: apt install gcc, dnf install gcc, or xcode-select --install"; \
+	command -v cc >/dev/null || \
+		fail "a C compiler is missing: apt install gcc, dnf install gcc, or xcode-select --install"; \
 	PATH='$(yourpath)'; \
 	command -v '$(PYTHON)' >/dev/null || fail "Python is missing: install Python 3.10 or later, or say make PYTHON=..."; \
 	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -98,41 +102,50 @@ check:
 # $(call step,number,name,command) runs a step of the set-up: one line with its time, and the log if it fails.
 define step
 @mkdir -p .lab/build; printf '[%s/4] %s ... ' '$(1)' '$(2)'; start=$$(date +%s); \
-if ( set -e; $(3) ) >.lab/build/setup.log 2>&1; then echo "$$(( $$(date +%s) - start )) s"; \
+if { $(3); } >.lab/build/setup.log 2>&1; then echo "$$(( $$(date +%s) - start )) s"; \
 else echo failed; cat .lab/build/setup.log; exit 1; fi
 @touch $@
 endef
 
+# GoNB walks the module that cells import and tells gopls of every Go file, so it must not meet .lab/gomodcache: cells
+# import the working tree through these links. GoNB itself does not follow them, as they are relative.
+.lab/srlab/go.mod:
+	@mkdir -p $(@D); for f in go.mod go.sum srdiff kernelext; do ln -sfn ../srlab/../../$$f $(@D)/$$f; done
+
 # Files that change with where the clone is, and with the versions of Go and Python: what depends on them follows.
 write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) >$@
 .lab/versions: FORCE
-	$(call write,"$$(go env GOVERSION) $$(PATH='$(yourpath)' '$(PYTHON)' -c 'import sys; print(sys.executable, sys.version)')")
+	$(call write,"$$(go version) $$(PATH='$(yourpath)' '$(PYTHON)' -c 'import sys; print(sys.base_prefix, sys.version)')")
 .lab/jupyter/kernels/gonb/kernel.json: FORCE
 	$(call write,"$$KERNEL_JSON")
 .lab/jupyter/config/jupyter_server_config.json: FORCE
 	$(call write,"$$SERVER_JSON")
 .lab/jupyter/config/labconfig/default_setting_overrides.json: FORCE
 	$(call write,"$$OVERRIDES_JSON")
+.lab/jupyter/config/labconfig/page_config.json: FORCE
+	$(call write,"$$PAGE_JSON")
 
 .lab/venv.ok: notebooks/requirements.txt .lab/versions
-	$(call step,1,JupyterLab into .lab/venv,rm -rf .lab/venv; PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/venv; \
+	$(call step,1,JupyterLab into .lab/venv,rm -rf .lab/venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/venv && \
 		.lab/venv/bin/python3 -m pip install --no-cache-dir -r notebooks/requirements.txt)
 
 .lab/tools.ok: kernelext/toolchain/go.mod kernelext/toolchain/go.sum .lab/versions
-	$(call step,2,kernel and its tools,mkdir -p .lab/bin; go -C kernelext/toolchain build -o '$(LAB)/bin/' tool)
+	$(call step,2,kernel and its tools,mkdir -p .lab/bin && go -C kernelext/toolchain build -o '$(LAB)/bin/' tool)
 
+# All modules of go.mod, not just those that are built: `go get`, which GoNB runs for every cell, asks for each.
 .lab/library.ok: go.mod go.sum .lab/versions
-	$(call step,3,library,go build -tags notebookdeps ./...; $(build-programs))
+	$(call step,3,library,go mod download && go build -tags notebookdeps ./... && $(build-programs))
 
 # The first cell of a fresh kernel takes a second, since this compiles what it needs with the kernel's own settings.
-.lab/warm.ok: .lab/venv.ok .lab/tools.ok .lab/library.ok .lab/jupyter/kernels/gonb/kernel.json
+.lab/warm.ok: .lab/venv.ok .lab/tools.ok .lab/library.ok .lab/srlab/go.mod .lab/jupyter/kernels/gonb/kernel.json
 	$(call step,4,first cell,nbcheck -out .lab/build kernelext/nbcheck/testdata/good.ipynb)
 
 # The kernel imports this working tree, whose go.mod has all versions, and downloads nothing. Cells are linked without
 # debugging tables, which takes less time; stack traces stay.
 define KERNEL_JSON
 {
- "argv": ["$(LAB)/bin/gonb", "--kernel", "{connection_file}", "-go_work=$(CURDIR)"],
+ "argv": ["$(LAB)/bin/gonb", "--kernel", "{connection_file}", "-go_work=$(LAB)/srlab",
+          "-logtostderr=false", "-stderrthreshold=FATAL", "-log_file=$(LAB)/jupyter/gonb.log"],
  "display_name": "Go (srdiff)",
  "language": "go",
  "interrupt_mode": "message",
@@ -153,19 +166,31 @@ define KERNEL_JSON
  }
 }
 endef
-# On this machine only, with a token; just this kernel; no calls to other hosts. (jupyter_lsp would run npm.)
+# On this machine only, with a token; just this kernel; no calls to other hosts. Completion comes from the kernel:
+# Jupyter's language servers would come through npm.
 define SERVER_JSON
 {
- "ServerApp": {"ip": "127.0.0.1", "allow_root": true, "root_dir": "$(CURDIR)",
+ "ServerApp": {"ip": "127.0.0.1", "log_level": "WARN", "allow_root": true, "root_dir": "$(CURDIR)",
                "jpserver_extensions": {"jupyter_lsp": false}},
+ "MultiKernelManager": {"default_kernel_name": "gonb"},
  "KernelSpecManager": {"ensure_native_kernel": false, "allowed_kernelspecs": ["gonb"]},
- "LabApp": {"extension_manager": "readonly", "default_url": "/lab/tree/$(FIRST)"}
+ "LabApp": {"log_level": "WARN", "extension_manager": "readonly",
+            "default_url": "/lab/tree/$(FIRST)"}
 }
 endef
 define OVERRIDES_JSON
 {
- "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true},
+ "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false},
  "@jupyterlab/extensionmanager-extension:plugin": {"enabled": false}
 }
 endef
-export KERNEL_JSON SERVER_JSON OVERRIDES_JSON
+define PAGE_JSON
+{
+ "disabledExtensions": {
+  "@jupyterlab/lsp-extension": true,
+  "@jupyterlab/fileeditor-extension:language-server": true,
+  "@jupyterlab/notebook-extension:language-server": true
+ }
+}
+endef
+export KERNEL_JSON SERVER_JSON OVERRIDES_JSON PAGE_JSON

@@ -44,12 +44,14 @@ func TestProblems(t *testing.T) {
 		{"good", cell(sentHello, sentProgress), nil},
 		{"no outputs", cell(), nil},
 		{"words in stdout", cell(sentTalk), nil},
-		{"panic", cell(sentHello, sentPanic), []string{"code cell 2: run(1<2)", "hello", "panic: boom", "[[ Cell [1] Line 2 ]]"}},
+		{"panic", cell(sentHello, sentPanic),
+			[]string{"code cell 2: run(1<2)", "hello", "panic: boom", "[[ Cell [1] Line 2 ]]"}},
 		{"exit status", cell(sentExit), []string{"exit status 3"}},
 		{"killed", cell(sentKill), []string{"signal: killed"}},
 		{"error reply", cell(sentError), []string{"ERROR: exit status 3"}},
 		{"compile error", cell(sentCompile), []string{`./main.go:10:13: cannot use "s"`}},
-		{"not executed", `{"cell_type":"code","source":"x","outputs":[],"execution_count":null}`, []string{"was not executed"}},
+		{"not executed", `{"cell_type":"code","source":"x","outputs":[],"execution_count":null}`,
+			[]string{"was not executed"}},
 		{"empty cell", `{"cell_type":"code","source":" \n","outputs":[],"execution_count":null}`, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

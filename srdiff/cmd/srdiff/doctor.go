@@ -40,6 +40,7 @@ func doctor(out io.Writer, engineName string) error {
 		return err
 	}
 	row("engine", "%s", eng)
+	row("plugins", "the go engine needs none; XLA engines are not part of this version")
 	features := "no vector instructions that srdiff knows"
 	if list := engine.CPUFeatures(); len(list) > 0 {
 		features = strings.Join(list, ", ")
