@@ -3,6 +3,8 @@
 package kernelext
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"html"
 	"os"
@@ -19,7 +21,8 @@ func Must[T any](v T, err error) T {
 }
 
 // Check does nothing if err is nil. Otherwise it shows the error as one red block, without a stack trace, and ends
-// the cell with status 1. Outside a notebook the error goes to standard error.
+// the cell with status 1. An error that wraps context.Canceled, which is what work says that the interrupt button
+// stopped, is shown as a stop, not as a mistake. Outside a notebook the error goes to standard error.
 func Check(err error) {
 	if err == nil {
 		return
@@ -35,7 +38,10 @@ func Check(err error) {
 
 // errorHTML has its own colours, so that it reads well on a light and on a dark page.
 func errorHTML(err error) string {
-	const style = "border-left:4px solid #b91c1c;background-color:#fee2e2;color:#7f1d1d;padding:8px 12px;" +
-		"white-space:pre-wrap"
-	return fmt.Sprintf(`<div style="%s"><b>Error:</b> %s</div>`, style, html.EscapeString(err.Error()))
+	label, edge, ground, text := "Error", "#b91c1c", "#fee2e2", "#7f1d1d"
+	if errors.Is(err, context.Canceled) {
+		label, edge, ground, text = "Stopped", "#1d4ed8", "#dbeafe", "#1e3a8a"
+	}
+	return fmt.Sprintf(`<div style="border-left:4px solid %s;background-color:%s;color:%s;padding:8px 12px;`+
+		`white-space:pre-wrap"><b>%s:</b> %s</div>`, edge, ground, text, label, html.EscapeString(err.Error()))
 }

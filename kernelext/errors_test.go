@@ -4,7 +4,9 @@ package kernelext
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -47,6 +49,17 @@ func TestCheckInANotebook(t *testing.T) {
 	}
 	shown, _ := messages[0].Data[protocol.MIMETextHTML].(string)
 	if !strings.Contains(shown, "open no &lt;such&gt; file: no such file") {
+		t.Errorf("shown: %s", shown)
+	}
+}
+
+// The interrupt button is no mistake.
+func TestStopIsNoError(t *testing.T) {
+	stopped := fmt.Errorf("training stopped: %w", context.Canceled)
+	if shown := errorHTML(stopped); !strings.Contains(shown, "<b>Stopped:</b>") || strings.Contains(shown, "Error") {
+		t.Errorf("shown: %s", shown)
+	}
+	if shown := errorHTML(errors.New("no")); !strings.Contains(shown, "<b>Error:</b>") {
 		t.Errorf("shown: %s", shown)
 	}
 }

@@ -121,7 +121,11 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	}
 	run.last = time.Now() // what the listeners took is no step's time
 	if stopped != nil && m.Step < steps {
-		return &stoppedError{fmt.Sprintf("training stopped at step %d of %d", m.Step, steps), stopped}
+		message := fmt.Sprintf("training stopped at step %d of %d", m.Step, steps)
+		if dir != "" {
+			message += ", and is saved in " + dir
+		}
+		return &stoppedError{message, stopped}
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	})
 	line.end()
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w; it is saved, --resume goes on from there", err)
+		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
 	if err != nil {
 		return err
