@@ -112,23 +112,32 @@ func (m *Model) write(path string, file checkpoint.File) error {
 //
 // A file that is missing, cut short, or does not fit is an error that says what differs.
 func Load(backend compute.Backend, path string) (*Model, error) {
-	file, err := checkpoint.Read(path)
+	m, file, err := open(backend, path)
 	if err != nil {
 		return nil, err
 	}
-	about, err := readMetadata(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m, err := emptyModel(backend, about.Config)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m.Step = about.Step
 	if err := m.setWeights(file); err != nil {
 		return nil, fmt.Errorf("%s does not fit: %w", path, err)
 	}
 	return m, nil
+}
+
+// open reads a file and makes the model that it describes, still without its weights.
+func open(backend compute.Backend, path string) (*Model, checkpoint.File, error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return nil, file, err
+	}
+	about, err := readMetadata(file)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
+	}
+	m, err := emptyModel(backend, about.Config)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
+	}
+	m.Step = about.Step
+	return m, file, nil
 }
 
 // readMetadata returns what the file says about itself, or the tutorial's settings when it says nothing.

@@ -203,22 +203,10 @@ func (m *Model) saveTraining(dir string) error {
 // Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it stopped.
 func Resume(backend compute.Backend, dir string) (*Model, error) {
 	path := filepath.Join(dir, TrainingFile)
-	file, err := checkpoint.Read(path)
+	m, file, err := open(backend, path)
 	if err != nil {
 		return nil, fmt.Errorf("nothing to resume: %w", err)
 	}
-	if file.Metadata[metadataKey] == "" {
-		return nil, fmt.Errorf("%s is not a training run's: want one that srdiff wrote", path)
-	}
-	about, err := readMetadata(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m, err := emptyModel(backend, about.Config)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m.Step = about.Step
 	for _, p := range unetParameters(m.Config.BaseChannels) {
 		t := file.Tensors[p.path()]
 		if want := shapes.Make(dtypes.Float32, p.dims...); t == nil || !t.Shape().Equal(want) {

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
-	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
 )
@@ -49,11 +48,7 @@ func evalCommand() *cobra.Command {
 		Short: "Measure a model beside bilinear and bicubic enlargement",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			eng, err := engine.Open(engineName)
-			if err != nil {
-				return err
-			}
-			m, err := srdiff.Load(eng.Backend, model)
+			m, err := load(engineName, model)
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
-	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
@@ -36,11 +35,7 @@ func upscaleCommand() *cobra.Command {
 			if err := srdiff.CheckUpscale(img); err != nil {
 				return fmt.Errorf("%s: %w", in, err)
 			}
-			eng, err := engine.Open(engineName)
-			if err != nil {
-				return err
-			}
-			m, err := srdiff.Load(eng.Backend, model)
+			m, err := load(engineName, model)
 			if err != nil {
 				return err
 			}
