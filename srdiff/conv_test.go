@@ -33,3 +33,21 @@ func wave(n int) []float32 {
 	}
 	return values
 }
+
+// One convolution of the network's widest pictures, 32 channels to 32, as the engine's own and as a product of patches.
+func BenchmarkConvolution(b *testing.B) {
+	x := tensors.FromFlatDataAndDimensions(wave(4*32*32*32), 4, 32, 32, 32)
+	w := tensors.FromFlatDataAndDimensions(wave(9*32*32), 3, 3, 32, 32)
+	for name, f := range map[string]func(x, w *Node) *Node{
+		"Convolve": func(x, w *Node) *Node { return Convolve(x, w).Strides(1).PadSame().Done() },
+		"product":  convolveByProduct,
+	} {
+		exec, err := NewExec(openEngine(b), f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			measure(b, 4, func() { exec.MustCall(x, w)[0].MustFinalizeAll() })
+		})
+	}
+}
