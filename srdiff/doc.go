@@ -14,6 +14,7 @@
 //	train.go      the training loop
 //	model.go      a trained model: save, load
 //	upscale.go    enlarging any picture
+//	pictures.go   pictures to tensors and back
 //
 // Functions that build computation graphs follow GoMLX: they take and return *Node, a *model.Scope comes first where
 // they have weights, and they panic on misuse, which the functions at the edge (NewModel, Load, Train, Sample, Upscale)
