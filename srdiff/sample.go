@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -29,8 +27,8 @@ type SampleStep struct {
 //	for t = T-1 .. 0:  eps = eps_theta(x_t, t, y);  x_0 = ClipX0(PredictX0(x_t, eps));  x_{t-1} = PSample(x_t, x_0, z)
 //
 // The low-resolution pictures have one size; the results are Scale times larger each way. The same seed gives the same
-// pictures on the same engine. Each, if not nil, is called after every step. When ctx ends, Sample stops with an error that wraps
-// ctx's.
+// pictures on the same engine. Each, if not nil, is called after every step. When ctx ends, Sample stops with an error
+// that wraps ctx's.
 func (m *Model) Sample(ctx context.Context, seed int64, each func(SampleStep), low ...imaging.Picture) (
 	[]imaging.Picture, error) {
 	lowTensor, err := Tensor(low...)
@@ -87,7 +85,7 @@ func (m *Model) newSampler() (err error) {
 			xt, y, t, rng := inputs[0], inputs[1], inputs[2], inputs[3]
 			eps := EpsTheta(network(scope), m.Config.BaseChannels, xt, y, t, m.schedule.Timesteps)
 			x0 := ClipX0(m.schedule.PredictX0(xt, t, eps))
-			rng, z := Normal(rng, shapes.Make(dtypes.Float32, xt.Shape().Dimensions...))
+			rng, z := Normal(rng, xt.Shape())
 			return []*Node{m.schedule.PSample(xt, t, x0, z), x0, rng}
 		})
 	if err != nil {

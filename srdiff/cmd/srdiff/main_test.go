@@ -299,6 +299,24 @@ func TestTrainResumeEval(t *testing.T) {
 	}
 }
 
+// A folder with a model that is no training run of ours is left as it is.
+func TestTrainKeepsWhatIsThere(t *testing.T) {
+	for _, name := range []string{srdiff.ModelFile, srdiff.TrainingFile} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("precious"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		status, _, errs := command(append(tinyRun, "--out", dir, "--train-steps", "2")...)
+		if status == 0 || !strings.Contains(errs, "holds a "+name) {
+			t.Errorf("%s: status %d, %q", name, status, errs)
+		}
+		if kept, err := os.ReadFile(path); err != nil || string(kept) != "precious" {
+			t.Errorf("%s is now %q, %v", name, kept, err)
+		}
+	}
+}
+
 // An interrupt saves and stops within 3 seconds, and says how to go on.
 func TestInterruptSaves(t *testing.T) {
 	dir := t.TempDir()

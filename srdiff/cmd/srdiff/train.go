@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"math/bits"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -119,15 +120,21 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 // model returns the network to train: a new one, or the one of the run to resume.
 func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet) (*srdiff.Model, error) {
 	old, err := srdiff.Resume(backend, o.out)
+	if o.resume && err != nil {
+		return nil, err
+	}
 	if !o.resume {
 		if err == nil {
 			return nil, fmt.Errorf("%s holds a training run at step %d: add --resume to go on with it, "+
 				"or give another --out", o.out, old.Step)
 		}
+		// What cannot be resumed may still be worth something to its owner.
+		for _, name := range []string{srdiff.TrainingFile, srdiff.ModelFile} {
+			if _, err := os.Stat(filepath.Join(o.out, name)); err == nil {
+				return nil, fmt.Errorf("%s holds a %s, which training would replace: give another --out", o.out, name)
+			}
+		}
 		return srdiff.NewModel(backend, o.config)
-	}
-	if err != nil {
-		return nil, err
 	}
 	// What is not said again is as it was; the learning rate may change on the way, nothing else may.
 	want := old.Config
