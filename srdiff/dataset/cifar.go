@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/srdiff/srlab/srdiff/download"
 )
 
 const (
@@ -35,10 +37,10 @@ var (
 )
 
 // cifarArchive is CIFAR-10 in its binary version, as its authors publish it.
-var cifarArchive = download{
-	url:    "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-	size:   170_052_171,
-	sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+var cifarArchive = download.File{
+	URL:    "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+	Size:   170_052_171,
+	SHA256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 }
 
 // cifar holds the 32x32 pictures of CIFAR-10 (Krizhevsky 2009) in memory, 3 KB each.
@@ -54,13 +56,13 @@ func downloadCIFAR(ctx context.Context, cache string, o Options) (Source, error)
 		return nil, err // before 170 MB are spent on it
 	}
 	archive := cifarArchive
-	archive.path = filepath.Join(cache, path.Base(archive.url))
-	archive.progress = o.Progress
-	if err := archive.fetch(ctx); err != nil {
+	archive.Path = filepath.Join(cache, path.Base(archive.URL))
+	archive.Progress = o.Progress
+	if err := archive.Fetch(ctx); err != nil {
 		return nil, fmt.Errorf("CIFAR-10 could not be downloaded: %w; fetch %s by hand and use --data cifar10:PATH, "+
-			"or use --data generated", err, archive.url)
+			"or use --data generated", err, archive.URL)
 	}
-	return openCIFAR(archive.path, o)
+	return openCIFAR(archive.Path, o)
 }
 
 // openCIFAR reads CIFAR-10 from an archive or a folder.

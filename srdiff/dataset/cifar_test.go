@@ -7,11 +7,18 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/srdiff/srlab/srdiff/download"
 )
 
 // entry is a file of a test archive.
@@ -234,4 +241,36 @@ func FuzzCIFAR(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestOpenDownloadsCIFAROnce(t *testing.T) {
+	data := archive(t, cifarEntries(2))
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	}))
+	before := cifarArchive
+	t.Cleanup(func() { cifarArchive = before; server.Close() })
+	sum := sha256.Sum256(data)
+	cifarArchive = download.File{
+		URL: server.URL + "/cifar.tar.gz", Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]),
+	}
+	cache := t.TempDir()
+	for range 2 {
+		src := open(t, "cifar10", Options{Cache: cache})
+		if want := "CIFAR-10, 10 training pictures"; src.Name() != want {
+			t.Errorf("name %q, want %q", src.Name(), want)
+		}
+	}
+	if requests != 1 {
+		t.Errorf("%d requests, want 1", requests)
+	}
+
+	server.Close() // and what if it cannot be reached?
+	_, err := Open(context.Background(), "cifar10", Options{Cache: t.TempDir()})
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "--data cifar10:PATH") ||
+		!strings.Contains(err.Error(), "--data generated") {
+		t.Errorf("error %v, want one line that says what to do", err)
+	}
 }

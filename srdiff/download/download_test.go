@@ -1,6 +1,6 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-package dataset
+package download
 
 import (
 	"bytes"
@@ -31,17 +31,17 @@ func hurry(t *testing.T) {
 }
 
 // offer starts a server and returns the download of its file, into a folder that does not exist yet.
-func offer(t *testing.T, handler http.HandlerFunc) *download {
+func offer(t *testing.T, handler http.HandlerFunc) *File {
 	t.Helper()
 	hurry(t)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	sum := sha256.Sum256(content)
-	return &download{
-		url:    server.URL + "/data.tar.gz",
-		path:   filepath.Join(t.TempDir(), "cache", "data.tar.gz"),
-		size:   int64(len(content)),
-		sha256: hex.EncodeToString(sum[:]),
+	return &File{
+		URL:    server.URL + "/data.tar.gz",
+		Path:   filepath.Join(t.TempDir(), "cache", "data.tar.gz"),
+		Size:   int64(len(content)),
+		SHA256: hex.EncodeToString(sum[:]),
 	}
 }
 
@@ -50,27 +50,27 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "data.tar.gz", time.Time{}, bytes.NewReader(content))
 }
 
-func writePart(t *testing.T, d *download, data []byte) {
+func writePart(t *testing.T, d *File, data []byte) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(d.path+".part", data, 0o644); err != nil {
+	if err := os.WriteFile(d.Path+".part", data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // wantFile checks that the file is there, whole, and nothing beside it.
-func wantFile(t *testing.T, d *download) {
+func wantFile(t *testing.T, d *File) {
 	t.Helper()
-	got, err := os.ReadFile(d.path)
+	got, err := os.ReadFile(d.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, content) {
 		t.Errorf("%d bytes arrived, and not those that were offered", len(got))
 	}
-	if _, err := os.Stat(d.path + ".part"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(d.Path + ".part"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the .part file is left behind")
 	}
 }
@@ -79,14 +79,14 @@ func TestDownload(t *testing.T) {
 	requests := 0
 	d := offer(t, func(w http.ResponseWriter, r *http.Request) { requests++; serve(w, r) })
 	var last, total int64
-	d.progress = func(done, all int64) {
+	d.Progress = func(done, all int64) {
 		if done < last {
 			t.Errorf("progress goes back from %d to %d", last, done)
 		}
 		last, total = done, all
 	}
 	for range 2 { // the second time it is there already
-		if err := d.fetch(context.Background()); err != nil {
+		if err := d.Fetch(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		wantFile(t, d)
@@ -94,18 +94,18 @@ func TestDownload(t *testing.T) {
 	if requests != 1 {
 		t.Errorf("%d requests, want 1", requests)
 	}
-	if last != d.size || total != d.size {
-		t.Errorf("progress ended at %d of %d, want %d of %d", last, total, d.size, d.size)
+	if last != d.Size || total != d.Size {
+		t.Errorf("progress ended at %d of %d, want %d of %d", last, total, d.Size, d.Size)
 	}
 }
 
 func TestDownloadReplacesADamagedFile(t *testing.T) {
 	d := offer(t, serve)
 	writePart(t, d, nil)
-	if err := os.WriteFile(d.path, content[1:], 0o644); err != nil {
+	if err := os.WriteFile(d.Path, content[1:], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.fetch(context.Background()); err != nil {
+	if err := d.Fetch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	wantFile(t, d)
@@ -115,7 +115,7 @@ func TestDownloadResumes(t *testing.T) {
 	var asked string
 	d := offer(t, func(w http.ResponseWriter, r *http.Request) { asked = r.Header.Get("Range"); serve(w, r) })
 	writePart(t, d, content[:1000])
-	if err := d.fetch(context.Background()); err != nil {
+	if err := d.Fetch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	wantFile(t, d)
@@ -127,7 +127,7 @@ func TestDownloadResumes(t *testing.T) {
 func TestDownloadUsesAFullPart(t *testing.T) {
 	d := offer(t, func(w http.ResponseWriter, r *http.Request) { t.Error("a request was made"); serve(w, r) })
 	writePart(t, d, content)
-	if err := d.fetch(context.Background()); err != nil {
+	if err := d.Fetch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	wantFile(t, d)
@@ -158,7 +158,7 @@ func TestDownloadStartsAgain(t *testing.T) {
 	for what, handler := range cases {
 		d := offer(t, handler)
 		writePart(t, d, []byte("something else"))
-		if err := d.fetch(context.Background()); err != nil {
+		if err := d.Fetch(context.Background()); err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
@@ -166,7 +166,7 @@ func TestDownloadStartsAgain(t *testing.T) {
 	}
 	d := offer(t, serve)
 	writePart(t, d, append(bytes.Clone(content), "more"...)) // longer than the file can be
-	if err := d.fetch(context.Background()); err != nil {
+	if err := d.Fetch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	wantFile(t, d)
@@ -193,7 +193,7 @@ func TestDownloadSurvivesDroppedConnections(t *testing.T) {
 		}
 		serve(w, r)
 	})
-	if err := d.fetch(context.Background()); err != nil {
+	if err := d.Fetch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	wantFile(t, d)
@@ -226,17 +226,17 @@ func TestDownloadErrors(t *testing.T) {
 	for _, c := range cases {
 		var requests atomic.Int32
 		d := offer(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); c.handler(w, r) })
-		err := d.fetch(context.Background())
+		err := d.Fetch(context.Background())
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line with %q", c.what, err, c.want)
 		}
 		if requests.Load() != c.requests {
 			t.Errorf("%s: %d requests, want %d", c.what, requests.Load(), c.requests)
 		}
-		if _, err := os.Stat(d.path); err == nil {
+		if _, err := os.Stat(d.Path); err == nil {
 			t.Errorf("%s: a file is there under its final name", c.what)
 		}
-		if _, err := os.Stat(d.path + ".part"); (err == nil) != c.part {
+		if _, err := os.Stat(d.Path + ".part"); (err == nil) != c.part {
 			t.Errorf("%s: .part file there: %v, want %v", c.what, err == nil, c.part)
 		}
 	}
@@ -257,54 +257,21 @@ func TestDownloadKeepsWhatArrivedWhenItIsStopped(t *testing.T) {
 		<-released
 	})
 	defer close(released)
-	d.progress = func(done, total int64) {
+	d.Progress = func(done, total int64) {
 		if done > 0 {
 			cancel()
 		}
 	}
-	err := d.fetch(ctx)
+	err := d.Fetch(ctx)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "kept for the next time") {
 		t.Fatalf("error %v, want that it was cancelled and what is kept", err)
 	}
-	part, err := os.ReadFile(d.path + ".part")
+	part, err := os.ReadFile(d.Path + ".part")
 	if err != nil || len(part) == 0 || !bytes.HasPrefix(content, part) {
 		t.Fatalf("%d bytes are kept (error %v), want the file's beginning", len(part), err)
 	}
-	if err := d.fetch(context.Background()); err != nil {
+	if err := d.Fetch(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	wantFile(t, d)
-}
-
-func TestOpenDownloadsCIFAROnce(t *testing.T) {
-	hurry(t)
-	data := archive(t, cifarEntries(2))
-	requests := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests++
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
-	}))
-	before := cifarArchive
-	t.Cleanup(func() { cifarArchive = before; server.Close() })
-	sum := sha256.Sum256(data)
-	cifarArchive = download{
-		url: server.URL + "/cifar.tar.gz", size: int64(len(data)), sha256: hex.EncodeToString(sum[:]),
-	}
-	cache := t.TempDir()
-	for range 2 {
-		src := open(t, "cifar10", Options{Cache: cache})
-		if want := "CIFAR-10, 10 training pictures"; src.Name() != want {
-			t.Errorf("name %q, want %q", src.Name(), want)
-		}
-	}
-	if requests != 1 {
-		t.Errorf("%d requests, want 1", requests)
-	}
-
-	server.Close() // and what if it cannot be reached?
-	_, err := Open(context.Background(), "cifar10", Options{Cache: t.TempDir()})
-	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "--data cifar10:PATH") ||
-		!strings.Contains(err.Error(), "--data generated") {
-		t.Errorf("error %v, want one line that says what to do", err)
-	}
 }

@@ -1,6 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-package dataset
+// Package download fetches large files of known content: it takes up again what was broken off, and checks what it got.
+package download
 
 import (
 	"context"
@@ -25,14 +26,14 @@ const (
 // retryPause is doubled after every try; tests shorten it.
 var retryPause = 500 * time.Millisecond
 
-// download is one file to fetch. What has arrived lies in path.part until all of it is there and its checksum is
-// right, so a slow download may be broken off and taken up again.
-type download struct {
-	url      string
-	path     string
-	size     int64
-	sha256   string // in hexadecimal
-	progress func(done, total int64)
+// File is one file to fetch. What has arrived lies in Path.part until all of it is there and its checksum is right, so a
+// slow download may be broken off and taken up again.
+type File struct {
+	URL      string
+	Path     string                  // where it shall be
+	Size     int64                   // in bytes
+	SHA256   string                  // in hexadecimal
+	Progress func(done, total int64) // if not nil, called with bytes now and then
 }
 
 // permanent is an error that trying again does not help against.
@@ -40,15 +41,17 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// fetch brings the file to d.path, unless it is there already.
-func (d *download) fetch(ctx context.Context) error {
-	if d.check(d.path) == nil {
+// Fetch brings the file to Path, unless it is there already, and makes its folder. A connection that breaks or stalls is
+// taken up again some times; what arrived is kept for the next call when that does not help or ctx ends. The error says
+// what came in the way, or what differs when what came is not the file.
+func (d *File) Fetch(ctx context.Context) error {
+	if d.check(d.Path) == nil {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
 		return err
 	}
-	part := d.path + ".part"
+	part := d.Path + ".part"
 	pause := retryPause
 	for failures := 0; ; {
 		before := fileSize(part)
@@ -58,7 +61,7 @@ func (d *download) fetch(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped at %d of %d bytes, which are kept for the next time: %w",
-				fileSize(part), d.size, context.Cause(ctx))
+				fileSize(part), d.Size, context.Cause(ctx))
 		}
 		if errors.As(err, &permanent{}) {
 			return err
@@ -78,11 +81,11 @@ func (d *download) fetch(ctx context.Context) error {
 	if err := d.check(part); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	return os.Rename(part, d.path)
+	return os.Rename(part, d.Path)
 }
 
 // try asks once for what is missing in part and appends what comes. It returns nil when part has its full size.
-func (d *download) try(ctx context.Context, part string) error {
+func (d *File) try(ctx context.Context, part string) error {
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return permanent{err}
@@ -92,10 +95,10 @@ func (d *download) try(ctx context.Context, part string) error {
 	if err != nil {
 		return permanent{err}
 	}
-	if have == d.size {
+	if have == d.Size {
 		return nil
 	}
-	if have > d.size {
+	if have > d.Size {
 		have = 0
 	}
 
@@ -103,7 +106,7 @@ func (d *download) try(ctx context.Context, part string) error {
 	defer cancel(nil)
 	stalled := time.AfterFunc(stallTime, func() { cancel(fmt.Errorf("nothing came for %v", stallTime)) })
 	defer stalled.Stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {
 		return permanent{err}
 	}
@@ -120,12 +123,12 @@ func (d *download) try(ctx context.Context, part string) error {
 	case http.StatusOK: // the whole file, whatever was asked for
 		have = 0
 	case http.StatusPartialContent:
-		want := fmt.Sprintf("bytes %d-%d/%d", have, d.size-1, d.size)
+		want := fmt.Sprintf("bytes %d-%d/%d", have, d.Size-1, d.Size)
 		if got := response.Header.Get("Content-Range"); got != want {
 			return errors.Join(fmt.Errorf("the server sent %q instead of %q", got, want), f.Truncate(0))
 		}
 	case http.StatusRequestedRangeNotSatisfiable:
-		return errors.Join(fmt.Errorf("the server's file is shorter than %d bytes", d.size), f.Truncate(0))
+		return errors.Join(fmt.Errorf("the server's file is shorter than %d bytes", d.Size), f.Truncate(0))
 	default:
 		err := fmt.Errorf("the server answered %s", response.Status)
 		if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
@@ -133,8 +136,8 @@ func (d *download) try(ctx context.Context, part string) error {
 		}
 		return permanent{err}
 	}
-	if n := response.ContentLength; n >= 0 && n != d.size-have {
-		return permanent{fmt.Errorf("the server offers %d bytes, expected %d: not the file that is wanted", n, d.size-have)}
+	if n := response.ContentLength; n >= 0 && n != d.Size-have {
+		return permanent{fmt.Errorf("the server offers %d bytes, expected %d: not the file that is wanted", n, d.Size-have)}
 	}
 	if err := f.Truncate(have); err != nil {
 		return permanent{err}
@@ -154,25 +157,25 @@ func because(ctx context.Context, err error) error {
 }
 
 // receive copies the body into f, of which have bytes are there already, and reports its progress.
-func (d *download) receive(f *os.File, body io.Reader, have int64, stalled *time.Timer) error {
+func (d *File) receive(f *os.File, body io.Reader, have int64, stalled *time.Timer) error {
 	buffer := make([]byte, 128<<10)
 	var reported time.Time
 	for {
 		n, err := body.Read(buffer)
-		if have+int64(n) > d.size {
-			return permanent{fmt.Errorf("the server sends more than the %d bytes expected", d.size)}
+		if have+int64(n) > d.Size {
+			return permanent{fmt.Errorf("the server sends more than the %d bytes expected", d.Size)}
 		}
 		if _, err := f.Write(buffer[:n]); err != nil {
 			return permanent{err}
 		}
 		have += int64(n)
 		stalled.Reset(stallTime)
-		if d.progress != nil && (time.Since(reported) >= reportTime || have == d.size) {
+		if d.Progress != nil && (time.Since(reported) >= reportTime || have == d.Size) {
 			reported = time.Now()
-			d.progress(have, d.size)
+			d.Progress(have, d.Size)
 		}
-		if err == io.EOF && have < d.size {
-			return fmt.Errorf("the connection ended after %d of %d bytes", have, d.size)
+		if err == io.EOF && have < d.Size {
+			return fmt.Errorf("the connection ended after %d of %d bytes", have, d.Size)
 		}
 		if err == io.EOF {
 			return f.Sync()
@@ -184,7 +187,7 @@ func (d *download) receive(f *os.File, body io.Reader, have int64, stalled *time
 }
 
 // check says whether the file has the right size and checksum.
-func (d *download) check(name string) error {
+func (d *File) check(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -195,9 +198,9 @@ func (d *download) check(name string) error {
 	if err != nil {
 		return err
 	}
-	if sum := hex.EncodeToString(hash.Sum(nil)); n != d.size || sum != d.sha256 {
+	if sum := hex.EncodeToString(hash.Sum(nil)); n != d.Size || sum != d.SHA256 {
 		return fmt.Errorf("what arrived is not the file that is wanted, and was removed: %d bytes with SHA-256 %s, "+
-			"expected %d with %s", n, sum, d.size, d.sha256)
+			"expected %d with %s", n, sum, d.Size, d.SHA256)
 	}
 	return nil
 }
