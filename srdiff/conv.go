@@ -13,61 +13,114 @@ const pureGo = "Go Backend"
 // padding that keeps the size.
 //
 // It is the one place that knows the engine. XLA has its own convolution. GoMLX's pure-Go engine has one too, but its
-// matrix product is many times faster (see docs/benchmarks.md), so there a convolution is a matrix product of patches.
+// matrix product is many times faster (see docs/benchmarks.md), so there a convolution is three matrix products.
 func convolve(x, w *Node) *Node {
 	switch {
 	case w.Shape().Dimensions[0] == 1:
 		return product(x, w)
 	case x.Graph().Backend().Name() == pureGo:
-		return convolveByProduct(x, w)
+		return convolveByProducts(x, w)
 	default:
 		return Convolve(x, w).Strides(1).PadSame().Done()
 	}
 }
 
-// convolveByProduct is the 3x3 convolution as one matrix product, with its gradients written as products too. GoMLX's own
-// gradient of the patches would be nine padded copies and their sum; this one is a convolution again:
+// convolveByProducts is the 3x3 convolution as three matrix products, one for each row of the kernel. Its gradients are written
+// as products too, since GoMLX's own would take apart again what triples puts together:
 //
-//	y  = patches(x) w
-//	dw = patches(x)^T dy
-//	dx = patches(dy) w', w' being w turned by 180 degrees with in and out exchanged
-func convolveByProduct(x, w *Node) *Node {
-	d := w.Shape().Dimensions
-	in, out := d[2], d[3]
-	return customGradient(x, w, productOfPatches,
+//	y    = sum over rows i of w:  triples(x) w_i, moved up or down by one row of the picture or not at all
+//	dw_i = triples(x)^T dy, moved likewise
+//	dx   = the convolution of dy with w', which is w turned by 180 degrees with in and out exchanged
+//
+// No two products run side by side: each uses all processors, and the engine (compute v0.1.6) waits for ever when as many
+// run as it has workers.
+func convolveByProducts(x, w *Node) *Node {
+	return customGradient(x, w,
+		func(x, w *Node) *Node { return convolveInBands(x, w, nil) },
 		func(dy *Node) (dx, dw *Node) {
-			// dw is worked out transposed, dy^T patches(x), because dy is nine times cheaper to transpose.
-			flat := func(x *Node) *Node { return Reshape(x, -1, x.Shape().Dimensions[3]) }
-			dw = Dot(TransposeAllDims(flat(dy), 1, 0), flat(patches(border(x)))).Product() // [out, 9 in]
-			dw = Reshape(TransposeAllDims(dw, 1, 0), 3, 3, in, out)
-			dx = productOfPatches(dy, TransposeAllDims(Reverse(w, 0, 1), 0, 1, 3, 2))
-			return dx, dw
+			dw = gradientOfKernel(x, dy)
+			return convolveInBands(dy, TransposeAllDims(Reverse(w, 0, 1), 0, 1, 3, 2), dw), dw
 		})
 }
 
-// maxPatches bounds the values of a matrix of patches, which is nine times as large as its picture: 128 MB. Batches of
-// training are below it; the patches of a whole photograph would be gigabytes.
-const maxPatches = 32 << 20
+// maxTriples bounds the values that triples makes at a time, three times as many as its picture has: 32 MB. Batches of
+// training are below it; those of a whole photograph would be gigabytes.
+const maxTriples = 8 << 20
 
-// productOfPatches is patches(x) w. A large picture is done in horizontal bands, one after the other.
-func productOfPatches(x, w *Node) *Node {
+// convolveInBands is the y above, for a large picture in horizontal bands, one after the other.
+func convolveInBands(x, w, after *Node) *Node {
 	d := x.Shape().Dimensions
-	batch, height, width, channels := d[0], d[1], d[2], d[3]
-	x = border(x)
-	rows := max(1, maxPatches/(batch*width*9*channels))
+	batch, height, width, in := d[0], d[1], d[2], d[3]
+	rows := max(1, maxTriples/(batch*width*3*in))
 	if rows >= height {
-		return product(patches(x), w)
+		return productsOfTriples(x, w, after)
 	}
+	x = padded(x, 1, 1, 1)
 	var bands []*Node
 	for top := 0; top < height; top += rows {
 		bottom := min(top+rows, height)
-		band := Slice(x, AxisRange(), AxisRange(top, bottom+2), AxisRange(), AxisRange())
-		if len(bands) > 0 { // the engine would start on all bands at once
-			band = SchedulingBarrier(band, bands[len(bands)-1])
-		}
-		bands = append(bands, product(patches(band), w))
+		band := inTurn(Slice(x, AxisRange(), AxisRange(top, bottom+2)), after) // with a row of its neighbours
+		after = Slice(productsOfTriples(band, w, nil), AxisRange(), AxisRange(1, bottom-top+1))
+		bands = append(bands, after)
 	}
 	return Concatenate(bands, 1)
+}
+
+// productsOfTriples is the y above. Its products wait for the node after, if any.
+func productsOfTriples(x, w, after *Node) (y *Node) {
+	d := x.Shape().Dimensions
+	height, width, in, out := d[1], d[2], d[3], w.Shape().Dimensions[3]
+	x = triples(x)
+	for i := range 3 {
+		row := product(inTurn(x, after), Reshape(Slice(w, AxisElem(i)), 1, 1, 3*in, out)) // [batch, height, width+2, out]
+		after = row
+		row = padded(row, 1, 2-i, i) // [batch, height+2, width+2, out]
+		if i == 0 {
+			y = row
+		} else {
+			y = Add(y, row)
+		}
+	}
+	return Slice(y, AxisRange(), AxisRange(1, height+1), AxisRange(1, width+1), AxisRange())
+}
+
+// gradientOfKernel is the dw above. It is worked out transposed, dy^T triples(x), as dy is cheaper to transpose.
+func gradientOfKernel(x, dy *Node) *Node {
+	in, out := x.Shape().Dimensions[3], dy.Shape().Dimensions[3]
+	x = Reshape(padded(triples(x), 1, 1, 1), -1, 3*in)     // [batch (height+2) (width+2), 3 in]
+	dy = TransposeAllDims(padded(dy, 2, 1, 1), 3, 0, 1, 2) // [out, batch, height, width+2]
+	var rows []*Node
+	var dw *Node
+	for i := range 3 {
+		dw = Dot(inTurn(Reshape(padded(dy, 2, i, 2-i), out, -1), dw), x).Product() // [out, 3 in]
+		rows = append(rows, Reshape(TransposeAllDims(dw, 1, 0), 1, 3, in, out))
+	}
+	return Concatenate(rows, 0)
+}
+
+// inTurn is x once the node after, if any, is worked out.
+func inTurn(x, after *Node) *Node {
+	if after == nil {
+		return x
+	}
+	return SchedulingBarrier(x, after)
+}
+
+// triples puts the neighbours left and right of every pixel beside it, as channels: [batch, height, width, c] ->
+// [batch, height, width+2, 3c]. What is beyond the picture is zero; the first and the last column are of no use.
+func triples(x *Node) *Node {
+	var shifted []*Node
+	for j := range 3 {
+		shifted = append(shifted, padded(x, 2, 2-j, j))
+	}
+	return Concatenate(shifted, -1)
+}
+
+// padded puts zeros before and after what x has along one axis.
+func padded(x *Node, axis, before, after int) *Node {
+	pads := make([]PadAxis, x.Rank())
+	pads[axis] = PadAxis{Start: before, End: after}
+	return Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)
 }
 
 // product multiplies the channels of x [batch, height, width, n] by a kernel whose axes but the last hold n values.
@@ -76,26 +129,6 @@ func product(x, w *Node) *Node {
 	out := w.Shape().Dimensions[3]
 	y := Dot(Reshape(x, -1, d[3]), Reshape(w, d[3], out)).Product()
 	return Reshape(y, d[0], d[1], d[2], out)
-}
-
-// border puts a border of zeros, one pixel wide, around pictures.
-func border(x *Node) *Node {
-	one := PadAxis{Start: 1, End: 1}
-	return Pad(x, ScalarZero(x.Graph(), x.DType()), PadAxis{}, one, one, PadAxis{})
-}
-
-// patches lays the 3x3 neighbourhood of every pixel but the border's out as its channels ("im2col"): [batch, height+2,
-// width+2, c] -> [batch, height, width, 9c].
-func patches(x *Node) *Node {
-	d := x.Shape().Dimensions
-	shifted := make([]*Node, 0, 9)
-	for i := range 3 {
-		for j := range 3 {
-			shifted = append(shifted,
-				Slice(x, AxisRange(), AxisRange(i, i+d[1]-2), AxisRange(j, j+d[2]-2), AxisRange()))
-		}
-	}
-	return Concatenate(shifted, -1)
 }
 
 // customGradient returns f(x, w) with the gradients that vjp gives for the gradient dy of its result.

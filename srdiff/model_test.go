@@ -179,6 +179,55 @@ func TestSample(t *testing.T) {
 	}
 }
 
+// The engine's loop over many steps gives what single steps give.
+func TestSampleLoops(t *testing.T) {
+	m, err := NewModel(openEngine(t), Config{Timesteps: 30, BaseChannels: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	single, err := m.Sample(context.Background(), 1, func(SampleStep) {}, low(4, 2), low(4, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	loops, err := m.Sample(context.Background(), 1, nil, low(4, 2), low(4, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range single {
+		for i, v := range single[n].Pix {
+			if d := math.Abs(float64(v - loops[n].Pix[i])); d > 1e-4 { // a compiler may round differently in a loop
+				t.Fatalf("picture %d, value %d: %v in steps, %v in loops", n, i, v, loops[n].Pix[i])
+			}
+		}
+	}
+}
+
+// The reason why Sample's loop carries the weights in its state: go-xla v0.4.5 refuses a loop that uses what is around it
+// (the pure-Go engine does not mind). When a later version can do it, this test says so, and reverseSteps can become simpler.
+func TestLoopsSeeNothingAround(t *testing.T) {
+	if openEngine(t).Name() == pureGo {
+		t.Skip("the pure-Go engine's loops see what is around them")
+	}
+	exec, err := NewExec(openEngine(t), func(start, more *Node) *Node {
+		g := start.Graph()
+		small := NewClosure(g, func(g *Graph) []*Node {
+			sum := Parameter(g, "sum", start.Shape())
+			return []*Node{LessThan(sum, Const(g, float32(10)))}
+		})
+		add := NewClosure(g, func(g *Graph) []*Node {
+			return []*Node{Add(Parameter(g, "sum", start.Shape()), more)} // more is a value from around the loop
+		})
+		return While(small, add, start)[0]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Call(float32(1), float32(4)); err == nil {
+		t.Errorf("a loop used a value from around it and gave %v: reverseSteps need not carry all in its state any more",
+			out[0].Value())
+	}
+}
+
 func TestSampleStops(t *testing.T) {
 	m, err := NewModel(openEngine(t), Config{Timesteps: 50, BaseChannels: 4})
 	if err != nil {
@@ -193,6 +242,9 @@ func TestSampleStops(t *testing.T) {
 	}, low(2, 2))
 	if !errors.Is(err, context.Canceled) || steps != 3 {
 		t.Errorf("stopped after %d steps with %v, want 3 and %v", steps, err, context.Canceled)
+	}
+	if _, err := m.Sample(ctx, 1, nil, low(2, 2)); !errors.Is(err, context.Canceled) {
+		t.Errorf("loops, stopped: %v, want %v", err, context.Canceled)
 	}
 }
 

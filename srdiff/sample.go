@@ -5,6 +5,7 @@ package srdiff
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -29,6 +30,8 @@ type SampleStep struct {
 // The low-resolution pictures have one size; the results are Scale times larger each way. The same seed gives the same
 // pictures on the same engine. Each, if not nil, is called after every step. When ctx ends, Sample stops with an error
 // that wraps ctx's.
+//
+// The loop runs on the engine, as many steps at a time as take about a second, so that ctx is heeded; with a callback, one.
 func (m *Model) Sample(ctx context.Context, seed int64, each func(SampleStep), low ...imaging.Picture) (
 	[]imaging.Picture, error) {
 	lowTensor, err := Tensor(low...)
@@ -44,33 +47,38 @@ func (m *Model) Sample(ctx context.Context, seed int64, each func(SampleStep), l
 		return nil, fmt.Errorf("starting to sample: %w", err)
 	}
 	x, y, rng := start[0], start[1], start[2]
-	steps := m.schedule.Timesteps
-	for t := steps - 1; t >= 0; t-- {
+	steps, stride := m.schedule.Timesteps, 1
+	for t, end := steps-1, 0; t >= 0; t = end {
 		if ctx.Err() != nil {
 			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t), ctx.Err()}
 		}
-		next, err := m.reverse.Call(x, y, tensors.FromScalar(int32(t)), rng)
+		end = max(t-stride, -1)
+		began := time.Now()
+		next, err := m.reverse.Call(x, y, rng, int32(t), int32(end))
+		if err == nil {
+			err = finalize(x, rng)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
-		}
-		for _, used := range []*tensors.Tensor{x, rng} {
-			if err := used.FinalizeAll(); err != nil {
-				return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
-			}
 		}
 		x, rng = next[0], next[2]
 		if each != nil {
 			each(SampleStep{Done: steps - t, Steps: steps, T: t, X: x, X0: next[1]})
 		}
-		if err := next[1].FinalizeAll(); err != nil {
+		if err := finalize(next[1]); err != nil {
 			return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
+		}
+		if each == nil {
+			perStep := max(1, time.Since(began)/time.Duration(t-end))
+			stride = max(1, int(time.Second/perStep))
 		}
 	}
 	return Pictures(x)
 }
 
-// newSampler makes the two programs of Sample: the start (low, random state -> x_T, y, random state) and one reverse step
-// (x_t, y, t, random state -> x_{t-1}, x_0, random state).
+// newSampler makes the two programs of Sample: the start (low, random state -> x_T, y, random state), and the reverse steps
+// from timestep t down to end+1 (x_t, y, random state, t, end -> x_end, x_0, random state; x_{t-1} is called x_end where
+// end = t-1).
 func (m *Model) newSampler() (err error) {
 	m.start, err = NewExec(m.backend, func(low, rng *Node) (xT, y, newRNG *Node) {
 		y = Upscale(low)
@@ -80,19 +88,67 @@ func (m *Model) newSampler() (err error) {
 	if err != nil {
 		return err
 	}
-	m.reverse, err = model.NewExec(m.backend, m.store,
-		func(scope *model.Scope, inputs []*Node) []*Node {
-			xt, y, t, rng := inputs[0], inputs[1], inputs[2], inputs[3]
-			eps := EpsTheta(network(scope), m.Config.BaseChannels, xt, y, t, m.schedule.Timesteps)
-			x0 := ClipX0(m.schedule.PredictX0(xt, t, eps))
-			rng, z := Normal(rng, xt.Shape())
-			return []*Node{m.schedule.PSample(xt, t, x0, z), x0, rng}
-		})
+	m.reverse, err = model.NewExec(m.backend, m.store, m.reverseSteps)
 	if err != nil {
 		return err
 	}
 	// Pictures come in any number of sizes.
 	m.start.SetMaxCache(-1)
 	m.reverse.SetMaxCache(-1)
+	return nil
+}
+
+// reverseSteps builds the loop over reverse steps.
+func (m *Model) reverseSteps(scope *model.Scope, inputs []*Node) []*Node {
+	xt, y, rng, t, end := inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]
+	// All that a turn of the loop uses travels in its state, the weights too: XLA's engines refuse what comes from around it
+	// (TestLoopsSeeNothingAround). That holds for constants as well, which GoMLX would share with the loop, so none is made
+	// here.
+	state := []*Node{xt, xt, rng, t, end, y} // the second is for x_0
+	var weights []*model.Variable
+	for _, p := range unetParameters(m.Config.BaseChannels) {
+		w := m.store.GetVariable(p.path())
+		weights, state = append(weights, w), append(state, w.NodeValue(xt))
+	}
+	received := func(g *Graph) []*Node {
+		list := make([]*Node, len(state))
+		for i, s := range state {
+			list[i] = Parameter(g, fmt.Sprintf("state%d", i), s.Shape())
+		}
+		return list
+	}
+	more := NewClosure(xt.Graph(), func(g *Graph) []*Node {
+		s := received(g)
+		return []*Node{GreaterThan(s[3], s[4])}
+	})
+	turn := NewClosure(xt.Graph(), func(g *Graph) []*Node {
+		s := received(g)
+		for i, w := range weights {
+			w.SetNodeValue(s[6+i])
+		}
+		x, x0, rng := m.reverseStep(scope, s[0], s[5], s[2], s[3])
+		return append([]*Node{x, x0, rng, AddScalar(s[3], -1)}, s[4:]...)
+	})
+	for i, w := range weights {
+		w.SetNodeValue(state[6+i])
+	}
+	return While(more, turn, state...)[:3]
+}
+
+// reverseStep is one turn of Sample's loop: x_t, y, random state, t -> x_{t-1}, x_0, random state.
+func (m *Model) reverseStep(scope *model.Scope, xt, y, rng, t *Node) (x, x0, newRNG *Node) {
+	eps := EpsTheta(network(scope), m.Config.BaseChannels, xt, y, t, m.schedule.Timesteps)
+	x0 = ClipX0(m.schedule.PredictX0(xt, t, eps))
+	newRNG, z := Normal(rng, xt.Shape())
+	return m.schedule.PSample(xt, t, x0, z), x0, newRNG
+}
+
+// finalize frees tensors at once, rather than when the garbage collector comes to them.
+func finalize(list ...*tensors.Tensor) error {
+	for _, t := range list {
+		if err := t.FinalizeAll(); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -30,6 +30,9 @@ const (
 	MetricsFile  = "metrics.jsonl"        // one Progress a line
 )
 
+// maxSteps is what GoMLX's loop has memory for, which keeps the time of every step.
+const maxSteps = 100_000_000
+
 // saveEvery is how much work a power cut can cost.
 const saveEvery = time.Minute
 
@@ -61,6 +64,9 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	}
 	if steps <= m.Step {
 		return nil
+	}
+	if steps > maxSteps {
+		return fmt.Errorf("training for %d steps: want at most %d", steps, maxSteps)
 	}
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -1,0 +1,226 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+#include "convolution.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "weight_gradient.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace xla::ffi {
+const XLA_FFI_Api* GetXlaFfiApi();  // as in xla/ffi/ffi_api.h, which needs headers of MLIR
+}
+
+namespace srdiff {
+namespace {
+
+using xla::HloInstructionProto;
+using xla::ShapeProto;
+
+constexpr char kWeightGradient[] = "srdiff$weight_gradient";
+// Kernels have at most so many rows and columns. What is larger is no layer of a network, but a gradient written as a
+// convolution in an order of dimensions that is not known here.
+constexpr int64_t kTaps = 7;
+
+// --- What a convolution is. ---
+
+bool IsPictures(const ShapeProto& shape) {
+  auto positive = [](int64_t size) { return size > 0; };
+  return shape.element_type() == xla::F32 && shape.dimensions_size() == 4 &&
+         std::all_of(shape.dimensions().begin(), shape.dimensions().end(), positive);
+}
+
+// The places of a convolution's dimensions, in HLO's notation: b01f_01io->01bf, where 0 and 1 are rows and columns.
+std::string Dimensions(const xla::ConvolutionDimensionNumbers& n) {
+  std::string input(4, ' '), kernel(4, ' '), output(4, ' ');
+  input[n.input_batch_dimension()] = 'b';
+  input[n.input_feature_dimension()] = 'f';
+  kernel[n.kernel_input_feature_dimension()] = 'i';
+  kernel[n.kernel_output_feature_dimension()] = 'o';
+  output[n.output_batch_dimension()] = 'b';
+  output[n.output_feature_dimension()] = 'f';
+  for (int axis = 0; axis < 2; axis++) {
+    input[n.input_spatial_dimensions(axis)] = kernel[n.kernel_spatial_dimensions(axis)] =
+        output[n.output_spatial_dimensions(axis)] = static_cast<char>('0' + axis);
+  }
+  return absl::StrCat(input, "_", kernel, "->", output);
+}
+
+// --- Calls of oneDNN's convolution, which this XLA has, but not the compiler's pass that would use it. ---
+
+template <typename Get>
+std::string List(const xla::Window& window, Get get) {
+  return absl::StrCat("[\"", get(window.dimensions(0)), "\",\"", get(window.dimensions(1)), "\"]");
+}
+
+// As JSON, the OneDnnConvolutionConfig of xla/service/cpu/onednn_config.pb.h. In JSON, protobuf has numbers as strings.
+std::string OneDnnConfig(const HloInstructionProto& convolution) {
+  const auto& n = convolution.convolution_dimension_numbers();
+  const xla::Window& w = convolution.window();
+  auto spatial = [](const auto& dimensions) { return absl::StrCat("[\"", absl::StrJoin(dimensions, "\",\""), "\"]"); };
+  auto data = [&](int64_t batch, int64_t feature, const auto& dimensions) {
+    return absl::StrCat(R"({"data":{"batch_dim":")", batch, R"(","feature_dim":")", feature, R"(","spatial_dims":)",
+                        spatial(dimensions), "}}");
+  };
+  return absl::StrCat(
+      R"({"onednn_conv_config":{"dims":"4","feature_groups":"1","input":)",
+      data(n.input_batch_dimension(), n.input_feature_dimension(), n.input_spatial_dimensions()),
+      R"(,"kernel":{"filter":{"input_feature_dim":")", n.kernel_input_feature_dimension(), R"(","output_feature_dim":")",
+      n.kernel_output_feature_dimension(), R"(","spatial_dims":)", spatial(n.kernel_spatial_dimensions()), R"(}},"output":)",
+      data(n.output_batch_dimension(), n.output_feature_dimension(), n.output_spatial_dimensions()),
+      R"(,"window":{"pad_left":)", List(w, [](const auto& d) { return d.padding_low(); }),
+      R"(,"pad_right":)", List(w, [](const auto& d) { return d.padding_high(); }),
+      R"(,"strides":)", List(w, [](const auto& d) { return d.stride(); }),
+      R"(,"window_dilations":)", List(w, [](const auto& d) { return d.window_dilation(); }), "}}}");
+}
+
+// --- Calls of WeightGradient. ---
+
+// As a dictionary of MLIR's attributes. The convolution is the gradient's: what it calls a stride is the dilation of the
+// one whose gradient this is, and the other way round.
+std::string WeightGradientConfig(const xla::Window& w) {
+  auto list = [&](auto get) { return absl::StrCat("array<i64: ", get(w.dimensions(0)), ", ", get(w.dimensions(1)), ">"); };
+  return absl::StrCat("{pad = ", list([](const auto& d) { return d.padding_low(); }),
+                      ", stride = ", list([](const auto& d) { return d.window_dilation(); }),
+                      ", dilation = ", list([](const auto& d) { return d.stride(); }), "}");
+}
+
+namespace ffi = xla::ffi;
+
+// Calls f with 0 to n-1 on this thread and on those of the pool that have time. As this thread may be one of the pool's, it
+// waits only for what others have begun, not for what they may never begin.
+void OnPool(ffi::ThreadPool& pool, int64_t n, const std::function<void(int64_t)>& f) {
+  struct State {
+    std::function<void(int64_t)> f;
+    int64_t n;
+    std::atomic<int64_t> next{0};
+    std::mutex mutex;
+    std::condition_variable finished;
+    int64_t done = 0;
+
+    void Work() {
+      int64_t mine = 0;
+      for (int64_t i; (i = next.fetch_add(1)) < n; mine++) f(i);
+      if (mine == 0) return;
+      std::lock_guard<std::mutex> lock(mutex);
+      if ((done += mine) == n) finished.notify_all();
+    }
+  };
+  auto state = std::make_shared<State>();  // which tasks that come too late find still there
+  state->f = f;
+  state->n = n;
+  for (int64_t helpers = std::min(pool.num_threads(), n) - 1; helpers > 0; helpers--) {
+    pool.Schedule([state] { state->Work(); });
+  }
+  state->Work();
+  std::unique_lock<std::mutex> lock(state->mutex);
+  state->finished.wait(lock, [&] { return state->done == state->n; });
+}
+
+using Pictures = ffi::Buffer<ffi::F32, 4>;
+using Pair = ffi::Span<const int64_t>;
+
+ffi::Error CallWeightGradient(ffi::ThreadPool pool, Pictures x, Pictures dy, ffi::Result<Pictures> dw, Pair pad, Pair stride,
+                              Pair dilation) {
+  Convolution c;
+  c.batch = x.dimensions()[0];
+  c.in = x.dimensions()[3];
+  c.out = dy.dimensions()[3];
+  for (int axis = 0; axis < 2; axis++) {
+    c.size[axis] = x.dimensions()[axis + 1];
+    c.out_size[axis] = dy.dimensions()[axis + 1];
+    c.taps[axis] = dw->dimensions()[axis];
+    c.pad[axis] = pad[axis];
+    c.stride[axis] = stride[axis];
+    c.dilation[axis] = dilation[axis];
+  }
+  WeightGradient(c, x.typed_data(), dy.typed_data(), dw->typed_data(),
+                 [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+  return ffi::Error::Success();
+}
+
+XLA_FFI_DEFINE_HANDLER(kHandler, CallWeightGradient,
+                       ffi::Ffi::Bind()
+                           .Ctx<ffi::ThreadPool>()
+                           .Arg<Pictures>()
+                           .Arg<Pictures>()
+                           .Ret<Pictures>()
+                           .Attr<Pair>("pad")
+                           .Attr<Pair>("stride")
+                           .Attr<Pair>("dilation"));
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kWeightGradient, "Host", kHandler);
+
+// --- The program. ---
+
+// Has XLA keep a shape in memory row by row.
+void RowByRow(ShapeProto& shape) {
+  xla::LayoutProto& layout = *shape.mutable_layout();
+  layout.clear_minor_to_major();
+  for (int64_t i = shape.dimensions_size() - 1; i >= 0; i--) layout.add_minor_to_major(i);
+}
+
+}  // namespace
+
+int RewriteConvolutions(xla::HloModuleProto& program) {
+  int count = 0;
+  for (auto& computation : *program.mutable_computations()) {
+    std::map<int64_t, const ShapeProto*> shapes;
+    for (const auto& i : computation.instructions()) shapes[i.id()] = &i.shape();
+    for (HloInstructionProto& i : *computation.mutable_instructions()) {
+      if (i.opcode() != "convolution" || i.window().dimensions_size() != 2 || i.feature_group_count() > 1 ||
+          i.batch_group_count() > 1) {
+        continue;
+      }
+      const ShapeProto &input = *shapes.at(i.operand_ids(0)), &kernel = *shapes.at(i.operand_ids(1));
+      if (!IsPictures(input) || !IsPictures(kernel) || !IsPictures(i.shape())) continue;
+      bool plain = true, padded = true, small_kernel = true, small_output = true;
+      for (int axis = 0; axis < 2; axis++) {
+        const auto& w = i.window().dimensions(axis);
+        plain = plain && w.base_dilation() <= 1 && !w.window_reversal();
+        padded = padded && w.padding_low() >= 0 && w.padding_high() >= 0;
+        small_kernel = small_kernel && w.size() <= kTaps;
+        small_output =
+            small_output && i.shape().dimensions(i.convolution_dimension_numbers().output_spatial_dimensions(axis)) <= kTaps;
+      }
+      if (!plain) continue;
+      const std::string dimensions = Dimensions(i.convolution_dimension_numbers());
+      if (dimensions == "f01b_i01o->01bf" && small_output) {  // GoMLX's gradient of b01f_01io->b01f
+        i.set_backend_config(WeightGradientConfig(i.window()));
+        i.set_custom_call_target(kWeightGradient);
+        i.set_custom_call_api_version(xla::API_VERSION_TYPED_FFI);
+      } else if ((dimensions == "b01f_01io->b01f" || dimensions == "b01f_01oi->b01f") && small_kernel && padded) {
+        i.set_backend_config(OneDnnConfig(i));
+        i.set_custom_call_target("__onednn$convolution");
+        i.set_custom_call_api_version(xla::API_VERSION_ORIGINAL);
+      } else {
+        continue;
+      }
+      i.set_opcode("custom-call");
+      i.clear_window();
+      i.clear_convolution_dimension_numbers();
+      i.clear_feature_group_count();
+      i.clear_batch_group_count();
+      i.clear_precision_config();
+      // The calls do not see the order in memory.
+      i.set_constrain_layout(true);
+      *i.add_operand_shapes_with_layout() = input;
+      *i.add_operand_shapes_with_layout() = kernel;
+      for (ShapeProto& shape : *i.mutable_operand_shapes_with_layout()) RowByRow(shape);
+      RowByRow(*i.mutable_shape());
+      count++;
+    }
+  }
+  return count;
+}
+
+}  // namespace srdiff

@@ -1,0 +1,14 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Faster convolutions than XLA's own on the CPU.
+#pragma once
+
+#include "xla/service/hlo.pb.h"
+
+namespace srdiff {
+
+// RewriteConvolutions makes custom calls of a program's convolutions of pictures in float32: of those with a small kernel
+// to oneDNN's, of gradients of such kernels to WeightGradient. It returns how many these are. All others are left to XLA.
+int RewriteConvolutions(xla::HloModuleProto& program);
+
+}  // namespace srdiff

@@ -1,0 +1,157 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// layer is a convolution of pictures [batch, height, width, in] with weights [taps, taps, in, out], and zeros around the
+// pictures where it is padded.
+type layer struct {
+	batch, height, width, in, out int
+	taps, stride, dilation        int
+	padded                        bool
+}
+
+// padding returns the number of zeros before the first and after the last row and column.
+func (l layer) padding() (before, after int) {
+	if l.padded {
+		before = (l.taps - 1) * l.dilation / 2
+		after = (l.taps-1)*l.dilation - before
+	}
+	return
+}
+
+// size returns the size of the result.
+func (l layer) size() (height, width int) {
+	before, after := l.padding()
+	size := func(n int) int { return (n+before+after-(l.taps-1)*l.dilation-1)/l.stride + 1 }
+	return size(l.height), size(l.width)
+}
+
+// convolve computes in plain loops the convolution y of x with w, and the gradients of the sum of y times dy.
+func (l layer) convolve(x, w, dy []float32) (y, dx, dw []float64) {
+	height, width := l.size()
+	y, dx, dw = make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
+	before, _ := l.padding()
+	for b := range l.batch {
+		for i := range height {
+			for j := range width {
+				to := ((b*height+i)*width + j) * l.out
+				for k := range l.taps * l.taps {
+					row := i*l.stride + k/l.taps*l.dilation - before
+					column := j*l.stride + k%l.taps*l.dilation - before
+					if row < 0 || row >= l.height || column < 0 || column >= l.width {
+						continue
+					}
+					for c := range l.in {
+						from, weights := ((b*l.height+row)*l.width+column)*l.in+c, (k*l.in+c)*l.out
+						for o := range l.out {
+							y[to+o] += float64(x[from]) * float64(w[weights+o])
+							dx[from] += float64(dy[to+o]) * float64(w[weights+o])
+							dw[weights+o] += float64(dy[to+o]) * float64(x[from])
+						}
+					}
+				}
+			}
+		}
+	}
+	return y, dx, dw
+}
+
+// TestXLAConvolution holds XLA's convolutions and their gradients against plain loops: the plugin for the CPU that
+// 'srdiff engine install cpu' builds has some of its own (install/xlacpu/convolution.h).
+func TestXLAConvolution(t *testing.T) {
+	path := FindPlugin("cpu")
+	if path == "" {
+		t.Skip("no plugin: 'srdiff engine install cpu'")
+	}
+	e, err := OpenPlugin("cpu", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Backend.Finalize()
+	random := rand.New(rand.NewPCG(1, 2))
+	channels := func() int { return []int{1, 3, 7, 8, 16, 33, 64}[random.IntN(7)] }
+	for _, size := range [][2]int{{1, 1}, {5, 7}, {8, 8}} {
+		for _, taps := range []int{1, 3, 5} {
+			for _, padded := range []bool{true, false} {
+				for _, step := range [][2]int{{1, 1}, {2, 1}, {1, 2}} {
+					l := layer{1 + 4*random.IntN(2), size[0], size[1], channels(), channels(), taps, step[0], step[1], padded}
+					before, after := l.padding()
+					if reach := (taps-1)*l.dilation + 1; min(size[0], size[1])+before+after >= reach {
+						t.Run(fmt.Sprintf("%+v", l), func(t *testing.T) { testLayer(t, e, l, random) })
+					}
+				}
+			}
+		}
+	}
+	many := layer{batch: 9, height: 20, width: 30, in: 33, out: 40, taps: 3, stride: 1, dilation: 1, padded: true}
+	t.Run("many rows", func(t *testing.T) { testLayer(t, e, many, random) })
+}
+
+func testLayer(t *testing.T, e *Engine, l layer, random *rand.Rand) {
+	values := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(random.NormFloat64())
+		}
+		return v
+	}
+	height, width := l.size()
+	x, w, dy := values(l.batch*l.height*l.width*l.in), values(l.taps*l.taps*l.in*l.out), values(l.batch*height*width*l.out)
+	exec, err := graph.NewExec(e.Backend, func(x, w, dy *graph.Node) []*graph.Node {
+		convolution := graph.Convolve(x, w).Strides(l.stride).Dilations(l.dilation).NoPadding()
+		if l.padded {
+			convolution.PadSame()
+		}
+		y := convolution.Done()
+		return append(graph.Gradient(graph.ReduceAllSum(graph.Mul(y, dy)), x, w), y)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func() [3][]float32 {
+		out, err := exec.Call(
+			tensors.FromFlatDataAndDimensions(x, l.batch, l.height, l.width, l.in),
+			tensors.FromFlatDataAndDimensions(w, l.taps, l.taps, l.in, l.out),
+			tensors.FromFlatDataAndDimensions(dy, l.batch, height, width, l.out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all [3][]float32
+		for i := range all {
+			all[i] = tensors.MustCopyFlatData[float32](out[i])
+		}
+		return all
+	}
+	got := call()
+	y, dx, dw := l.convolve(x, w, dy)
+	for i, want := range [][]float64{dx, dw, y} {
+		name := []string{"input gradient", "weight gradient", "convolution"}[i]
+		if len(got[i]) != len(want) {
+			t.Fatalf("%s has %d values, want %d", name, len(got[i]), len(want))
+		}
+		var largest, off float64
+		for j, v := range want {
+			largest = max(largest, math.Abs(v))
+			off = max(off, math.Abs(v-float64(got[i][j])))
+		}
+		if !(off <= 1e-5*largest) {
+			t.Errorf("%s is off by up to %g, where the largest value is %g", name, off, largest)
+		}
+	}
+	for range 3 {
+		if again := call(); !slices.Equal(again[1], got[1]) {
+			t.Error("the weight gradient is not the same again")
+		}
+	}
+}
