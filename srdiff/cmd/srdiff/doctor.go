@@ -29,7 +29,7 @@ func doctorCommand() *cobra.Command {
 }
 
 // modules are those whose versions matter to how srdiff computes.
-var modules = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute"}
+var modules = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute", "github.com/gomlx/go-xla"}
 
 func doctor(out io.Writer, engineName string) error {
 	row := func(name, format string, args ...any) {
@@ -40,7 +40,23 @@ func doctor(out io.Writer, engineName string) error {
 		return err
 	}
 	row("engine", "%s", eng)
-	row("plugins", "the go engine needs none; XLA engines are not part of this version")
+	for _, kind := range []string{"cpu", "cuda"} {
+		switch path := engine.FindPlugin(kind); path {
+		case "":
+			row("xla:"+kind, "not there: srdiff engine install %s", kind)
+		case eng.Plugin:
+			row("xla:"+kind, "%s, in use", path)
+		default:
+			row("xla:"+kind, "%s", path)
+		}
+	}
+	gpus, err := engine.GPUs()
+	for _, gpu := range gpus {
+		row("gpu", "%s, driver %s", gpu, gpu.Driver)
+	}
+	if err != nil {
+		row("gpu", "%s", err)
+	}
 	features := "no vector instructions that srdiff knows"
 	if list := engine.CPUFeatures(); len(list) > 0 {
 		features = strings.Join(list, ", ")

@@ -322,7 +322,15 @@ func TestInterruptSaves(t *testing.T) {
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(context.Background())
 	var stopped time.Time
-	time.AfterFunc(2*time.Second, func() { stopped = time.Now(); stop() })
+	go func() { // once it trains, since a program is compiled to the end
+		for metrics := filepath.Join(dir, srdiff.MetricsFile); ; time.Sleep(50 * time.Millisecond) {
+			if info, err := os.Stat(metrics); err == nil && info.Size() > 0 {
+				stopped = time.Now()
+				stop()
+				return
+			}
+		}
+	}()
 	status, _, errs := commandIn(ctx, append(tinyRun, "--out", dir, "--train-steps", "10000000")...)
 	took := time.Since(stopped)
 	if status != interrupted || !strings.Contains(errs, "--resume goes on from there") || took > 3*time.Second {
@@ -356,10 +364,27 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestDoctor(t *testing.T) {
-	status, out, _ := command("doctor")
-	for _, want := range []string{"engine       go: GoMLX's pure-Go engine", "processor", "go1."} {
+	folder := t.TempDir()
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", folder)
+	plugin := filepath.Join(folder, "pjrt_c_api_cuda_plugin.so")
+	if err := os.WriteFile(plugin, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	status, out, _ := command("doctor", "--engine", "go")
+	for _, want := range []string{
+		"engine       go: GoMLX's pure-Go engine", "xla:cuda     " + plugin, "xla:cpu      ", "gpu ", "processor", "go1.",
+	} {
 		if status != 0 || !strings.Contains(out, want) {
 			t.Errorf("status %d, printed %q, want %q in it", status, out, want)
+		}
+	}
+}
+
+func TestEngineInstallRefuses(t *testing.T) {
+	for _, args := range [][]string{{"engine", "install"}, {"engine", "install", "tpu"}, {"engine", "install", "cpu", "cuda"}} {
+		status, out, errs := command(args...)
+		if status != 1 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "engine install cuda") {
+			t.Errorf("%q: status %d, printed %q and %q, want one line that says what can be installed", args, status, out, errs)
 		}
 	}
 }
