@@ -1,0 +1,336 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures srdiff on its engines beside PyTorch and JAX doing the same work, and writes the result into
+// docs/benchmarks.md. It is for srdiff's developers, who run it in the repository: see 'make bench'.
+//
+// Every contestant is a process of its own. They take turns, in an order that is drawn anew in every round, and all but
+// the one that is measured are stopped: so what else happens on the machine meets them all alike.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/srdiff/srlab/srdiff"
+)
+
+func main() {
+	err := func() error {
+		if len(os.Args) == 3 && os.Args[1] == workerFlag {
+			return work(os.Args[2], srdiff.Config{}, os.Stdin, os.Stdout)
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(ctx, stop)
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}()
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "bench: interrupted, nothing was written")
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// workerFlag makes this program a contestant, on the engine that follows.
+const workerFlag = "-worker"
+
+// options are the flags.
+type options struct {
+	device, dtype, out, python string
+	rounds, samples            int
+	quick                      bool
+	warmUp                     int // train steps before the rounds
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.device, "device", "cpu", "cpu or cuda")
+	f.StringVar(&o.dtype, "dtype", "float32", "what PyTorch and JAX compute in: float32, or bfloat16 on cuda")
+	f.StringVar(&o.out, "out", "docs/benchmarks.md", "the file that gets the result, between its markers")
+	f.StringVar(&o.python, "python", ".lab/bench-venv/bin/python", "a Python with srdiff/bench/requirements.txt")
+	f.IntVar(&o.rounds, "rounds", 10, "how often each contestant trains and runs the network")
+	f.IntVar(&o.samples, "samples", 2, "how often each samples, after a first time that compiles; 0 for not at all")
+	f.BoolVar(&o.quick, "quick", false, "one short round, to see that all works; writes no file")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	o.warmUp = 20
+	if o.quick {
+		o.rounds, o.samples, o.warmUp = 1, 0, 2
+	}
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("argument %q: want flags only, see -help", f.Arg(0))
+	case o.device != "cpu" && o.device != "cuda":
+		return o, fmt.Errorf("-device is %q: want cpu or cuda", o.device)
+	case o.dtype != "float32" && (o.dtype != "bfloat16" || o.device != "cuda"):
+		return o, fmt.Errorf("-dtype is %q: want float32, or bfloat16 with -device cuda", o.dtype)
+	case o.rounds < 1 || o.samples < 0:
+		return o, errors.New("want 1 round or more, and 0 samples or more")
+	}
+	return o, nil
+}
+
+// run measures, prints the result, and writes it into the file.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	if !o.quick {
+		if err := writeSection(o.out, o.section(), nil); err != nil { // before minutes are spent
+			return err
+		}
+	}
+	list, err := contestants(o)
+	if err != nil {
+		return err
+	}
+	busy := busyness()
+	results, notes, err := measure(ctx, list, o, stderr)
+	if err != nil {
+		return err
+	}
+	text := introduction(o, results) + tables(results) + listOf(append(busy, notes...))
+	fmt.Fprint(stdout, text)
+	if o.quick {
+		return nil
+	}
+	return writeSection(o.out, o.section(), &text)
+}
+
+// section names the part of the file that the result belongs in.
+func (o options) section() string {
+	if o.dtype == "float32" {
+		return o.device
+	}
+	return o.device + " " + o.dtype
+}
+
+// contestant is what is measured.
+type contestant struct {
+	name    string
+	ours    bool // an engine of srdiff
+	command []string
+}
+
+func contestants(o options) (list []contestant, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	engines := []string{"xla:" + o.device}
+	if o.device == "cpu" {
+		engines = append(engines, "go")
+	}
+	for _, name := range engines {
+		list = append(list, contestant{name, true, []string{self, workerFlag, name}})
+	}
+	for _, name := range []string{"torch-eager", "torch-channels-last", "torch-compile", "jax"} {
+		list = append(list, contestant{name, false,
+			[]string{o.python, "srdiff/bench/reference.py", name, "--device", o.device, "--dtype", o.dtype}})
+	}
+	return list, nil
+}
+
+// result is what was measured of a contestant; times are in seconds.
+type result struct {
+	contestant
+	about          string
+	load, first    float64   // from its start until it is loaded, and until its first train step has ended
+	loss           float64   // the mean of the warm-up's steps
+	train, forward []float64 // a step, a pass: one value a round
+	firstSample    float64   // sampling for the first time, 0 if it was not
+	sample         []float64 // sampling after that
+	beyond         []float64 // the share of sampling that 1000 forward passes just before do not explain
+	memory         float64   // the most resident memory in MB
+}
+
+// runner is a contestant at work.
+type runner struct {
+	*process
+	result
+	steps, passes int // in a round
+}
+
+// How long a contestant works in its turn, and what is too long for sampling more than once, and for sampling at all.
+const (
+	trainSeconds   = 0.5
+	forwardSeconds = 0.3
+	sampleOnce     = 60
+	sampleNever    = 300
+	reverseSteps   = 1000
+)
+
+// measure has the contestants take turns. One that fails is left out of the results; notes say why.
+func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
+	results []result, notes []string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var running []*runner
+	defer func() {
+		for _, r := range running {
+			r.end()
+		}
+	}()
+	leaveOut := func(name string, err error) {
+		why := strings.TrimSuffix(strings.TrimPrefix(err.Error(), name+": "), ".")
+		notes = append(notes, fmt.Sprintf("%s is left out: %s.", name, why))
+		fmt.Fprintln(log, notes[len(notes)-1])
+	}
+	// turns has every runner that is left do something while the others are stopped.
+	turns := func(do func(*runner) error) {
+		for _, i := range rand.Perm(len(running)) {
+			r := running[i]
+			err := r.signal(syscall.SIGCONT)
+			if err == nil {
+				err = do(r)
+			}
+			if err == nil {
+				err = r.signal(syscall.SIGSTOP)
+			}
+			if err != nil && ctx.Err() == nil {
+				r.end()
+				leaveOut(r.name, err)
+				running[i] = nil
+			}
+		}
+		running = slices.DeleteFunc(running, func(r *runner) bool { return r == nil })
+	}
+
+	for _, c := range list {
+		fmt.Fprintf(log, "starting %s\n", c.name)
+		r, err := begin(ctx, c, o.warmUp)
+		if err == nil {
+			running = append(running, r)
+		} else if ctx.Err() == nil {
+			leaveOut(c.name, err)
+		}
+	}
+	for round := 1; round <= o.rounds && ctx.Err() == nil; round++ {
+		fmt.Fprintf(log, "round %d of %d\n", round, o.rounds)
+		turns((*runner).round)
+	}
+	for n := 0; n <= o.samples && o.samples > 0 && ctx.Err() == nil; n++ {
+		fmt.Fprintf(log, "sampling, %d of %d\n", n+1, o.samples+1)
+		turns(func(r *runner) error {
+			note, err := r.sampling(n == 0)
+			if note != "" {
+				notes = append(notes, note)
+			}
+			return err
+		})
+	}
+	if ctx.Err() != nil {
+		return nil, nil, ctx.Err()
+	}
+	for _, r := range running {
+		r.memory = r.peakMB()
+		results = append(results, r.result)
+	}
+	if !slices.ContainsFunc(results, func(r result) bool { return r.ours }) {
+		return nil, nil, errors.New("no engine of srdiff could be measured: see above")
+	}
+	return results, notes, nil
+}
+
+// begin starts a contestant, warms it up, and stops it.
+func begin(ctx context.Context, c contestant, warmUp int) (*runner, error) {
+	r := &runner{result: result{contestant: c}}
+	started := time.Now()
+	var err error
+	if r.process, err = start(ctx, c.command); err != nil {
+		return nil, err
+	}
+	a, err := r.answer()
+	if err != nil {
+		return nil, err
+	}
+	r.about, r.load = a.About, time.Since(started).Seconds()
+	if _, err := r.answer(); err != nil {
+		return nil, err
+	}
+	r.first = time.Since(started).Seconds()
+	trained, err := r.ask("train %d", warmUp)
+	if err != nil {
+		return nil, err
+	}
+	r.loss = trained.Loss
+	if _, err := r.ask("forward 1"); err != nil { // compiles
+		return nil, err
+	}
+	passed, err := r.ask("forward 3")
+	if err != nil {
+		return nil, err
+	}
+	r.steps = times(trainSeconds, trained.Seconds/float64(warmUp))
+	r.passes = times(forwardSeconds, passed.Seconds/3)
+	return r, r.signal(syscall.SIGSTOP)
+}
+
+// times is how often something fits into a time, within limits.
+func times(seconds, each float64) int { return int(min(max(seconds/each, 1), 200)) }
+
+// round measures train steps and forward passes once.
+func (r *runner) round() error {
+	a, err := r.ask("train %d", r.steps)
+	if err != nil {
+		return err
+	}
+	r.train = append(r.train, a.Seconds/float64(r.steps))
+	_, err = r.pass()
+	return err
+}
+
+// pass measures forward passes once, and returns the seconds of one.
+func (r *runner) pass() (float64, error) {
+	a, err := r.ask("forward %d", r.passes)
+	if err != nil {
+		return 0, err
+	}
+	seconds := a.Seconds / float64(r.passes)
+	r.forward = append(r.forward, seconds)
+	return seconds, nil
+}
+
+// sampling measures sampling once, unless that takes too long, and says so if this is the first time.
+func (r *runner) sampling(first bool) (note string, err error) {
+	pass, err := r.pass()
+	if err != nil {
+		return "", err
+	}
+	switch expected := reverseSteps * least(r.forward); {
+	case expected > sampleNever && first:
+		return fmt.Sprintf("%s does not sample here: it would take about %.0f minutes.", r.name, expected/60), nil
+	case expected > sampleOnce && first:
+		note = fmt.Sprintf("%s samples once only, compiling included.", r.name)
+	case expected > sampleOnce:
+		return "", nil
+	}
+	a, err := r.ask("sample")
+	if err != nil {
+		return "", err
+	}
+	if first {
+		r.firstSample = a.Seconds
+	}
+	if !first || note != "" {
+		r.sample = append(r.sample, a.Seconds)
+		r.beyond = append(r.beyond, a.Seconds/(reverseSteps*pass)-1)
+	}
+	return note, nil
+}

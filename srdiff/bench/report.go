@@ -1,0 +1,257 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/srdiff/srlab/srdiff/engine"
+)
+
+// introduction says when, how and on what was measured.
+func introduction(o options, results []result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured on %s by `bench -device %s -dtype %s -rounds %d -samples %d`, on\n\n",
+		time.Now().Format(time.DateOnly), o.device, o.dtype, o.rounds, o.samples)
+	lines := []string{machine()}
+	if o.device == "cuda" {
+		if gpus, err := engine.GPUs(); err == nil {
+			lines = append(lines, fmt.Sprintf("%s, driver %s", gpus[0], gpus[0].Driver))
+		}
+	}
+	lines = append(lines, "srdiff: "+versions())
+	for _, r := range results {
+		lines = append(lines, r.name+": "+r.about)
+	}
+	b.WriteString(listOf(lines))
+	return b.String()
+}
+
+// machine describes the processor and the memory.
+func machine() string {
+	processor := runtime.GOOS + "/" + runtime.GOARCH
+	if model := field("/proc/cpuinfo", `model name\s*: (.*)`); model != "" {
+		processor = model
+	}
+	text := fmt.Sprintf("%s, %d processors", processor, runtime.NumCPU())
+	if features := engine.CPUFeatures(); len(features) > 0 {
+		text += " with " + strings.Join(features, ", ")
+	}
+	if kB, err := strconv.ParseFloat(field("/proc/meminfo", `MemTotal:\s*(\d+)`), 64); err == nil {
+		text += fmt.Sprintf("; %.0f GB of memory", kB*1024/1e9)
+	}
+	return text
+}
+
+// busyness says if other programs are at work, as they should not be: they slow PyTorch, whose threads wait for each other
+// while spinning, more than the rest.
+func busyness() []string {
+	load, err := strconv.ParseFloat(field("/proc/loadavg", `^(\S+)`), 64)
+	if err != nil || load < 0.5 {
+		return nil
+	}
+	return []string{fmt.Sprintf("The machine was busy with other work before: its load was %.1f.", load)}
+}
+
+// field returns what a pattern's group finds in a file, or "".
+func field(file, pattern string) string {
+	text, _ := os.ReadFile(file) // it is there on Linux only
+	if found := regexp.MustCompile(pattern).FindSubmatch(text); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
+// versions lists what srdiff's engines are made of.
+func versions() string {
+	list := []string{runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			switch name := strings.TrimPrefix(d.Path, "github.com/gomlx/"); name {
+			case "gomlx", "compute", "go-xla":
+				list = append(list, name+" "+d.Version)
+			}
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// measures are the rows of the table.
+var measures = []struct {
+	name   string
+	value  func(result) float64
+	format func(float64) string
+}{
+	{"train step of 32 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.train) }, number},
+	{"the same, least (ms)", func(r result) float64 { return 1e3 * least(r.train) }, number},
+	{"training (pictures/s)", func(r result) float64 { return 32 / median(r.train) }, number},
+	{"forward pass of 16 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.forward) }, number},
+	{"the same, least (ms)", func(r result) float64 { return 1e3 * least(r.forward) }, number},
+	{"sampling 16 pictures, 1000 steps, median (s)", func(r result) float64 { return median(r.sample) }, number},
+	{"the same, for the first time (s)", func(r result) float64 { return r.firstSample }, number},
+	{"sampling beyond 1000 forward passes", func(r result) float64 { return median(r.beyond) }, percent},
+	{"from the start until loaded (s)", func(r result) float64 { return r.load }, number},
+	{"until the first train step has ended (s)", func(r result) float64 { return r.first }, number},
+	{"peak resident memory (MB)", func(r result) float64 { return r.memory }, number},
+	{"mean loss of the same steps, as a check", func(r result) float64 { return r.loss }, loss},
+}
+
+// contests are what the ratios are of.
+var contests = []struct {
+	name    string
+	seconds func(result) float64
+}{
+	{"train step", func(r result) float64 { return median(r.train) }},
+	{"forward pass", func(r result) float64 { return median(r.forward) }},
+	{"sampling", func(r result) float64 { return median(r.sample) }},
+}
+
+// tables returns what was measured, and how many times faster srdiff is than the others.
+func tables(results []result) string {
+	var b strings.Builder
+	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	head := func(cells ...string) {
+		row(cells...)
+		b.WriteString(strings.Repeat("|---", len(cells)) + "|\n")
+	}
+
+	heads := []string{""}
+	for _, r := range results {
+		heads = append(heads, r.name)
+	}
+	head(heads...)
+	for _, m := range measures {
+		cells := []string{m.name}
+		for _, r := range results {
+			cells = append(cells, m.format(m.value(r)))
+		}
+		row(cells...)
+	}
+
+	var others, torch []result
+	for _, r := range results {
+		if !r.ours {
+			others = append(others, r)
+		}
+		if strings.HasPrefix(r.name, "torch-") {
+			torch = append(torch, r)
+		}
+	}
+	if len(others) == 0 {
+		return b.String() + "\n"
+	}
+	b.WriteString("\nThe others' median time divided by srdiff's: above 1, srdiff is faster.\n\n")
+	heads = []string{"", "best of PyTorch"}
+	for _, r := range others {
+		heads = append(heads, r.name)
+	}
+	head(heads...)
+	for _, r := range results {
+		if !r.ours {
+			continue
+		}
+		for _, c := range contests {
+			var times []float64
+			for _, t := range torch {
+				if seconds := c.seconds(t); !math.IsNaN(seconds) {
+					times = append(times, seconds)
+				}
+			}
+			cells := []string{r.name + ", " + c.name, ratio(least(times), c.seconds(r))}
+			for _, other := range others {
+				cells = append(cells, ratio(c.seconds(other), c.seconds(r)))
+			}
+			row(cells...)
+		}
+	}
+	return b.String() + "\n"
+}
+
+// listOf makes lines a list.
+func listOf(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return "- " + strings.Join(lines, "\n- ") + "\n\n"
+}
+
+// median returns the middle value, or the mean of the two there; of none it is not a number.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	values = slices.Sorted(slices.Values(values))
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+// least returns the smallest value; of none it is not a number.
+func least(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	return slices.Min(values)
+}
+
+// none stands for what was not measured.
+const none = "-"
+
+// number gives three digits or more.
+func number(v float64) string {
+	switch {
+	case math.IsNaN(v) || v == 0:
+		return none
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
+}
+
+func loss(v float64) string { return fmt.Sprintf("%.3f", v) }
+
+func percent(v float64) string {
+	if math.IsNaN(v) {
+		return none
+	}
+	return fmt.Sprintf("%+.1f %%", 100*v)
+}
+
+func ratio(others, ours float64) string { return number(others / ours) }
+
+// writeSection puts a text into a file, between the markers of a section; all else stays as it is. Without a text it only
+// looks whether that can be done.
+func writeSection(path, section string, text *string) error {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("the file for the result: %w", err)
+	}
+	begin := fmt.Sprintf("<!-- bench: %s begin -->\n", section)
+	end := fmt.Sprintf("<!-- bench: %s end -->\n", section)
+	before, rest, found := strings.Cut(string(file), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return fmt.Errorf("%s: want a line %q and after it a line %q, where the result belongs",
+			path, strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	if text == nil {
+		return nil
+	}
+	whole := before + begin + strings.TrimSpace(*text) + "\n" + end + after
+	if err := renameio.WriteFile(path, []byte(whole), 0o644); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return nil
+}
