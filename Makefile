@@ -27,6 +27,9 @@ export GOTOOLCHAIN  := local
 export GOWORK       := off
 export GOEXPERIMENT := $(if $(filter x86_64 amd64,$(shell uname -m)),simd)
 export GOMLX_NO_AUTO_INSTALL := 1
+plugins     := $(LAB)/lib/go-xla
+yourplugins := $(subst $(plugins):,,$(PJRT_PLUGIN_LIBRARY_PATH))# as with the paths below
+export PJRT_PLUGIN_LIBRARY_PATH := $(plugins):$(yourplugins)
 
 export JUPYTER_PATH        := $(LAB)/jupyter
 export JUPYTER_CONFIG_DIR  := $(LAB)/jupyter/config
@@ -60,13 +63,16 @@ build-programs = go build -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
 
 test: test-go test-notebooks ## all tests: the code's and the notebooks'
 
-test-go: check .lab/tools.ok ## format, vet, staticcheck, unit tests, race detector
+test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
 	@unformatted="$$(gofmt -l srdiff kernelext)"; if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 	go vet -tags "notebookdeps kernel" ./...
 	staticcheck -tags "notebookdeps kernel" ./...
-	go test -timeout 20m ./...
-	go test -timeout 20m -race ./srdiff/dataset/... ./kernelext/...
+	SRDIFF_ENGINE=go go test -timeout 20m ./...
+	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
+		SRDIFF_ENGINE=xla:cpu go test -timeout 20m ./srdiff ./srdiff/cmd/srdiff; \
+	else echo "the tests on xla:cpu are left out: 'srdiff doctor --engine xla:cpu' says why"; fi
+	go test -timeout 20m -race ./srdiff/dataset/... ./srdiff/engine/... ./kernelext/...
 
 test-notebooks: setup ## execute every notebook through the kernel, and fail where a cell fails
 	go test -tags kernel -count 1 ./kernelext/nbcheck
@@ -75,8 +81,9 @@ test-notebooks: setup ## execute every notebook through the kernel, and fail whe
 notebooks: setup ## execute the notebooks and write their outputs into them
 	nbcheck -in-place notebooks/*.ipynb
 
-bench: check ## run the benchmarks
-	go test -run '^$$' -bench . ./...
+bench: check .lab/engine.ok .lab/bench.ok ## measure beside PyTorch and JAX, into docs/benchmarks.md; BENCH_FLAGS="..."
+	go build -o .lab/bin/ ./srdiff/bench
+	.lab/bin/bench $(BENCH_FLAGS)
 
 fmt: ## format the code
 	gofmt -w srdiff kernelext
@@ -101,7 +108,7 @@ check:
 
 # $(call step,number,name,command) runs a step of the set-up: one line with its time, and the log if it fails.
 define step
-@mkdir -p .lab/build; printf '[%s/4] %s ... ' '$(1)' '$(2)'; start=$$(date +%s); \
+@mkdir -p .lab/build; printf '[%s/5] %s ... ' '$(1)' '$(2)'; start=$$(date +%s); \
 if { $(3); } >.lab/build/setup.log 2>&1; then echo "$$(( $$(date +%s) - start )) s"; \
 else echo failed; cat .lab/build/setup.log; exit 1; fi
 @touch $@
@@ -129,6 +136,12 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 	$(call step,1,JupyterLab into .lab/venv,rm -rf .lab/venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/venv && \
 		.lab/venv/bin/python3 -m pip install --no-cache-dir -r notebooks/requirements.txt)
 
+.lab/bench.ok: srdiff/bench/requirements.txt .lab/versions
+	@echo 'PyTorch and JAX into .lab/bench-venv, which takes some minutes'
+	@rm -rf .lab/bench-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/bench-venv && \
+		.lab/bench-venv/bin/python3 -m pip install --quiet --no-cache-dir -r srdiff/bench/requirements.txt
+	@touch $@
+
 .lab/tools.ok: kernelext/toolchain/go.mod kernelext/toolchain/go.sum .lab/versions
 	$(call step,2,kernel and its tools,mkdir -p .lab/bin && go -C kernelext/toolchain build -o '$(LAB)/bin/' tool)
 
@@ -136,9 +149,17 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 .lab/library.ok: go.mod go.sum .lab/versions
 	$(call step,3,library,go mod download && go build -tags notebookdeps ./... && $(build-programs))
 
+# What XLA runs on. Where it cannot be had, the pure-Go engine works without, and the next make tries again.
+.lab/engine.ok: .lab/library.ok $(wildcard srdiff/engine/install/xlacpu/*.*)
+	@$(build-programs) # which has the plugin's sources in it
+	@echo '[4/5] XLA'; done=1; \
+	if nvidia-smi -L >/dev/null 2>&1; then .lab/bin/srdiff engine install cuda || done=0; fi; \
+	.lab/bin/srdiff engine install cpu || done=0; \
+	[ $$done = 0 ] || touch $@
+
 # The first cell of a fresh kernel takes a second, since this compiles what it needs with the kernel's own settings.
-.lab/warm.ok: .lab/venv.ok .lab/tools.ok .lab/library.ok .lab/srlab/go.mod .lab/jupyter/kernels/gonb/kernel.json
-	$(call step,4,first cell,nbcheck -out .lab/build kernelext/nbcheck/testdata/good.ipynb)
+.lab/warm.ok: .lab/venv.ok .lab/tools.ok .lab/library.ok .lab/engine.ok .lab/srlab/go.mod .lab/jupyter/kernels/gonb/kernel.json
+	$(call step,5,first cell,nbcheck -out .lab/build kernelext/nbcheck/testdata/good.ipynb)
 
 # The kernel imports this working tree, whose go.mod has all versions, and downloads nothing. Cells are linked without
 # debugging tables, which takes less time; stack traces stay.
@@ -161,6 +182,7 @@ define KERNEL_JSON
   "GOWORK": "",
   "GOEXPERIMENT": "$(GOEXPERIMENT)",
   "GOMLX_NO_AUTO_INSTALL": "1",
+  "PJRT_PLUGIN_LIBRARY_PATH": "$(PJRT_PLUGIN_LIBRARY_PATH)",
   "XDG_CONFIG_HOME": "$(XDG_CONFIG_HOME)",
   "XDG_CACHE_HOME": "$(XDG_CACHE_HOME)"
  }
