@@ -22,8 +22,14 @@ func BenchmarkTrainStep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := m.store.SetRNGStateFromSeed(1); err != nil {
+		b.Fatal(err)
+	}
+	if err := m.startAverages(); err != nil {
+		b.Fatal(err)
+	}
 	trainer := train.NewTrainer(m.backend, m.store, m.trainStep,
-		func(_, predictions []*Node) *Node { return predictions[0] }, m.optimizer(), nil, nil)
+		func(_, predictions []*Node) *Node { return predictions[0] }, newAdam(m.Config), nil, nil)
 	step := func() {
 		batch, err := dataset.Batch(waves{m.Config.ImageSize}, m.Config.BatchSize, 0)
 		if err != nil {
@@ -55,9 +61,13 @@ func BenchmarkForward16(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t, end := tensors.FromScalar(int32(500)), tensors.FromScalar(int32(499))
+	reverse, err := m.sampler(samplerVariant{weights: weights, stochastic: true, clip: ClipStatic})
+	if err != nil {
+		b.Fatal(err)
+	}
+	timesteps, table := tables(m.schedule.DDPM([]int{500, 499}, false), SampleOptions{})
 	measure(b, batch, func() {
-		out, err := m.reverse.Call(x, y, rng, t, end)
+		out, err := reverse.Call(x, x, rng, int32(0), int32(1), y, timesteps, table)
 		if err != nil {
 			b.Fatal(err)
 		}

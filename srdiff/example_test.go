@@ -35,7 +35,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	large, err := model.Sample(ctx, 1, nil, imaging.New(3, 2))
+	large, err := model.Sample(ctx, srdiff.SampleOptions{Seed: 1}, imaging.New(3, 2))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -16,9 +16,7 @@ import (
 //
 // x0 and eps are [batch, height, width, 3], eps standard normal; t is an integer [batch] in 0..T-1, or a scalar for all.
 func (s *Schedule) QSample(x0, t, eps *Node) *Node {
-	signal := s.lookUp(func(t int) float64 { return sqrt(s.AlphaBars[t]) }, t)
-	noise := s.lookUp(func(t int) float64 { return sqrt(1 - s.AlphaBars[t]) }, t)
-	return Add(Mul(signal, x0), Mul(noise, eps))
+	return Add(Mul(s.signal(t), x0), Mul(s.noise(t), eps))
 }
 
 // lookUp returns f(t) for the timesteps t of a graph, shaped to multiply pictures: [batch, 1, 1, 1], or [1, 1, 1, 1] for a

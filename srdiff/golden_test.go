@@ -136,7 +136,7 @@ func TestForwardAndReverseStepAreTorchs(t *testing.T) {
 func TestNetworkIsTorchs(t *testing.T) {
 	g, m := goldens(t), tutorialModel(t)
 	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) *Node {
-		return EpsTheta(network(scope), m.Config.BaseChannels, in[0], in[1], in[2], m.Config.Timesteps)
+		return Predict(network(scope), m.Config, in[0], in[1], in[2])
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -145,19 +145,19 @@ func TestNetworkIsTorchs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "EpsTheta", out[0], g["predicted"], 1e-4)
+	same(t, "Predict", out[0], g["predicted"], 1e-4)
 }
 
 func TestGradientsAreTorchs(t *testing.T) {
 	g, m := goldens(t), tutorialModel(t)
-	parameters := unetParameters(m.Config.BaseChannels)
+	parameters := unetParameters(m.Config)
 	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-		loss := Loss(network(scope), m.schedule, m.Config.BaseChannels, in[0], in[1], in[2], in[3])
-		weights := make([]*Node, len(parameters))
+		loss := Loss(network(scope), m.schedule, m.Config, in[0], in[1], in[2], in[3])
+		nodes := make([]*Node, len(parameters))
 		for i, p := range parameters {
-			weights[i] = m.store.GetVariable(p.path()).NodeValue(loss)
+			nodes[i] = m.store.GetVariable(p.path(weights)).NodeValue(loss)
 		}
-		return append(Gradient(loss, weights...), Reshape(loss, 1))
+		return append(Gradient(loss, nodes...), Reshape(loss, 1))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -180,11 +180,14 @@ func TestGradientsAreTorchs(t *testing.T) {
 func TestAdamIsTorchs(t *testing.T) {
 	g, m := goldens(t), tutorialModel(t)
 	m.Config.LearningRate = 1e-3 // of goldens.py
+	if err := m.startAverages(); err != nil {
+		t.Fatal(err)
+	}
 	trainer := train.NewTrainer(m.backend, m.store,
 		func(scope *model.Scope, _ any, in []*Node) []*Node {
-			return []*Node{Loss(network(scope), m.schedule, m.Config.BaseChannels, in[0], in[1], in[2], in[3])}
+			return []*Node{Loss(network(scope), m.schedule, m.Config, in[0], in[1], in[2], in[3])}
 		},
-		func(_, predictions []*Node) *Node { return predictions[0] }, m.optimizer(), nil, nil)
+		func(_, predictions []*Node) *Node { return predictions[0] }, newAdam(m.Config), nil, nil)
 	clone := func(name string) *tensors.Tensor { // the trainer takes its inputs away
 		c, err := g[name].LocalClone()
 		if err != nil {
@@ -201,8 +204,8 @@ func TestAdamIsTorchs(t *testing.T) {
 		loss := tensors.FromValue([]float32{tensors.ToScalar[float32](metrics[0])})
 		same(t, fmt.Sprintf("loss of step %d", step), loss, g[fmt.Sprintf("adam.%d.loss", step)], 1e-4)
 	}
-	for _, p := range unetParameters(m.Config.BaseChannels) {
-		weight, err := p.toTorch(m.store.GetVariable(p.path()).MustValue())
+	for _, p := range unetParameters(m.Config) {
+		weight, err := p.toTorch(m.store.GetVariable(p.path(weights)).MustValue())
 		if err != nil {
 			t.Fatal(err)
 		}

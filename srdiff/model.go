@@ -24,12 +24,15 @@ type Model struct {
 	Config Config // with its defaults filled in
 	Step   int    // how many training steps its weights have seen
 
-	backend    compute.Backend
-	schedule   *Schedule
-	store      *model.Store // the weights; while and after training, the optimizer's state too
-	start      *Exec        // the programs of Sample
-	reverse    *model.Exec
-	noiseError *model.Exec // the program of NoiseError
+	backend  compute.Backend
+	schedule *Schedule
+	store    *model.Store // the weights; while and after training, their averages and the optimizer's state too
+	raw      bool         // see WithRawWeights
+
+	// The programs of Sample and NoiseError.
+	start       *Exec
+	samplers    map[samplerVariant]*model.Exec
+	noiseErrors map[string]*model.Exec // by the weights that they use
 }
 
 // NewModel makes a network with first weights that follow from config.Seed. It returns an error when the configuration is
@@ -39,7 +42,7 @@ func NewModel(backend compute.Backend, config Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, newWeights(m.store, m.Config.BaseChannels, m.Config.Seed)
+	return m, newWeights(m.store, m.Config)
 }
 
 // emptyModel makes a model whose weights are still to be put in its store.
@@ -47,12 +50,36 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Model{Config: config.WithDefaults(), backend: backend, store: model.NewStore()}
+	m := &Model{
+		Config: config.WithDefaults(), backend: backend, store: model.NewStore(),
+		samplers: map[samplerVariant]*model.Exec{}, noiseErrors: map[string]*model.Exec{},
+	}
 	var err error
 	if m.schedule, err = m.Config.Schedule(); err != nil {
 		return nil, err
 	}
-	return m, m.newSampler()
+	return m, m.newStart()
+}
+
+// WithRawWeights returns the model as the last training step left it, whose Sample, NoiseError and Save use the weights
+// themselves. Those of a model that was trained with an average (Config.EMA) use that. The two share their weights.
+func (m *Model) WithRawWeights() *Model {
+	raw := *m
+	raw.raw = true
+	return &raw
+}
+
+// weights is the scope of the weights that the model is used with.
+func (m *Model) weights() string {
+	if m.raw || !m.averaged() {
+		return weights
+	}
+	return averages
+}
+
+// averaged is whether there are averages of the weights.
+func (m *Model) averaged() bool {
+	return m.store.GetVariable(unetParameters(m.Config)[0].path(averages)) != nil
 }
 
 // Schedule returns the model's noise schedule.
@@ -61,7 +88,7 @@ func (m *Model) Schedule() *Schedule { return m.schedule }
 // NumParameters returns how many numbers the network's weights are: 467,747 for the tutorial's 32 base channels.
 func (m *Model) NumParameters() int {
 	n := 0
-	for _, p := range unetParameters(m.Config.BaseChannels) {
+	for _, p := range unetParameters(m.Config) {
 		n += shapes.Make(dtypes.Float32, p.dims...).Size()
 	}
 	return n
@@ -69,24 +96,22 @@ func (m *Model) NumParameters() int {
 
 const (
 	architecture = "tutorial-unet"
-	prediction   = "eps"
 	metadataKey  = "srdiff"
 )
 
 // metadata is what a model file says about itself, as JSON under the key "srdiff".
 type metadata struct {
 	Architecture string `json:"architecture"`
-	Prediction   string `json:"prediction"`
 	Step         int    `json:"step"`
 	Config       Config `json:"config"`
 }
 
-// Save writes the weights as a safetensors file with the names and layouts of the tutorial's PyTorch state_dict, and the
-// configuration as metadata. The file is written whole or not at all.
+// Save writes the weights that Sample uses, the averaged ones where there are any, as a safetensors file with the names and
+// layouts of the tutorial's PyTorch state_dict, and the configuration as metadata. The file is written whole or not at all.
 func (m *Model) Save(path string) error {
 	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
-	for _, p := range unetParameters(m.Config.BaseChannels) {
-		value, err := m.store.GetVariable(p.path()).Value()
+	for _, p := range unetParameters(m.Config) {
+		value, err := m.store.GetVariable(p.path(m.weights())).Value()
 		if err != nil {
 			return fmt.Errorf("saving weight %s: %w", p.name, err)
 		}
@@ -99,7 +124,7 @@ func (m *Model) Save(path string) error {
 
 // write adds the metadata to a file and writes it.
 func (m *Model) write(path string, file checkpoint.File) error {
-	about, err := json.Marshal(metadata{architecture, prediction, m.Step, m.Config})
+	about, err := json.Marshal(metadata{architecture, m.Step, m.Config})
 	if err != nil {
 		return err
 	}
@@ -157,8 +182,6 @@ func readMetadata(file checkpoint.File) (metadata, error) {
 	switch {
 	case about.Architecture != architecture:
 		return metadata{}, fmt.Errorf("its architecture is %q: want %q", about.Architecture, architecture)
-	case about.Prediction != prediction:
-		return metadata{}, fmt.Errorf("it predicts %q: want %q", about.Prediction, prediction)
 	case about.Step < 0:
 		return metadata{}, fmt.Errorf("its training step is %d: want 0 or more", about.Step)
 	}
@@ -167,7 +190,7 @@ func readMetadata(file checkpoint.File) (metadata, error) {
 
 // setWeights puts the tensors of a file, named and laid out as in PyTorch, in the store.
 func (m *Model) setWeights(file checkpoint.File) error {
-	parameters := unetParameters(m.Config.BaseChannels)
+	parameters := unetParameters(m.Config)
 	for _, p := range parameters {
 		t := file.Tensors[p.name]
 		if t == nil {
@@ -180,7 +203,7 @@ func (m *Model) setWeights(file checkpoint.File) error {
 		if err != nil {
 			return fmt.Errorf("weight %s: %w", p.name, err)
 		}
-		if _, err := m.store.CreateVariable(p.path(), value); err != nil {
+		if _, err := m.store.CreateVariable(p.path(weights), value); err != nil {
 			return fmt.Errorf("weight %s: %w", p.name, err)
 		}
 	}

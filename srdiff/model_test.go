@@ -91,8 +91,8 @@ func TestLoadRefuses(t *testing.T) {
 		`architecture is "other"`: func(f *checkpoint.File) {
 			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], "tutorial-unet", "other", 1)
 		},
-		`predicts "v"`: func(f *checkpoint.File) {
-			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"eps"`, `"v"`, 1)
+		`prediction is "u"`: func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"eps"`, `"u"`, 1)
 		},
 		"metadata cannot be read": func(f *checkpoint.File) { f.Metadata["srdiff"] = "{" },
 		"beta_end is 3": func(f *checkpoint.File) {
@@ -132,14 +132,14 @@ func TestSample(t *testing.T) {
 	sample := func(seed int64, pictures ...imaging.Picture) []imaging.Picture {
 		t.Helper()
 		var seen []int
-		out, err := m.Sample(context.Background(), seed, func(s SampleStep) {
+		out, err := m.Sample(context.Background(), SampleOptions{Seed: seed, Each: func(s SampleStep) {
 			seen = append(seen, s.T)
 			for _, v := range tensors.MustCopyFlatData[float32](s.X0) {
 				if !(v >= -1 && v <= 1) {
 					t.Fatalf("predicted x_0 has %v at t = %d: want it clipped to [-1, 1]", v, s.T)
 				}
 			}
-		}, pictures...)
+		}}, pictures...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,11 +170,11 @@ func TestSample(t *testing.T) {
 	if two := sample(1, low(3, 3), low(3, 3)); len(two) != 2 || equal(two[0], two[1]) {
 		t.Error("two pictures must get noise of their own")
 	}
-	if _, err := m.Sample(context.Background(), 1, nil, low(4, 2), low(2, 4)); err == nil ||
+	if _, err := m.Sample(context.Background(), SampleOptions{Seed: 1}, low(4, 2), low(2, 4)); err == nil ||
 		!strings.Contains(err.Error(), "want one size for all") {
 		t.Errorf("pictures of two sizes: %v", err)
 	}
-	if _, err := m.Sample(context.Background(), 1, nil); err == nil {
+	if _, err := m.Sample(context.Background(), SampleOptions{}); err == nil {
 		t.Error("no pictures: no error")
 	}
 }
@@ -185,11 +185,11 @@ func TestSampleLoops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	single, err := m.Sample(context.Background(), 1, func(SampleStep) {}, low(4, 2), low(4, 2))
+	single, err := m.Sample(context.Background(), SampleOptions{Seed: 1, Each: func(SampleStep) {}}, low(4, 2), low(4, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	loops, err := m.Sample(context.Background(), 1, nil, low(4, 2), low(4, 2))
+	loops, err := m.Sample(context.Background(), SampleOptions{Seed: 1}, low(4, 2), low(4, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,15 +235,15 @@ func TestSampleStops(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	steps := 0
-	_, err = m.Sample(ctx, 1, func(SampleStep) {
+	_, err = m.Sample(ctx, SampleOptions{Seed: 1, Each: func(SampleStep) {
 		if steps++; steps == 3 {
 			stop()
 		}
-	}, low(2, 2))
+	}}, low(2, 2))
 	if !errors.Is(err, context.Canceled) || steps != 3 {
 		t.Errorf("stopped after %d steps with %v, want 3 and %v", steps, err, context.Canceled)
 	}
-	if _, err := m.Sample(ctx, 1, nil, low(2, 2)); !errors.Is(err, context.Canceled) {
+	if _, err := m.Sample(ctx, SampleOptions{Seed: 1}, low(2, 2)); !errors.Is(err, context.Canceled) {
 		t.Errorf("loops, stopped: %v, want %v", err, context.Canceled)
 	}
 }

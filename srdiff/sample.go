@@ -3,7 +3,9 @@
 package srdiff
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,102 +15,252 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
+// What SampleOptions.Clip may be.
+const (
+	ClipStatic  = "static"  // ClipX0
+	ClipDynamic = "dynamic" // ThresholdX0
+	ClipNone    = "none"
+)
+
+// SampleOptions says how to sample. The zero value is the tutorial's sampler with the seed 0: a field that is zero means the
+// default given beside it.
+type SampleOptions struct {
+	Seed int64
+
+	Sampler       string  // DDPM, DDIM or DPMpp2M; DDPM
+	Steps         int     // how many of the model's timesteps are visited; all
+	Spacing       string  // which ones: Trailing, Leading or Linspace; Trailing
+	Eta           float64 // of DDIM, 0 to 1: how much of DDPM's noise is added; 0
+	SmallVariance bool    // of DDPM: the lower bound of the variance, not the upper one
+	Clip          string  // of the predicted x_0: ClipStatic, ClipDynamic or ClipNone; ClipStatic
+
+	// Classifier-free guidance: see Guide. It needs a model that was trained with Config.DropCondition.
+	Guidance     float64 // its weight w, 0 to 100; 0, no guidance
+	Rescale      float64 // how much of the spread that guidance adds is taken back, 0 to 1; 0
+	GuidanceFrom int     // guidance acts at timesteps from this one; 0
+	GuidanceTo   int     // to below this one (Kynkäänniemi et al. 2024); T
+
+	// Noise is the standard deviation of the noise in the pictures, for a model that was trained with Config.Noise; 0.
+	Noise float64
+
+	// Prediction, if not empty, is what the model is expected to predict; another one is an error.
+	Prediction string
+
+	// Each, if not nil, is called after every step.
+	Each func(SampleStep)
+}
+
+// WithDefaults returns the options with the default in place of every zero, for a model of the given configuration.
+func (o SampleOptions) WithDefaults(c Config) SampleOptions {
+	c = c.WithDefaults()
+	o.Sampler = cmp.Or(o.Sampler, DDPM)
+	o.Steps = cmp.Or(o.Steps, c.Timesteps)
+	o.Spacing = cmp.Or(o.Spacing, Trailing)
+	o.Clip = cmp.Or(o.Clip, ClipStatic)
+	o.GuidanceTo = cmp.Or(o.GuidanceTo, c.Timesteps)
+	o.Prediction = cmp.Or(o.Prediction, c.Prediction)
+	return o
+}
+
+// Validate reports the first value that a model of the given configuration cannot be sampled with, and what was expected.
+// Zeros stand for their defaults.
+func (o SampleOptions) Validate(c Config) error {
+	c = c.WithDefaults()
+	o = o.WithDefaults(c)
+	_, err := Spacing(o.Spacing, c.Timesteps, o.Steps)
+	switch {
+	case err != nil:
+		return err
+	case o.Sampler != DDPM && o.Sampler != DDIM && o.Sampler != DPMpp2M:
+		return fmt.Errorf("sampler is %q: want %s, %s or %s", o.Sampler, DDPM, DDIM, DPMpp2M)
+	case !(o.Eta >= 0 && o.Eta <= 1): // written so that NaN fails too
+		return fmt.Errorf("eta is %g: want a number from 0 to 1", o.Eta)
+	case o.Eta > 0 && o.Sampler != DDIM:
+		return fmt.Errorf("eta is %g with the sampler %s: eta belongs to %s, leave it away", o.Eta, o.Sampler, DDIM)
+	case o.SmallVariance && o.Sampler != DDPM:
+		return fmt.Errorf("small variance with the sampler %s: it belongs to %s, leave it away", o.Sampler, DDPM)
+	case o.Clip != ClipStatic && o.Clip != ClipDynamic && o.Clip != ClipNone:
+		return fmt.Errorf("clip is %q: want %s, %s or %s", o.Clip, ClipStatic, ClipDynamic, ClipNone)
+	case !(o.Guidance >= 0 && o.Guidance <= 100):
+		return fmt.Errorf("guidance is %g: want a weight from 0, which is none, to 100", o.Guidance)
+	case o.Guidance > 0 && c.DropCondition == 0:
+		return errors.New("guidance needs a model that was trained with some of its conditions dropped: train one with " +
+			"a drop condition such as 0.1, or leave guidance away")
+	case !(o.Rescale >= 0 && o.Rescale <= 1):
+		return fmt.Errorf("guidance rescale is %g: want a number from 0 to 1", o.Rescale)
+	case o.GuidanceFrom < 0 || o.GuidanceTo > c.Timesteps || o.GuidanceFrom >= o.GuidanceTo:
+		return fmt.Errorf("guidance from timestep %d to %d: want an interval within 0 to %d",
+			o.GuidanceFrom, o.GuidanceTo, c.Timesteps)
+	case !(o.Noise >= 0 && o.Noise <= c.Noise):
+		return fmt.Errorf("the pictures' noise is %g: want a number from 0 to %g, the most that the model was trained with",
+			o.Noise, c.Noise)
+	case o.Prediction != c.Prediction:
+		return fmt.Errorf("the model predicts %s, not %s: sample it as what it is", c.Prediction, o.Prediction)
+	}
+	return nil
+}
+
+// steps returns the steps of the sampler, for options that are valid and complete.
+func (o SampleOptions) steps(s *Schedule) ([]ReverseStep, error) {
+	timesteps, err := Spacing(o.Spacing, s.Timesteps, o.Steps)
+	if err != nil {
+		return nil, err
+	}
+	switch o.Sampler {
+	case DDIM:
+		return s.DDIM(timesteps, o.Eta), nil
+	case DPMpp2M:
+		return s.DPMpp2M(timesteps), nil
+	}
+	return s.DDPM(timesteps, o.SmallVariance), nil
+}
+
+// guided is whether guidance acts at timestep t.
+func (o SampleOptions) guided(t int) bool {
+	return o.Guidance > 0 && o.GuidanceFrom <= t && t < o.GuidanceTo
+}
+
 // SampleStep is where a trajectory stands after one reverse step. The tensors are valid during the callback only.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and in all
-	T           int             // the timestep that was undone: T-1 at first, 0 at last
-	X           *tensors.Tensor // x_{t-1}, [batch, height, width, 3]
-	X0          *tensors.Tensor // the predicted x_0, clipped to [-1, 1], of the same shape
+	T           int             // the timestep that was undone: T-1 at first where all are visited, 0 at last
+	X           *tensors.Tensor // x_s, where s is the timestep that comes next, [batch, height, width, 3]
+	X0          *tensors.Tensor // the predicted x_0, clipped, of the same shape
 }
 
 // Sample draws one high-resolution picture for each low-resolution one (the tutorial's sample_diffusion; Ho et al. 2020,
 // algorithm 2, with the predicted x_0 clipped):
 //
-//	x_T ~ N(0, I), y = Upscale(low)
-//	for t = T-1 .. 0:  eps = eps_theta(x_t, t, y);  x_0 = ClipX0(PredictX0(x_t, eps));  x_{t-1} = PSample(x_t, x_0, z)
+//	x ~ N(0, I), y = Upscale(low)
+//	for each step of the sampler, from x_t to x_s:
+//		x_0 = ClipX0(X0(x, Predict(x, t, y)))
+//		x   = OfXt x + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
-// The low-resolution pictures have one size; the results are Scale times larger each way. The same seed gives the same
-// pictures on the same engine. Each, if not nil, is called after every step. When ctx ends, Sample stops with an error
-// that wraps ctx's.
+// With the options' zero value the steps are Schedule.DDPM's at every timestep, and the last line is PSample's. The
+// low-resolution pictures have one size; the results are Scale times larger each way. The same seed gives the same pictures
+// on the same engine. When ctx ends, Sample stops with an error that wraps ctx's. Options that do not fit the model are an
+// error: see SampleOptions.Validate.
 //
 // The loop runs on the engine, as many steps at a time as take about a second, so that ctx is heeded; with a callback, one.
-func (m *Model) Sample(ctx context.Context, seed int64, each func(SampleStep), low ...imaging.Picture) (
-	[]imaging.Picture, error) {
+func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Picture) ([]imaging.Picture, error) {
+	if err := o.Validate(m.Config); err != nil {
+		return nil, err
+	}
+	o = o.WithDefaults(m.Config)
+	steps, err := o.steps(m.schedule)
+	if err != nil {
+		return nil, err
+	}
 	lowTensor, err := Tensor(low...)
 	if err != nil {
 		return nil, err
 	}
-	rng, err := RNGStateFromSeed(seed)
+	rng, err := RNGStateFromSeed(o.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("seeding the noise: %w", err)
 	}
-	start, err := m.start.Call(lowTensor, rng)
+	start, err := m.start.Call(lowTensor, rng, float32(o.Noise))
 	if err != nil {
 		return nil, fmt.Errorf("starting to sample: %w", err)
 	}
-	x, y, rng := start[0], start[1], start[2]
-	steps, stride := m.schedule.Timesteps, 1
-	for t, end := steps-1, 0; t >= 0; t = end {
+	x, x0, y, rng := start[0], start[1], start[2], start[3]
+	timesteps, table := tables(steps, o)
+	variant := samplerVariant{weights: m.weights(), stochastic: stochastic(steps), clip: o.Clip}
+	stride := 1
+	for k, end := 0, 0; k < len(steps); k = end {
+		t := steps[k].T
 		if ctx.Err() != nil {
 			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t), ctx.Err()}
 		}
-		end = max(t-stride, -1)
+		variant.guided = o.guided(t)
+		reverse, err := m.sampler(variant)
+		if err != nil {
+			return nil, err
+		}
+		for end = k + 1; end < len(steps) && end < k+stride && o.guided(steps[end].T) == variant.guided; {
+			end++
+		}
 		began := time.Now()
-		next, err := m.reverse.Call(x, y, rng, int32(t), int32(end))
+		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), y, timesteps, table)
 		if err == nil {
-			err = finalize(x, rng)
+			err = finalize(x, x0, rng)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
 		}
-		x, rng = next[0], next[2]
-		if each != nil {
-			each(SampleStep{Done: steps - t, Steps: steps, T: t, X: x, X0: next[1]})
+		x, x0, rng = next[0], next[1], next[2]
+		if o.Each != nil {
+			o.Each(SampleStep{Done: end, Steps: len(steps), T: t, X: x, X0: x0})
+			continue
 		}
-		if err := finalize(next[1]); err != nil {
-			return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
-		}
-		if each == nil {
-			perStep := max(1, time.Since(began)/time.Duration(t-end))
-			stride = max(1, int(time.Second/perStep))
-		}
+		perStep := max(1, time.Since(began)/time.Duration(end-k))
+		stride = max(1, int(time.Second/perStep))
 	}
 	return Pictures(x)
 }
 
-// newSampler makes the two programs of Sample: the start (low, random state -> x_T, y, random state), and the reverse steps
-// from timestep t down to end+1 (x_t, y, random state, t, end -> x_end, x_0, random state; x_{t-1} is called x_end where
-// end = t-1).
-func (m *Model) newSampler() (err error) {
-	m.start, err = NewExec(m.backend, func(low, rng *Node) (xT, y, newRNG *Node) {
-		y = Upscale(low)
-		newRNG, xT = Normal(rng, y.Shape())
-		return xT, y, newRNG
+// tables are the steps as the loop reads them: their timesteps, [steps] int32, and a row of coefficients each, [steps, 6].
+func tables(steps []ReverseStep, o SampleOptions) (timesteps, coefficients *tensors.Tensor) {
+	times, rows := make([]int32, len(steps)), make([][]float32, len(steps))
+	for k, s := range steps {
+		times[k] = int32(s.T)
+		for _, c := range []float64{s.OfXt, s.OfX0, s.OfBefore, s.Sigma, o.Guidance, o.Rescale} {
+			rows[k] = append(rows[k], float32(c))
+		}
+	}
+	return tensors.FromValue(times), tensors.FromValue(rows)
+}
+
+// samplerVariant is what makes one program of reverse steps another one.
+type samplerVariant struct {
+	weights            string // see Model.weights
+	stochastic, guided bool
+	clip               string
+}
+
+// sampler returns the program of the reverse steps k up to before end:
+//
+//	x_t, x_0', random state, k, end, y, timesteps, table -> x_s, x_0, random state
+func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
+	if exec := m.samplers[v]; exec != nil {
+		return exec, nil
+	}
+	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, inputs []*Node) []*Node {
+		return m.reverseSteps(scope, v, inputs)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m.reverse, err = model.NewExec(m.backend, m.store, m.reverseSteps)
-	if err != nil {
-		return err
+	exec.SetMaxCache(-1) // pictures come in any number of sizes
+	m.samplers[v] = exec
+	return exec, nil
+}
+
+// newStart makes the program that sampling begins with: low, random state, noise of low -> x_T, zeros, y, random state.
+func (m *Model) newStart() (err error) {
+	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
+		levels := BroadcastToDims(level, low.Shape().Dimensions[0])
+		y := ShownCondition(m.Config, low, levels)
+		shape := Upscale(low).Shape()
+		newRNG, xT := Normal(rng, shape)
+		return []*Node{xT, Zeros(low.Graph(), shape), y, newRNG}
+	})
+	if err == nil {
+		m.start.SetMaxCache(-1)
 	}
-	// Pictures come in any number of sizes.
-	m.start.SetMaxCache(-1)
-	m.reverse.SetMaxCache(-1)
-	return nil
+	return err
 }
 
 // reverseSteps builds the loop over reverse steps.
-func (m *Model) reverseSteps(scope *model.Scope, inputs []*Node) []*Node {
-	xt, y, rng, t, end := inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]
+func (m *Model) reverseSteps(scope *model.Scope, v samplerVariant, state []*Node) []*Node {
 	// All that a turn of the loop uses travels in its state, the weights too: XLA's engines refuse what comes from around it
 	// (TestLoopsSeeNothingAround). That holds for constants as well, which GoMLX would share with the loop, so none is made
 	// here.
-	state := []*Node{xt, xt, rng, t, end, y} // the second is for x_0
-	var weights []*model.Variable
-	for _, p := range unetParameters(m.Config.BaseChannels) {
-		w := m.store.GetVariable(p.path())
-		weights, state = append(weights, w), append(state, w.NodeValue(xt))
+	var variables []*model.Variable
+	inputs := len(state)
+	for _, p := range unetParameters(m.Config) {
+		w := m.store.GetVariable(p.path(v.weights))
+		variables, state = append(variables, w), append(state, w.NodeValue(state[0]))
 	}
 	received := func(g *Graph) []*Node {
 		list := make([]*Node, len(state))
@@ -117,30 +269,56 @@ func (m *Model) reverseSteps(scope *model.Scope, inputs []*Node) []*Node {
 		}
 		return list
 	}
-	more := NewClosure(xt.Graph(), func(g *Graph) []*Node {
+	more := NewClosure(state[0].Graph(), func(g *Graph) []*Node {
 		s := received(g)
-		return []*Node{GreaterThan(s[3], s[4])}
+		return []*Node{LessThan(s[3], s[4])}
 	})
-	turn := NewClosure(xt.Graph(), func(g *Graph) []*Node {
+	turn := NewClosure(state[0].Graph(), func(g *Graph) []*Node {
 		s := received(g)
-		for i, w := range weights {
-			w.SetNodeValue(s[6+i])
+		for i, w := range variables {
+			w.SetNodeValue(s[inputs+i])
 		}
-		x, x0, rng := m.reverseStep(scope, s[0], s[5], s[2], s[3])
-		return append([]*Node{x, x0, rng, AddScalar(s[3], -1)}, s[4:]...)
+		k := s[3]
+		x, x0, rng := m.reverseStep(scope, v, s[0], s[1], s[2], s[5], row(s[6], k), row(s[7], k))
+		return append([]*Node{x, x0, rng, AddScalar(k, 1)}, s[4:]...)
 	})
-	for i, w := range weights {
-		w.SetNodeValue(state[6+i])
+	for i, w := range variables {
+		w.SetNodeValue(state[inputs+i])
 	}
 	return While(more, turn, state...)[:3]
 }
 
-// reverseStep is one turn of Sample's loop: x_t, y, random state, t -> x_{t-1}, x_0, random state.
-func (m *Model) reverseStep(scope *model.Scope, xt, y, rng, t *Node) (x, x0, newRNG *Node) {
-	eps := EpsTheta(network(scope), m.Config.BaseChannels, xt, y, t, m.schedule.Timesteps)
-	x0 = ClipX0(m.schedule.PredictX0(xt, t, eps))
-	newRNG, z := Normal(rng, xt.Shape())
-	return m.schedule.PSample(xt, t, x0, z), x0, newRNG
+// row returns row k of a table.
+func row(table, k *Node) *Node { return Gather(table, Reshape(k, 1)) }
+
+// reverseStep is one turn of Sample's loop: x_t, x_0', random state, y, t, coefficients -> x_s, x_0, random state.
+func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rng, y, t, coefficients *Node) (
+	x, x0, newRNG *Node) {
+	c := func(i int) *Node { return Reshape(Slice(coefficients, AxisElem(i)), 1, 1, 1, 1) }
+	ofXt, ofX0, ofBefore, sigma, guidance, rescale := c(0), c(1), c(2), c(3), c(4), c(5)
+	var predicted *Node
+	if v.guided { // both predictions as one doubled batch
+		batch := xt.Shape().Dimensions[0]
+		both := Predict(scope.In("%s", v.weights), m.Config, Concatenate([]*Node{xt, xt}, 0),
+			Concatenate([]*Node{y, ZerosLike(y)}, 0), t)
+		predicted = Guide(Slice(both, AxisRange(0, batch)), Slice(both, AxisRange(batch)), guidance, rescale)
+	} else {
+		predicted = Predict(scope.In("%s", v.weights), m.Config, xt, y, t)
+	}
+	x0 = m.schedule.X0(m.Config.Prediction, xt, t, predicted)
+	switch v.clip {
+	case ClipStatic:
+		x0 = ClipX0(x0)
+	case ClipDynamic:
+		x0 = ThresholdX0(x0)
+	}
+	x = Add(Add(Mul(ofXt, xt), Mul(ofX0, x0)), Mul(ofBefore, before))
+	if v.stochastic {
+		var z *Node
+		rng, z = Normal(rng, xt.Shape())
+		x = Add(x, Mul(sigma, z))
+	}
+	return x, x0, rng
 }
 
 // finalize frees tensors at once, rather than when the garbage collector comes to them.

@@ -2,31 +2,50 @@
 
 package srdiff
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
+
+// The kinds of noise schedule: see NewSchedule.
+const (
+	KindLinear       = "linear"
+	KindScaledLinear = "scaled-linear"
+	KindCosine       = "cosine"
+	KindSigmoid      = "sigmoid"
+)
 
 // maxTimesteps bounds T: a schedule is a table, and 100 times the tutorial's is already more than any paper uses.
 const maxTimesteps = 100_000
+
+// maxCosineBeta keeps the cosine schedule from destroying a picture in one step (Nichol and Dhariwal 2021, section 3.2).
+const maxCosineBeta = 0.999
 
 // Schedule is the noise schedule of the forward process and everything that follows from it, in float64, indexed by the
 // timestep t = 0..T-1 (Ho, Jain and Abbeel 2020, section 2).
 type Schedule struct {
 	Kind      string    `json:"kind"`
+	ZeroSNR   bool      `json:"zero_snr"`   // RescaleToZeroSNR was applied
 	Timesteps int       `json:"timesteps"`  // T
 	Betas     []float64 `json:"betas"`      // beta_t: the variance of the noise that step t adds
 	Alphas    []float64 `json:"alphas"`     // alpha_t = 1 - beta_t
 	AlphaBars []float64 `json:"alpha_bars"` // alpha_bar_t = prod_{s<=t} alpha_s: the share of x_0's variance left at t
 }
 
-// NewSchedule makes a schedule of the given kind and number of timesteps T.
+// NewSchedule makes a schedule of the given kind and number of timesteps T. With u = t / (T-1) in [0, 1]:
 //
-// "linear": beta_t rises evenly from betaStart at t = 0 to betaEnd at t = T-1. (Of one step, beta_0 = betaStart.)
+//	KindLinear        beta_t = betaStart + u (betaEnd - betaStart)                         (Ho et al. 2020, the tutorial's)
+//	KindScaledLinear  beta_t = (sqrt(betaStart) + u (sqrt(betaEnd) - sqrt(betaStart)))^2   (Rombach et al. 2022)
+//	KindSigmoid       beta_t = betaStart + sigmoid(12 u - 6) (betaEnd - betaStart)         (Xu et al. 2022)
+//	KindCosine        beta_t = min(1 - f((t+1)/T) / f(t/T), 0.999),                        (Nichol and Dhariwal 2021)
+//	                  f(r) = cos^2((r + 0.008) / 1.008 pi/2)
+//
+// KindCosine has no use for the betas that are given. (Of one step, u = 0.)
 //
 // It returns an error that names the value when the kind is unknown, T is not in 1..100000, or the betas are not
 // 0 < betaStart <= betaEnd < 1.
 func NewSchedule(kind string, timesteps int, betaStart, betaEnd float64) (*Schedule, error) {
 	switch {
-	case kind != "linear":
-		return nil, fmt.Errorf("schedule kind is %q: want linear", kind)
 	case timesteps < 1 || timesteps > maxTimesteps:
 		return nil, fmt.Errorf("timesteps is %d: want a number from 1 to %d", timesteps, maxTimesteps)
 	case !(betaStart > 0 && betaStart < 1): // written so that NaN fails too
@@ -37,25 +56,62 @@ func NewSchedule(kind string, timesteps int, betaStart, betaEnd float64) (*Sched
 		return nil, fmt.Errorf("beta_start %g is greater than beta_end %g: noise must not shrink with t, swap them",
 			betaStart, betaEnd)
 	}
-	s := &Schedule{
-		Kind:      kind,
-		Timesteps: timesteps,
-		Betas:     make([]float64, timesteps),
-		Alphas:    make([]float64, timesteps),
-		AlphaBars: make([]float64, timesteps),
-	}
-	alphaBar := 1.0
-	for t := range timesteps {
-		s.Betas[t] = betaStart
-		if timesteps > 1 {
-			s.Betas[t] += (betaEnd - betaStart) * float64(t) / float64(timesteps-1)
+	between := func(from, to, share float64) float64 { return from + share*(to-from) }
+	var beta func(t int, u float64) float64
+	switch kind {
+	case KindLinear:
+		beta = func(_ int, u float64) float64 { return between(betaStart, betaEnd, u) }
+	case KindScaledLinear:
+		beta = func(_ int, u float64) float64 { return square(between(sqrt(betaStart), sqrt(betaEnd), u)) }
+	case KindSigmoid:
+		beta = func(_ int, u float64) float64 { return between(betaStart, betaEnd, 1/(1+math.Exp(6-12*u))) }
+	case KindCosine:
+		f := func(t int) float64 {
+			return square(math.Cos((float64(t)/float64(timesteps) + 0.008) / 1.008 * math.Pi / 2))
 		}
-		s.Alphas[t] = 1 - s.Betas[t]
+		beta = func(t int, _ float64) float64 { return min(1-f(t+1)/f(t), maxCosineBeta) }
+	default:
+		return nil, fmt.Errorf("schedule kind is %q: want %s, %s, %s or %s",
+			kind, KindLinear, KindScaledLinear, KindCosine, KindSigmoid)
+	}
+	betas := make([]float64, timesteps)
+	for t := range betas {
+		betas[t] = beta(t, float64(t)/float64(max(1, timesteps-1)))
+	}
+	s := &Schedule{Kind: kind, Timesteps: timesteps, Betas: betas,
+		Alphas: make([]float64, timesteps), AlphaBars: make([]float64, timesteps)}
+	alphaBar := 1.0
+	for t, beta := range betas {
+		s.Alphas[t] = 1 - beta
 		alphaBar *= s.Alphas[t]
 		s.AlphaBars[t] = alphaBar
 	}
 	return s, nil
 }
+
+// RescaleToZeroSNR returns the schedule with its last timestep made pure noise, as sampling assumes that it is (Lin et al.
+// 2023, algorithm 1): sqrt(alpha_bar) is shifted so that its last value is 0, and scaled so that its first one stays.
+//
+//	a_t = sqrt(alpha_bar_t);  a'_t = (a_t - a_{T-1}) a_0 / (a_0 - a_{T-1});  alpha_bar'_t = a'_t^2
+//
+// At the last timestep the noise says nothing about x_0, so a network for such a schedule predicts x_0 or v.
+// It returns an error for a schedule of one timestep, which has no signal left to keep.
+func (s *Schedule) RescaleToZeroSNR() (*Schedule, error) {
+	if s.Timesteps == 1 {
+		return nil, fmt.Errorf("zero terminal SNR with 1 timestep: want at least 2")
+	}
+	first, last := sqrt(s.AlphaBars[0]), sqrt(s.AlphaBars[s.Timesteps-1])
+	r := &Schedule{Kind: s.Kind, ZeroSNR: true, Timesteps: s.Timesteps, Betas: make([]float64, s.Timesteps),
+		Alphas: make([]float64, s.Timesteps), AlphaBars: make([]float64, s.Timesteps)}
+	for t := range r.AlphaBars {
+		r.AlphaBars[t] = square((sqrt(s.AlphaBars[t]) - last) * first / (first - last))
+		r.Alphas[t] = r.AlphaBars[t] / r.alphaBarBefore(t)
+		r.Betas[t] = 1 - r.Alphas[t]
+	}
+	return r, nil
+}
+
+func square(x float64) float64 { return x * x }
 
 // SNR returns the signal-to-noise ratio of x_t:
 //

@@ -59,8 +59,11 @@ func TestConfigValidate(t *testing.T) {
 	if err := (Config{}).Validate(); err != nil {
 		t.Errorf("the tutorial's setting is refused: %v", err)
 	}
-	if got := (Config{}).WithDefaults(); got != (Config{"linear", 1000, 1e-4, 0.02, 32, 32, 32, 1e-4, 0}) {
-		t.Errorf("defaults are %+v, want the tutorial's", got)
+	want := Config{Kind: "linear", Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02, Prediction: "eps", BaseChannels: 32,
+		Precision: "float32", Degradation: "bilinear", Loss: "mse", ImageSize: 32, BatchSize: 32, LearningRate: 1e-4,
+		Accumulate: 1, EMA: 0.999}
+	if got := (Config{}).WithDefaults(); got != want {
+		t.Errorf("defaults are %+v, want %+v", got, want)
 	}
 	for want, c := range map[string]Config{
 		"beta_start 0.5 is greater than beta_end 0.02": {BetaStart: 0.5},
@@ -76,6 +79,21 @@ func TestConfigValidate(t *testing.T) {
 		"batch size is -2":                             {BatchSize: -2},
 		"learning rate is -0.0001":                     {LearningRate: -1e-4},
 		"learning rate is NaN":                         {LearningRate: math.NaN()},
+		`prediction is "noise"`:                        {Prediction: "noise"},
+		"predict v or x0":                              {ZeroSNR: true},
+		"at least 2":                                   {ZeroSNR: true, Prediction: "v", Timesteps: 1},
+		`precision is "float16"`:                       {Precision: "float16"},
+		`degradation is "nearest"`:                     {Degradation: "nearest"},
+		"blur is NaN":                                  {Blur: math.NaN()},
+		"noise is 2":                                   {Noise: 2},
+		`loss is "l3"`:                                 {Loss: "l3"},
+		"min-SNR gamma is -5":                          {MinSNRGamma: -5},
+		"drop condition is 1":                          {DropCondition: 1},
+		"warm-up is -1":                                {WarmUp: -1},
+		"decay is -1":                                  {Decay: -1},
+		"clip norm is -1":                              {ClipNorm: -1},
+		"accumulate is -1":                             {Accumulate: -1},
+		"EMA decay is 1":                               {EMA: 1},
 	} {
 		err := c.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

@@ -18,7 +18,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/dataset"
 )
@@ -51,7 +50,11 @@ type Progress struct {
 //
 //	y = Condition(x_0);  t ~ U{0..T-1};  eps ~ N(0, I);  minimise Loss(x_0, y, t, eps) with Adam
 //
-// Batches, timesteps and noise follow from Config.Seed and the step, so that a run that was stopped and resumed gives the
+// and after it the averaged weights, with which the model samples, move towards the new ones (unless Config.EMA is -1):
+//
+//	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
+//
+// With Config.Accumulate > 1 the weights change every so many steps only, and steps must be a multiple of it. Batches, timesteps and noise follow from Config.Seed and the step, so that a run that was stopped and resumed gives the
 // weights of one that was not. With a folder dir (made if missing; "" for none), the files above are written there every
 // minute, at the end, and when ctx ends, which stops training after the step at hand; then the error wraps ctx's.
 //
@@ -67,6 +70,9 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	}
 	if steps > maxSteps {
 		return fmt.Errorf("training for %d steps: want at most %d", steps, maxSteps)
+	}
+	if each := m.Config.Accumulate; steps%each != 0 {
+		return fmt.Errorf("training for %d steps, of which every %d change the weights once: want a multiple", steps, each)
 	}
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -88,9 +94,17 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 			return fmt.Errorf("seeding the noise: %w", err)
 		}
 	}
+	if err := m.startAverages(); err != nil {
+		return err
+	}
 	trainer := train.NewTrainer(m.backend, m.store, m.trainStep,
 		func(_, predictions []*Node) *Node { return predictions[0] }, // trainStep returns the loss
-		m.optimizer(), nil, nil)
+		newAdam(m.Config), nil, nil)
+	if m.Config.Accumulate > 1 {
+		if err := trainer.AccumulateGradients(m.Config.Accumulate); err != nil {
+			return err
+		}
+	}
 	loop := train.NewLoop(trainer)
 
 	// The loop wraps what a hook returns in the names of its own parts; ended is the plain error.
@@ -115,6 +129,10 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	}
 	m.Step++
 	p := run.progress(m, steps, loss)
+	if m.Step%m.Config.Accumulate != 0 { // half of an update can be neither saved nor resumed
+		run.tell(p, on)
+		return nil
+	}
 	stopped := ctx.Err() // asked once: a run that stops here is saved here
 	if dir != "" && (m.Step == steps || stopped != nil || time.Since(run.saved) >= saveEvery) {
 		if err := m.saveTraining(dir); err != nil {
@@ -122,10 +140,7 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 		}
 		p.Saved, run.saved = true, time.Now()
 	}
-	for _, tell := range on {
-		tell(p)
-	}
-	run.last = time.Now() // what the listeners took is no step's time
+	run.tell(p, on)
 	if stopped != nil && m.Step < steps {
 		message := fmt.Sprintf("training stopped at step %d of %d", m.Step, steps)
 		if dir != "" {
@@ -145,17 +160,58 @@ type stoppedError struct {
 func (e *stoppedError) Error() string { return e.message }
 func (e *stoppedError) Unwrap() error { return e.cause }
 
-// optimizer is Adam with PyTorch's defaults. (GoMLX's differ in epsilon, 1e-7.)
-func (m *Model) optimizer() optimizer.Interface {
-	return optimizer.Adam().LearningRate(m.Config.LearningRate).Epsilon(1e-8).Done()
+// startAverages makes the averages of the weights where the configuration asks for them and there are none yet.
+func (m *Model) startAverages() error {
+	if m.Config.EMA < 0 || m.averaged() {
+		return nil
+	}
+	for _, p := range unetParameters(m.Config) {
+		value, err := m.store.GetVariable(p.path(weights)).Value()
+		if err != nil {
+			return err
+		}
+		if value, err = value.LocalClone(); err != nil {
+			return err
+		}
+		average, err := m.store.CreateVariable(p.path(averages), value)
+		if err != nil {
+			return err
+		}
+		average.SetTrainable(false)
+	}
+	return nil
 }
 
 // trainStep builds the loss of one batch of pictures x0 [batch, height, width, 3] as a scalar.
 func (m *Model) trainStep(scope *model.Scope, x0 *Node) *Node {
-	g := x0.Graph()
-	t := scope.RandomIntN(g, int64(m.schedule.Timesteps), shapes.Make(dtypes.Int32, x0.Shape().Dimensions[0]))
-	eps := clipNormal(scope.RandomNormal(g, x0.Shape()))
-	return Loss(network(scope), m.schedule, m.Config.BaseChannels, x0, Condition(x0), t, eps)
+	state := m.store.GetVariable(model.RNGStateVariableName)
+	y, t, eps, rng := m.drawn(x0, state.NodeValue(x0), m.Config.DropCondition)
+	state.SetNodeValue(rng)
+	return Loss(network(scope), m.schedule, m.Config, x0, y, t, eps)
+}
+
+// drawn draws all that is random about a batch of pictures: the noise of their low-resolution versions, which conditions are
+// dropped, timesteps and noise. It returns the random state that follows, too.
+func (m *Model) drawn(x0, rng *Node, drop float64) (y, t, eps, newRNG *Node) {
+	g, batch := x0.Graph(), x0.Shape().Dimensions[0]
+	uniform := func() (u *Node) {
+		rng, u = RandomUniform(rng, shapes.Make(dtypes.Float32, batch))
+		return u
+	}
+	low, level := Degrade(m.Config, x0), Zeros(g, shapes.Make(dtypes.Float32, batch))
+	if m.Config.Noise > 0 {
+		var n *Node
+		level = MulScalar(uniform(), m.Config.Noise)
+		rng, n = Normal(rng, low.Shape())
+		low = Add(low, Mul(n, Reshape(level, batch, 1, 1, 1)))
+	}
+	y = ShownCondition(m.Config, low, level)
+	if drop > 0 {
+		y = Drop(y, LessThan(uniform(), Scalar(g, dtypes.Float32, drop)))
+	}
+	rng, t = RandomIntN(rng, m.schedule.Timesteps, shapes.Make(dtypes.Int32, batch))
+	rng, eps = Normal(rng, x0.Shape())
+	return y, t, eps, rng
 }
 
 // clock measures a run.
@@ -168,6 +224,14 @@ type clock struct {
 func newClock(step int) *clock {
 	now := time.Now()
 	return &clock{first: step, started: now, saved: now, last: now}
+}
+
+// tell calls the listeners; what they take is no step's time.
+func (c *clock) tell(p Progress, on []func(Progress)) {
+	for _, listener := range on {
+		listener(p)
+	}
+	c.last = time.Now()
 }
 
 // progress takes the time of the step just done.
@@ -213,8 +277,8 @@ func Resume(backend compute.Backend, dir string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nothing to resume: %w", err)
 	}
-	for _, p := range unetParameters(m.Config.BaseChannels) {
-		t := file.Tensors[p.path()]
+	for _, p := range unetParameters(m.Config) {
+		t := file.Tensors[p.path(weights)]
 		if want := shapes.Make(dtypes.Float32, p.dims...); t == nil || !t.Shape().Equal(want) {
 			return nil, fmt.Errorf("%s does not fit: weight %s is missing or not %s", path, p.name, want)
 		}
@@ -224,20 +288,18 @@ func Resume(backend compute.Backend, dir string) (*Model, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, name, err)
 		}
-		v.SetTrainable(strings.HasPrefix(name, "/"+weightsScope+"/"))
+		v.SetTrainable(strings.HasPrefix(name, "/"+weights+"/"))
 	}
 	return m, nil
 }
 
-// NoiseError returns the mean of Loss over the first batches of src, with timesteps and noise that follow from the seed
-// alone: on pictures that training does not see, it tells how well the network predicts noise.
+// NoiseError returns the mean squared error of the predicted noise, Schedule.Eps of what the network predicts, over the first
+// batches of src, with timesteps and noise that follow from the seed alone: on pictures that training does not see, it tells how
+// well the network does. For the tutorial's setting it is the mean of Loss.
 func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int, seed int64) (float64, error) {
-	if m.noiseError == nil {
-		var err error
-		m.noiseError, err = model.NewExec(m.backend, m.store, m.noiseErrorGraph)
-		if err != nil {
-			return 0, err
-		}
+	program, err := m.noiseErrorProgram()
+	if err != nil {
+		return 0, err
 	}
 	rng, err := RNGStateFromSeed(seed)
 	if err != nil {
@@ -252,7 +314,7 @@ func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int,
 		if err != nil {
 			return 0, err
 		}
-		out, err := m.noiseError.Call(x0, rng)
+		out, err := program.Call(x0, rng)
 		if err != nil {
 			return 0, fmt.Errorf("measuring the noise error: %w", err)
 		}
@@ -262,11 +324,21 @@ func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int,
 	return sum / float64(batches), nil
 }
 
-// noiseErrorGraph is trainStep with a random state of its own: (x_0, random state) -> (loss, random state).
-func (m *Model) noiseErrorGraph(scope *model.Scope, inputs []*Node) []*Node {
-	x0, rng := inputs[0], inputs[1]
-	rng, t := RandomIntN(rng, m.schedule.Timesteps, shapes.Make(dtypes.Int32, x0.Shape().Dimensions[0]))
-	rng, eps := Normal(rng, x0.Shape())
-	loss := Loss(network(scope), m.schedule, m.Config.BaseChannels, x0, Condition(x0), t, eps)
-	return []*Node{loss, rng}
+// noiseErrorProgram returns the program of NoiseError for the weights in use: x_0, random state -> loss, random state.
+func (m *Model) noiseErrorProgram() (*model.Exec, error) {
+	use := m.weights()
+	if m.noiseErrors[use] == nil {
+		program, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, inputs []*Node) []*Node {
+			x0 := inputs[0]
+			y, t, eps, rng := m.drawn(x0, inputs[1], 0)
+			xt := m.schedule.QSample(x0, t, eps)
+			predicted := m.schedule.Eps(m.Config.Prediction, xt, t, Predict(scope.In("%s", use), m.Config, xt, y, t))
+			return []*Node{ReduceAllMean(Square(Sub(eps, predicted))), rng}
+		})
+		if err != nil {
+			return nil, err
+		}
+		m.noiseErrors[use] = program
+	}
+	return m.noiseErrors[use], nil
 }

@@ -81,11 +81,11 @@ func TestTrainEndToEnd(t *testing.T) {
 	if loaded.Step != 300 || loaded.Config != m.Config {
 		t.Errorf("loaded %+v at step %d", loaded.Config, loaded.Step)
 	}
-	want, err := m.Sample(ctx, 1, nil, low(2, 2))
+	want, err := m.Sample(ctx, SampleOptions{Seed: 1}, low(2, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := loaded.Sample(ctx, 1, nil, low(2, 2))
+	got, err := loaded.Sample(ctx, SampleOptions{Seed: 1}, low(2, 2))
 	if err != nil {
 		t.Fatal(err)
 	}

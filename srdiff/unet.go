@@ -16,17 +16,28 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// inputChannels is what the network's first layer sees: x_t, the condition y and the time, 3 + 3 + 1.
-const inputChannels = 7
+// inputChannels is what the network's first layer sees: x_t, the condition y and the time, 3 + 3 + 1, and the noise of y
+// where it has some.
+func inputChannels(c Config) int {
+	if c.Noise > 0 {
+		return 8
+	}
+	return 7
+}
 
-// EpsTheta is the noise predictor eps_theta(x_t, t, y): the U-Net on x_t, y and the time stacked as channels.
+// Predict is the network f_theta(x_t, t, y), the tutorial's noise predictor eps_theta: the U-Net on x_t, y and the time stacked
+// as channels. What it predicts is c.Prediction: eps, x_0 or v.
 //
-// xt and y are [batch, height, width, 3], height and width multiples of 4; t is an integer in 0..timesteps-1, [batch] or a
-// scalar for all.
-// The result has the shape of xt. Channels is Config.BaseChannels, scope is where the weights are.
-func EpsTheta(scope *model.Scope, channels int, xt, y, t *Node, timesteps int) *Node {
-	time := TimeChannel(xt, t, timesteps)
-	return UNet(scope, channels, Concatenate([]*Node{xt, y, time}, -1))
+// xt is [batch, height, width, 3], height and width multiples of 4, and y what ShownCondition makes; t is an integer in
+// 0..T-1, [batch] or one for all. The result has the shape of xt. Scope is where the weights are. The network computes in
+// c.Precision; what goes in and comes out is float32.
+func Predict(scope *model.Scope, c Config, xt, y, t *Node) *Node {
+	c = c.WithDefaults()
+	x := Concatenate([]*Node{xt, y, TimeChannel(xt, t, c.Timesteps)}, -1)
+	if c.Precision == BFloat16 {
+		x = ConvertDType(x, dtypes.BFloat16)
+	}
+	return ConvertDType(UNet(scope, c.BaseChannels, x), xt.DType())
 }
 
 // UNet is the tutorial's network, layer by layer and with its names (C = channels):
@@ -40,10 +51,9 @@ func EpsTheta(scope *model.Scope, channels int, xt, y, t *Node, timesteps int) *
 //	dec1       2C -> C     of [upconv1, enc1]                         <-------'
 //	out         C -> 3     1x1
 //
-// x is [batch, height, width, 7]; the result is [batch, height, width, 3].
+// x is [batch, height, width, 7], or 8 with the condition's noise, as enc1's weights have it; the result is
+// [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
 func UNet(scope *model.Scope, channels int, x *Node) *Node {
-	size := x.Shape().Dimensions
-	x.AssertDims(size[0], size[1], size[2], inputChannels)
 	enc1 := block(scope.In("enc1"), x, channels)                 // [batch, height, width, C]
 	enc2 := block(scope.In("enc2"), maxPool(enc1), 2*channels)   // [batch, height/2, width/2, 2C]
 	x = block(scope.In("bottleneck"), maxPool(enc2), 4*channels) // [batch, height/4, width/4, 4C]
@@ -64,8 +74,8 @@ func block(scope *model.Scope, x *Node, channels int) *Node {
 // conv is a convolution with a square kernel, stride 1, zero padding that keeps the size, and a bias.
 func conv(scope *model.Scope, x *Node, channels, kernel int) *Node {
 	in := x.Shape().Dimensions[3]
-	w := weight(scope, x.Graph(), "weight", kernel, kernel, in, channels)
-	b := weight(scope, x.Graph(), "bias", channels)
+	w := weight(scope, x, "weight", kernel, kernel, in, channels)
+	b := weight(scope, x, "bias", channels)
 	return Add(convolve(x, w), Reshape(b, 1, 1, 1, channels))
 }
 
@@ -74,8 +84,8 @@ func conv(scope *model.Scope, x *Node, channels, kernel int) *Node {
 func upConv(scope *model.Scope, x *Node, channels int) *Node {
 	d := x.Shape().Dimensions
 	batch, height, width, in := d[0], d[1], d[2], d[3]
-	w := weight(scope, x.Graph(), "weight", in, 2, 2, channels)
-	b := weight(scope, x.Graph(), "bias", channels)
+	w := weight(scope, x, "weight", in, 2, 2, channels)
+	b := weight(scope, x, "bias", channels)
 	x = Dot(Reshape(x, batch*height*width, in), Reshape(w, in, 4*channels)).Product()
 	x = TransposeAllDims(Reshape(x, batch, height, width, 2, 2, channels), 0, 1, 3, 2, 4, 5)
 	return Add(Reshape(x, batch, 2*height, 2*width, channels), Reshape(b, 1, 1, 1, channels))
@@ -87,9 +97,9 @@ func maxPool(x *Node) *Node {
 	return ReduceMax(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
 }
 
-// weight is a trainable variable of the scope as a node of the graph.
-func weight(scope *model.Scope, g *Graph, name string, dims ...int) *Node {
-	return scope.VariableWithShape(name, shapes.Make(dtypes.Float32, dims...)).NodeValue(g)
+// weight is a variable of the scope, which is float32, as a node of x's graph and type.
+func weight(scope *model.Scope, x *Node, name string, dims ...int) *Node {
+	return ConvertDType(scope.VariableWithShape(name, shapes.Make(dtypes.Float32, dims...)).NodeValue(x), x.DType())
 }
 
 // parameter describes one weight of the network: its name in the tutorial's PyTorch state_dict, its dimensions here and
@@ -104,7 +114,7 @@ type parameter struct {
 }
 
 // unetParameters lists the weights of UNet in the order of its layers.
-func unetParameters(channels int) []parameter {
+func unetParameters(config Config) []parameter {
 	var list []parameter
 	add := func(layer string, fanIn, out int, dims, torchAxes []int) {
 		// torch's default for convolutions: uniform in +-1/sqrt(fan in), for weights and biases alike.
@@ -123,8 +133,8 @@ func unetParameters(channels int) []parameter {
 	upConv := func(layer string, in, out int) { // torch counts a transposed convolution's fan-in over its outputs
 		add(layer, out*2*2, out, []int{in, 2, 2, out}, []int{0, 2, 3, 1})
 	}
-	c := channels
-	block("enc1", inputChannels, c)
+	c := config.BaseChannels
+	block("enc1", inputChannels(config), c)
 	block("enc2", c, 2*c)
 	block("bottleneck", 2*c, 4*c)
 	upConv("upconv2", 4*c, 2*c)
@@ -144,26 +154,31 @@ func (p parameter) torchDims() []int {
 	return dims
 }
 
-// weightsScope is where the network's weights are in a store; optimizer state and the random state lie beside it.
-const weightsScope = "unet"
+// Where the network's weights are in a store, and their averages: see updateAverages. Optimizer state and the random state lie
+// beside them.
+const (
+	weights  = "unet"
+	averages = "average"
+)
 
 // network returns the scope of the network's weights.
-func network(root *model.Scope) *model.Scope { return root.In("%s", weightsScope) }
+func network(root *model.Scope) *model.Scope { return root.In("%s", weights) }
 
-// path is where the parameter is in a store: torch's dots are scopes here.
-func (p parameter) path() string {
-	return "/" + weightsScope + "/" + strings.ReplaceAll(p.name, ".", "/")
+// path is where the parameter, or its average, is in a store: torch's dots are scopes here.
+func (p parameter) path(scope string) string {
+	return "/" + scope + "/" + strings.ReplaceAll(p.name, ".", "/")
 }
 
 // newWeights fills a store with first weights that follow from the seed alone, the same on every engine.
-func newWeights(store *model.Store, channels int, seed int64) error {
-	rng := rand.New(rand.NewPCG(uint64(seed), 0x5eed))
-	for _, p := range unetParameters(channels) {
+func newWeights(store *model.Store, c Config) error {
+	rng := rand.New(rand.NewPCG(uint64(c.Seed), 0x5eed))
+	for _, p := range unetParameters(c) {
 		values := make([]float32, shapes.Make(dtypes.Float32, p.dims...).Size())
 		for i := range values {
 			values[i] = float32(p.bound * (2*rng.Float64() - 1))
 		}
-		if _, err := store.CreateVariable(p.path(), tensors.FromFlatDataAndDimensions(values, p.dims...)); err != nil {
+		value := tensors.FromFlatDataAndDimensions(values, p.dims...)
+		if _, err := store.CreateVariable(p.path(weights), value); err != nil {
 			return fmt.Errorf("creating weight %s: %w", p.name, err)
 		}
 	}

@@ -15,11 +15,11 @@ const MaxUpscaled = 1 << 20
 
 // Upscale enlarges any picture Scale times in each direction: see Sample. Transparency is enlarged by itself, bilinear.
 // It returns an error for a picture whose result would have more than MaxUpscaled pixels.
-func (m *Model) Upscale(ctx context.Context, img image.Image, seed int64, each func(SampleStep)) (*image.NRGBA, error) {
+func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (*image.NRGBA, error) {
 	if err := CheckUpscale(img); err != nil {
 		return nil, err
 	}
-	out, err := m.Sample(ctx, seed, each, imaging.FromImage(img))
+	out, err := m.Sample(ctx, o, imaging.FromImage(img))
 	if err != nil {
 		return nil, err
 	}

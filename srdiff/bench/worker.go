@@ -149,7 +149,7 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 // forwardPass makes the program of the network's forward pass. Its weights are drawn by GoMLX: their values cost no time.
 func forwardPass(backend compute.Backend, c srdiff.Config) (func(n int) error, error) {
 	pass, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, xt, y, t *Node) *Node {
-		return srdiff.EpsTheta(scope, c.BaseChannels, xt, y, t, c.Timesteps)
+		return srdiff.Predict(scope, c, xt, y, t)
 	})
 	if err != nil {
 		return nil, err
@@ -185,6 +185,6 @@ func sample(m *srdiff.Model) error {
 	for _, pix := range newPictures(samplePictures, size) {
 		low = append(low, imaging.Picture{Width: size, Height: size, Pix: pix})
 	}
-	_, err := m.Sample(context.Background(), 1, nil, low...)
+	_, err := m.Sample(context.Background(), srdiff.SampleOptions{Seed: 1}, low...)
 	return err
 }

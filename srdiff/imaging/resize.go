@@ -15,14 +15,16 @@ func Bilinear(p Picture, width, height int) Picture {
 // antialias=False: the cubic convolution of Keys (1981) with a = -0.75, with the border repeated. The result may
 // overshoot [-1, 1] at sharp edges and is not clamped. The sides must not be negative.
 func Bicubic(p Picture, width, height int) Picture {
-	const a = -0.75
-	return resize(p, width, height, 2, func(x float64) float64 {
-		x = math.Abs(x)
-		if x <= 1 {
-			return ((a+2)*x-(a+3))*x*x + 1
-		}
-		return ((a*x-5*a)*x+8*a)*x - 4*a
-	})
+	return resize(p, width, height, 2, func(x float64) float64 { return cubic(-0.75, x) })
+}
+
+// cubic is the kernel of Keys's cubic convolution for distances below 2.
+func cubic(a, x float64) float64 {
+	x = math.Abs(x)
+	if x <= 1 {
+		return ((a+2)*x-(a+3))*x*x + 1
+	}
+	return ((a*x-5*a)*x+8*a)*x - 4*a
 }
 
 // resize filters along one axis and then the other. The kernel reaches radius pixels to either side.

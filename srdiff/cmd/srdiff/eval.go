@@ -68,11 +68,11 @@ func evalCommand() *cobra.Command {
 				}
 				low := shrink(originals)
 				steps := 0
-				generated, err := m.Sample(cmd.Context(), seed+int64(done), func(s srdiff.SampleStep) {
+				generated, err := m.Sample(cmd.Context(), srdiff.SampleOptions{Seed: seed + int64(done), Each: func(s srdiff.SampleStep) {
 					steps = s.Steps
 					line.show(false, "picture %d to %d of %d: %d of %d steps, %s", done+1, done+n, count, s.Done, s.Steps,
 						left(time.Since(started), done*steps+n*s.Done, (count-done)*steps-n*s.Done))
-				}, low...)
+				}}, low...)
 				if err != nil {
 					line.end()
 					return err

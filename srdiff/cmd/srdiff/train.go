@@ -178,10 +178,10 @@ func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src data
 	}
 	low := shrink(originals)
 	started := time.Now()
-	generated, err := m.Sample(ctx, m.Config.Seed, func(s srdiff.SampleStep) {
+	generated, err := m.Sample(ctx, srdiff.SampleOptions{Seed: m.Config.Seed, Each: func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps, %s",
 			count, s.Done, s.Steps, left(time.Since(started), s.Done, s.Steps-s.Done))
-	}, low...)
+	}}, low...)
 	line.end()
 	if err != nil {
 		return err

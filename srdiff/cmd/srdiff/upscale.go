@@ -41,10 +41,10 @@ func upscaleCommand() *cobra.Command {
 			}
 			line := newProgressLine(cmd.ErrOrStderr())
 			started := time.Now()
-			result, err := m.Upscale(cmd.Context(), img, seed, func(s srdiff.SampleStep) {
+			result, err := m.Upscale(cmd.Context(), srdiff.SampleOptions{Seed: seed, Each: func(s srdiff.SampleStep) {
 				line.show(s.Done == s.Steps, "%d of %d steps, %s",
 					s.Done, s.Steps, left(time.Since(started), s.Done, s.Steps-s.Done))
-			})
+			}}, img)
 			line.end()
 			if err != nil {
 				return err
