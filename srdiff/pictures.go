@@ -9,6 +9,13 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
+// DegradePicture is Degrade for one picture, without a graph: what a model of this configuration expects to enlarge. The sides
+// are rounded down to multiples of Scale.
+func DegradePicture(c Config, p imaging.Picture) imaging.Picture {
+	c = c.WithDefaults()
+	return imaging.Shrink(p, c.Degradation, p.Width/Scale, p.Height/Scale, c.Blur)
+}
+
 // Tensor stacks pictures of one size as float32 [batch, height, width, 3] in [-1, 1]. It returns an error when there are
 // none or their sizes differ.
 func Tensor(pictures ...imaging.Picture) (*tensors.Tensor, error) {

@@ -114,6 +114,9 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		ended = m.afterStep(ctx, run, steps, dir, float64(tensors.ToScalar[float32](metrics[0])), on)
 		return ended
 	})
+	if m.Config.Flip {
+		src = dataset.Flip(src, uint64(m.Config.Seed))
+	}
 	_, err = loop.RunSteps(dataset.Batches(src, m.Config.BatchSize, int64(m.Step)), steps-m.Step)
 	if ended != nil {
 		return ended

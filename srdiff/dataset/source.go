@@ -203,6 +203,7 @@ const (
 	cutStream                     // where a picture is cut
 	sceneStream                   // what is in a generated scene
 	tileStream                    // textures of generated scenes
+	flipStream                    // which pictures are mirrored
 	heldOut     stream = 1 << 8   // added for held-out pictures
 )
 

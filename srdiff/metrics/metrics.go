@@ -21,9 +21,10 @@ func PSNR(a, b imaging.Picture) (float64, error) {
 }
 
 // Consistency returns how badly a super-resolved picture explains its input: the mean squared error between lowRes
-// and the result scaled down to its size by imaging.Bilinear. 0 is exact. SR3 (Saharia et al. 2021, section 4)
-// reports it times 1e5. A lowRes larger than the result is an error.
-func Consistency(result, lowRes imaging.Picture) (float64, error) {
+// and the result scaled down by shrink, as lowRes was made; nil is imaging.Bilinear. 0 is exact. SR3 (Saharia et al.
+// 2021, section 4) reports it times 1e5. A lowRes larger than the result, or of another size than shrink gives, is an
+// error.
+func Consistency(result, lowRes imaging.Picture, shrink func(imaging.Picture) imaging.Picture) (float64, error) {
 	for _, p := range []imaging.Picture{result, lowRes} {
 		if err := check(p); err != nil {
 			return 0, err
@@ -33,7 +34,14 @@ func Consistency(result, lowRes imaging.Picture) (float64, error) {
 		return 0, fmt.Errorf("low-resolution picture of %dx%d is larger than the result of %dx%d; is their order right?",
 			lowRes.Width, lowRes.Height, result.Width, result.Height)
 	}
-	return meanSquaredError(imaging.Bilinear(result, lowRes.Width, lowRes.Height), lowRes), nil
+	if shrink == nil {
+		shrink = func(p imaging.Picture) imaging.Picture { return imaging.Bilinear(p, lowRes.Width, lowRes.Height) }
+	}
+	small := shrink(result)
+	if err := sameSize(small, lowRes); err != nil {
+		return 0, err
+	}
+	return meanSquaredError(small, lowRes), nil
 }
 
 // unit maps [-1, 1] to [0, 1] and clamps. NaN stays NaN.

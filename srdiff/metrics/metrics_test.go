@@ -53,7 +53,7 @@ func TestMeasuresEqualScikitImage(t *testing.T) {
 		a, b := ramp(g.Size[0], g.Size[1]), noisy(g.Size[0], g.Size[1], g.Strength)
 		psnr, err1 := PSNR(a, b)
 		ssim, err2 := SSIM(a, b)
-		consistency, err3 := Consistency(b, ramp(g.Low[0], g.Low[1]))
+		consistency, err3 := Consistency(b, ramp(g.Low[0], g.Low[1]), nil)
 		for _, test := range []struct {
 			name      string
 			got, want float64
@@ -76,14 +76,14 @@ func TestEqualPictures(t *testing.T) {
 	if v, err := SSIM(p, p); err != nil || math.Abs(v-1) > 1e-9 {
 		t.Errorf("SSIM %v, %v, want 1", v, err)
 	}
-	if v, err := Consistency(p, p); err != nil || v != 0 {
+	if v, err := Consistency(p, p, nil); err != nil || v != 0 {
 		t.Errorf("consistency %v, %v, want 0", v, err)
 	}
 }
 
 func TestExplainedInputIsConsistent(t *testing.T) {
 	p := ramp(32, 24)
-	if v, err := Consistency(p, imaging.Bilinear(p, 8, 6)); err != nil || v != 0 {
+	if v, err := Consistency(p, imaging.Bilinear(p, 8, 6), nil); err != nil || v != 0 {
 		t.Errorf("consistency %v, %v, want 0", v, err)
 	}
 }
@@ -96,7 +96,7 @@ func TestOppositePictures(t *testing.T) {
 	if v, err := PSNR(black, white); err != nil || v != 0 || math.Signbit(v) {
 		t.Errorf("PSNR %v, %v, want 0", v, err)
 	}
-	if v, err := Consistency(black, white); err != nil || v != 1 {
+	if v, err := Consistency(black, white, nil); err != nil || v != 1 {
 		t.Errorf("consistency %v, %v, want 1", v, err)
 	}
 }
@@ -126,7 +126,8 @@ func TestNaNIsSeen(t *testing.T) {
 }
 
 var measures = map[string]func(a, b imaging.Picture) (float64, error){
-	"PSNR": PSNR, "SSIM": SSIM, "consistency": Consistency,
+	"PSNR": PSNR, "SSIM": SSIM,
+	"consistency": func(a, b imaging.Picture) (float64, error) { return Consistency(a, b, nil) },
 }
 
 func TestErrors(t *testing.T) {

@@ -40,7 +40,7 @@ const evalBatch = 16
 
 func evalCommand() *cobra.Command {
 	var model, data, engineName string
-	var seed int64
+	var sampling srdiff.SampleOptions
 	var asJSON bool
 	count := 16
 	cmd := &cobra.Command{
@@ -53,7 +53,7 @@ func evalCommand() *cobra.Command {
 				return err
 			}
 			src, err := dataset.Open(cmd.Context(), data,
-				dataset.Options{Size: m.Config.ImageSize, Seed: uint64(seed), HeldOut: true})
+				dataset.Options{Size: m.Config.ImageSize, Seed: uint64(sampling.Seed), HeldOut: true})
 			if err != nil {
 				return err
 			}
@@ -66,20 +66,21 @@ func evalCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				low := shrink(originals)
-				steps := 0
-				generated, err := m.Sample(cmd.Context(), srdiff.SampleOptions{Seed: seed + int64(done), Each: func(s srdiff.SampleStep) {
-					steps = s.Steps
+				low := shrink(m.Config, originals)
+				batch := sampling
+				batch.Seed += int64(done)
+				batch.Each = func(s srdiff.SampleStep) {
 					line.show(false, "picture %d to %d of %d: %d of %d steps, %s", done+1, done+n, count, s.Done, s.Steps,
-						left(time.Since(started), done*steps+n*s.Done, (count-done)*steps-n*s.Done))
-				}}, low...)
+						left(time.Since(started), done*s.Steps+n*s.Done, (count-done)*s.Steps-n*s.Done))
+				}
+				generated, err := m.Sample(cmd.Context(), batch, low...)
 				if err != nil {
 					line.end()
 					return err
 				}
 				for i, original := range originals {
 					size := original.Width
-					if err := result.add(original, low[i], generated[i], imaging.Bilinear(low[i], size, size),
+					if err := result.add(m.Config, original, low[i], generated[i], imaging.Bilinear(low[i], size, size),
 						imaging.Bicubic(low[i], size, size)); err != nil {
 						return err
 					}
@@ -98,7 +99,9 @@ func evalCommand() *cobra.Command {
 	flags.StringVar(&data, "data", "", "pictures to measure on: cifar10, cifar10:PATH, images:DIR or generated")
 	intFlag(flags, &count, "count", "number of pictures")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
-	seedFlag(flags, &seed)
+	seedFlag(flags, &sampling.Seed)
+	samplingFlags(flags, &sampling)
+	predictionFlag(flags, &sampling)
 	engineFlag(flags, &engineName)
 	required(cmd, "model", "data")
 	return cmd
@@ -117,7 +120,8 @@ func pictures(src dataset.Source, first, n int) ([]imaging.Picture, error) {
 }
 
 // add counts one picture in.
-func (e *evaluation) add(original, low, generated, bilinear, bicubic imaging.Picture) error {
+func (e *evaluation) add(config srdiff.Config, original, low, generated, bilinear, bicubic imaging.Picture) error {
+	shrink := func(p imaging.Picture) imaging.Picture { return srdiff.DegradePicture(config, p) }
 	for _, c := range []struct {
 		of      *scores
 		picture imaging.Picture
@@ -130,7 +134,7 @@ func (e *evaluation) add(original, low, generated, bilinear, bicubic imaging.Pic
 		if err != nil {
 			return err
 		}
-		consistency, err := metrics.Consistency(c.picture, low)
+		consistency, err := metrics.Consistency(c.picture, low, shrink)
 		if err != nil {
 			return err
 		}

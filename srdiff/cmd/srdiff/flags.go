@@ -20,7 +20,7 @@ type positive[T int | float64] struct {
 }
 
 func (p positive[T]) String() string {
-	if p.value == nil {
+	if p.value == nil || *p.value == 0 {
 		return ""
 	}
 	return strconv.FormatFloat(float64(*p.value), 'g', -1, 64)
@@ -46,12 +46,82 @@ func floatFlag(flags *pflag.FlagSet, value *float64, name, usage string) {
 	flags.Var(positive[float64]{value, parse, "value"}, name, usage)
 }
 
+// average is the flag of the averaged weights, which "off" turns off.
+type average struct{ decay *float64 }
+
+func (a average) String() string {
+	if a.decay == nil || *a.decay < 0 {
+		return "off"
+	}
+	return strconv.FormatFloat(*a.decay, 'g', -1, 64)
+}
+
+func (a average) Type() string { return "value" }
+
+func (a average) Set(text string) error {
+	if text == "off" {
+		*a.decay = -1
+		return nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v > 0 && v < 1) {
+		return errors.New("want a value between 0 and 1, or off")
+	}
+	*a.decay = v
+	return nil
+}
+
 // scheduleFlags adds the noise schedule's flags.
 func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
-	flags.StringVar(&c.Kind, "kind", c.Kind, "kind of noise schedule: linear")
+	flags.StringVar(&c.Kind, "kind", c.Kind, "kind of noise schedule: linear, scaled-linear, cosine or sigmoid")
+	flags.BoolVar(&c.ZeroSNR, "zero-snr", c.ZeroSNR, "rescale the schedule so that the last timestep is pure noise")
 	intFlag(flags, &c.Timesteps, "timesteps", "number of timesteps T")
 	floatFlag(flags, &c.BetaStart, "beta-start", "beta at the first timestep")
 	floatFlag(flags, &c.BetaEnd, "beta-end", "beta at the last timestep")
+}
+
+// trainingFlags adds the flags of everything else that decides a training run.
+func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
+	intFlag(flags, &c.BaseChannels, "base-channels", "width of the network")
+	flags.StringVar(&c.Prediction, "prediction", c.Prediction, "what the network predicts: eps, x0 or v")
+	flags.StringVar(&c.Precision, "precision", c.Precision, "what it computes in: float32 or bfloat16")
+	flags.StringVar(&c.Degradation, "degradation", c.Degradation, "how low-resolution pictures are made: bilinear, bicubic or area")
+	flags.Float64Var(&c.Blur, "blur", c.Blur, "Gaussian blur before that, in pixels")
+	flags.Float64Var(&c.Noise, "noise", c.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
+	flags.StringVar(&c.Loss, "loss", c.Loss, "distance of predictions: mse, l1 or huber")
+	flags.Float64Var(&c.MinSNRGamma, "min-snr-gamma", c.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
+	flags.Float64Var(&c.DropCondition, "drop-condition", c.DropCondition,
+		"share of pictures trained without their condition, such as 0.1, so that the model can be sampled with --guidance")
+	intFlag(flags, &c.ImageSize, "size", "height and width of the training pictures")
+	intFlag(flags, &c.BatchSize, "batch", "pictures a batch")
+	flags.BoolVar(&c.Flip, "flip", c.Flip, "mirror half of the pictures")
+	floatFlag(flags, &c.LearningRate, "lr", "Adam's learning rate")
+	flags.IntVar(&c.WarmUp, "warm-up", c.WarmUp, "batches in which the learning rate rises from 0")
+	flags.IntVar(&c.Decay, "decay", c.Decay, "batches after those in which it falls to 0; 0 for a constant rate")
+	flags.Float64Var(&c.ClipNorm, "clip-norm", c.ClipNorm, "greatest norm of the gradients, such as 1; 0 for any")
+	intFlag(flags, &c.Accumulate, "accumulate", "batches whose mean gradient changes the weights once")
+	flags.Var(average{&c.EMA}, "ema", "decay of the averaged weights, which the model is used with; off for none")
+	seedFlag(flags, &c.Seed)
+}
+
+// samplingFlags adds the flags of a sampler. The model's prediction is one for upscale and eval only: see predictionFlag.
+func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
+	flags.StringVar(&o.Sampler, "sampler", srdiff.DDPM, "ddpm, ddim or dpmpp2m")
+	intFlag(flags, &o.Steps, "sampling-steps", "how many of the model's timesteps are visited (default: all)")
+	flags.StringVar(&o.Spacing, "spacing", srdiff.Trailing, "which ones: trailing, leading or linspace")
+	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
+	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
+	flags.StringVar(&o.Clip, "clip", srdiff.ClipStatic, "what keeps the predicted picture in range: static, dynamic or none")
+	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for none")
+	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "how much of the contrast that guidance adds is taken back, 0 to 1")
+	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "first timestep with guidance, counted from the clean picture")
+	intFlag(flags, &o.GuidanceTo, "guidance-to", "timestep before which guidance ends (default: all)")
+	flags.Float64Var(&o.Noise, "input-noise", 0, "standard deviation of the input's noise, for a model trained with --noise")
+}
+
+// predictionFlag adds the flag that says what the model at hand is expected to predict.
+func predictionFlag(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
+	flags.StringVar(&o.Prediction, "prediction", "", "refuse a model that predicts anything else: eps, x0 or v")
 }
 
 func engineFlag(flags *pflag.FlagSet, name *string) {

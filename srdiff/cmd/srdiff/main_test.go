@@ -180,6 +180,19 @@ func TestMistakes(t *testing.T) {
 		{empty, []string{"train", "--data", "images:" + empty, "--out", filepath.Join(empty, "run")}},
 		{empty, []string{"eval", "--model", model, "--data", "images:" + empty}},
 		{"greater than 0", []string{"eval", "--model", model, "--data", "generated", "--count", "0"}},
+		{"eta is 2", []string{"upscale", "--model", model, good, "--sampler", "ddim", "--eta", "2"}},
+		{"eta belongs to ddim", []string{"upscale", "--model", model, good, "--eta", "0.5"}},
+		{"greater than 0", []string{"upscale", "--model", model, good, "--sampling-steps", "0"}},
+		{"from 1 to the model's 3 timesteps", []string{"upscale", "--model", model, good, "--sampling-steps", "4"}},
+		{`sampler is "euler"`, []string{"eval", "--model", model, "--data", "generated", "--sampler", "euler"}},
+		{`spacing is "log"`, []string{"upscale", "--model", model, good, "--spacing", "log"}},
+		{"some of its conditions dropped", []string{"upscale", "--model", model, good, "--guidance", "2"}},
+		{"predicts eps, not v", []string{"upscale", "--model", model, good, "--prediction", "v"}},
+		{"the most that the model was trained with", []string{"upscale", "--model", model, good, "--input-noise", "0.1"}},
+		{"predict v or x0", []string{"train", "--zero-snr", "--data", "generated", "--out", empty}},
+		{"between 0 and 1, or off", []string{"train", "--ema", "1", "--data", "generated", "--out", empty}},
+		{`loss is "l3"`, []string{"train", "--loss", "l3", "--data", "generated", "--out", empty}},
+		{"eta is -1", []string{"train", "--sampler", "ddim", "--eta", "-1", "--data", "generated", "--out", empty}},
 	} {
 		status, out, errs := command(test.args...)
 		if status == 0 || !strings.Contains(errs, test.want) || strings.Count(strings.TrimSpace(errs), "\n") > 0 ||
@@ -296,6 +309,44 @@ func TestTrainResumeEval(t *testing.T) {
 	if status, out, _ := command("eval", "--model", model, "--data", "generated", "--count", "1"); status != 0 ||
 		!strings.Contains(out, "bicubic") {
 		t.Errorf("table: status %d, %q", status, out)
+	}
+}
+
+// Everything of the toolbox from the command line, on a tiny model: what was trained with it can be sampled with it, resumed and
+// measured.
+func TestToolbox(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	args := append(tinyRun, "--out", dir, "--kind", "cosine", "--zero-snr", "--prediction", "v", "--min-snr-gamma", "5",
+		"--loss", "huber", "--drop-condition", "0.5", "--flip", "--warm-up", "2", "--decay", "4", "--clip-norm", "1",
+		"--accumulate", "2", "--ema", "0.9", "--degradation", "bicubic", "--blur", "1", "--noise", "0.1")
+	sampling := []string{"--sampler", "ddim", "--sampling-steps", "2", "--eta", "0.5", "--spacing", "linspace", "--guidance", "1.5",
+		"--guidance-rescale", "0.5", "--guidance-from", "1", "--guidance-to", "4", "--clip", "dynamic", "--input-noise", "0.05"}
+	args = append(args, sampling...)
+	if status, _, errs := command(append(args, "--train-steps", "2")...); status != 0 {
+		t.Fatal(errs)
+	}
+	if status, _, errs := command(append(args, "--train-steps", "6", "--resume")...); status != 0 ||
+		!strings.Contains(errs, "at step 2 of 6") {
+		t.Fatalf("status %d, %q", status, errs)
+	}
+	status, _, errs := command(append(args, "--train-steps", "8", "--resume", "--ema", "off")...)
+	if status == 0 || !strings.Contains(errs, "--ema is not what the run") {
+		t.Errorf("resuming without averages: status %d, %q", status, errs)
+	}
+	model := filepath.Join(dir, srdiff.ModelFile)
+	in, out := write(t, "in.png", pngOf(scene(4, 4))), filepath.Join(t.TempDir(), "out.png")
+	status, _, errs = command(append([]string{"upscale", "--model", model, "--prediction", "v", in, "-o", out}, sampling...)...)
+	if status != 0 {
+		t.Error(errs)
+	}
+	status, _, errs = command("eval", "--model", model, "--data", "generated", "--count", "1", "--sampler", "dpmpp2m",
+		"--sampling-steps", "3")
+	if status != 0 {
+		t.Error(errs)
+	}
+	status, stdout, errs := command("schedule", "--kind", "cosine", "--zero-snr", "--json")
+	if status != 0 || !strings.Contains(stdout, `"zero_snr":true`) {
+		t.Errorf("status %d, %.200q %q", status, stdout, errs)
 	}
 }
 

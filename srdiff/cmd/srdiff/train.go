@@ -24,6 +24,7 @@ import (
 // trainOptions are the flags of "srdiff train".
 type trainOptions struct {
 	config            srdiff.Config
+	sampling          srdiff.SampleOptions // of the sample grids
 	data, out, engine string
 	steps             int
 	resume            bool
@@ -48,12 +49,9 @@ func trainCommand() *cobra.Command {
 	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR or generated")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.steps, "train-steps", "stop when the network has seen this many batches altogether")
-	intFlag(flags, &o.config.BatchSize, "batch", "pictures a batch")
-	floatFlag(flags, &o.config.LearningRate, "lr", "Adam's learning rate")
-	intFlag(flags, &o.config.BaseChannels, "base-channels", "width of the network")
-	intFlag(flags, &o.config.ImageSize, "size", "height and width of the training pictures")
 	scheduleFlags(flags, &o.config)
-	seedFlag(flags, &o.config.Seed)
+	trainingFlags(flags, &o.config)
+	samplingFlags(flags, &o.sampling)
 	flags.BoolVar(&o.resume, "resume", false, "go on with the run in DIR where it was last saved")
 	engineFlag(flags, &o.engine)
 	required(cmd, "data", "out")
@@ -70,6 +68,9 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	}
 	m, err := o.model(eng.Backend, flags)
 	if err != nil {
+		return err
+	}
+	if err := o.sampling.Validate(m.Config); err != nil {
 		return err
 	}
 	line := newProgressLine(log)
@@ -136,29 +137,22 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet) (*sr
 		}
 		return srdiff.NewModel(backend, o.config)
 	}
-	// What is not said again is as it was; the learning rate may change on the way, nothing else may.
-	want := old.Config
-	for flag, set := range map[string]func(){
-		"kind":          func() { want.Kind = o.config.Kind },
-		"timesteps":     func() { want.Timesteps = o.config.Timesteps },
-		"beta-start":    func() { want.BetaStart = o.config.BetaStart },
-		"beta-end":      func() { want.BetaEnd = o.config.BetaEnd },
-		"base-channels": func() { want.BaseChannels = o.config.BaseChannels },
-		"size":          func() { want.ImageSize = o.config.ImageSize },
-		"batch":         func() { want.BatchSize = o.config.BatchSize },
-		"seed":          func() { want.Seed = o.config.Seed },
-	} {
-		if !flags.Changed(flag) {
-			continue
+	// What is not said again is as it was; the learning rate may change on the way, nothing else may. So the flags that were
+	// given are set once more, on the old run's configuration.
+	given := map[string]string{}
+	flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
+	o.config = old.Config
+	for name, text := range given {
+		before := o.config
+		if err := flags.Lookup(name).Value.Set(text); err != nil {
+			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
-		if set(); want != old.Config {
+		if name != "lr" && o.config != before {
 			return nil, fmt.Errorf("--%s is not what the run in %s began with: leave it away, or give another --out",
-				flag, o.out)
+				name, o.out)
 		}
 	}
-	if flags.Changed("lr") {
-		old.Config.LearningRate = o.config.LearningRate
-	}
+	old.Config.LearningRate = o.config.LearningRate
 	return old, nil
 }
 
@@ -176,12 +170,15 @@ func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src data
 	if err != nil {
 		return err
 	}
-	low := shrink(originals)
+	low := shrink(m.Config, originals)
 	started := time.Now()
-	generated, err := m.Sample(ctx, srdiff.SampleOptions{Seed: m.Config.Seed, Each: func(s srdiff.SampleStep) {
+	sampling := o.sampling
+	sampling.Seed = m.Config.Seed
+	sampling.Each = func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps, %s",
 			count, s.Done, s.Steps, left(time.Since(started), s.Done, s.Steps-s.Done))
-	}}, low...)
+	}
+	generated, err := m.Sample(ctx, sampling, low...)
 	line.end()
 	if err != nil {
 		return err
@@ -196,10 +193,10 @@ func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src data
 }
 
 // shrink returns the low-resolution pictures that the condition is made of.
-func shrink(pictures []imaging.Picture) []imaging.Picture {
+func shrink(c srdiff.Config, pictures []imaging.Picture) []imaging.Picture {
 	low := make([]imaging.Picture, len(pictures))
 	for i, p := range pictures {
-		low[i] = imaging.Bilinear(p, p.Width/srdiff.Scale, p.Height/srdiff.Scale)
+		low[i] = srdiff.DegradePicture(c, p)
 	}
 	return low
 }

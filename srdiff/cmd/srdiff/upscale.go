@@ -15,7 +15,7 @@ import (
 
 func upscaleCommand() *cobra.Command {
 	var model, out, engineName string
-	var seed int64
+	var sampling srdiff.SampleOptions
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN [-o OUT.png]",
 		Short: fmt.Sprintf("Enlarge a picture %d times in each direction", srdiff.Scale),
@@ -41,10 +41,11 @@ func upscaleCommand() *cobra.Command {
 			}
 			line := newProgressLine(cmd.ErrOrStderr())
 			started := time.Now()
-			result, err := m.Upscale(cmd.Context(), srdiff.SampleOptions{Seed: seed, Each: func(s srdiff.SampleStep) {
+			sampling.Each = func(s srdiff.SampleStep) {
 				line.show(s.Done == s.Steps, "%d of %d steps, %s",
 					s.Done, s.Steps, left(time.Since(started), s.Done, s.Steps-s.Done))
-			}}, img)
+			}
+			result, err := m.Upscale(cmd.Context(), sampling, img)
 			line.end()
 			if err != nil {
 				return err
@@ -59,7 +60,9 @@ func upscaleCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&model, "model", "", "model file, from srdiff train or PyTorch")
 	flags.StringVarP(&out, "output", "o", "", "name of the result (default: IN-x4.png beside IN)")
-	seedFlag(flags, &seed)
+	seedFlag(flags, &sampling.Seed)
+	samplingFlags(flags, &sampling)
+	predictionFlag(flags, &sampling)
 	engineFlag(flags, &engineName)
 	required(cmd, "model")
 	return cmd
