@@ -69,6 +69,19 @@ func (m *Model) WithRawWeights() *Model {
 	return &raw
 }
 
+// NewExec makes a program of a graph function that uses the network: scope is where Predict and Loss find the weights that Sample
+// uses. It is for looking inside, as a notebook's cell does:
+//
+//	predict, err := m.NewExec(func(scope *model.Scope, in []*Node) []*Node {
+//		return []*Node{srdiff.Predict(scope, m.Config, in[0], in[1], in[2])}
+//	})
+func (m *Model) NewExec(f func(scope *model.Scope, inputs []*Node) []*Node) (*model.Exec, error) {
+	use := m.weights()
+	return model.NewExec(m.backend, m.store, func(scope *model.Scope, inputs []*Node) []*Node {
+		return f(scope.In("%s", use), inputs)
+	})
+}
+
 // weights is the scope of the weights that the model is used with.
 func (m *Model) weights() string {
 	if m.raw || !m.averaged() {

@@ -331,11 +331,11 @@ func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int,
 func (m *Model) noiseErrorProgram() (*model.Exec, error) {
 	use := m.weights()
 	if m.noiseErrors[use] == nil {
-		program, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, inputs []*Node) []*Node {
+		program, err := m.NewExec(func(scope *model.Scope, inputs []*Node) []*Node {
 			x0 := inputs[0]
 			y, t, eps, rng := m.drawn(x0, inputs[1], 0)
 			xt := m.schedule.QSample(x0, t, eps)
-			predicted := m.schedule.Eps(m.Config.Prediction, xt, t, Predict(scope.In("%s", use), m.Config, xt, y, t))
+			predicted := m.schedule.Eps(m.Config.Prediction, xt, t, Predict(scope, m.Config, xt, y, t))
 			return []*Node{ReduceAllMean(Square(Sub(eps, predicted))), rng}
 		})
 		if err != nil {

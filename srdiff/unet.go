@@ -54,34 +54,36 @@ func Predict(scope *model.Scope, c Config, xt, y, t *Node) *Node {
 // x is [batch, height, width, 7], or 8 with the condition's noise, as enc1's weights have it; the result is
 // [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
 func UNet(scope *model.Scope, channels int, x *Node) *Node {
-	enc1 := block(scope.In("enc1"), x, channels)                 // [batch, height, width, C]
-	enc2 := block(scope.In("enc2"), maxPool(enc1), 2*channels)   // [batch, height/2, width/2, 2C]
-	x = block(scope.In("bottleneck"), maxPool(enc2), 4*channels) // [batch, height/4, width/4, 4C]
-	x = Concatenate([]*Node{upConv(scope.In("upconv2"), x, 2*channels), enc2}, -1)
-	x = block(scope.In("dec2"), x, 2*channels) // [batch, height/2, width/2, 2C]
-	x = Concatenate([]*Node{upConv(scope.In("upconv1"), x, channels), enc1}, -1)
-	x = block(scope.In("dec1"), x, channels) // [batch, height, width, C]
-	return conv(scope.In("out"), x, 3, 1)
+	enc1 := Block(scope.In("enc1"), x, channels)                 // [batch, height, width, C]
+	enc2 := Block(scope.In("enc2"), MaxPool2(enc1), 2*channels)   // [batch, height/2, width/2, 2C]
+	x = Block(scope.In("bottleneck"), MaxPool2(enc2), 4*channels) // [batch, height/4, width/4, 4C]
+	x = Concatenate([]*Node{UpConv(scope.In("upconv2"), x, 2*channels), enc2}, -1)
+	x = Block(scope.In("dec2"), x, 2*channels) // [batch, height/2, width/2, 2C]
+	x = Concatenate([]*Node{UpConv(scope.In("upconv1"), x, channels), enc1}, -1)
+	x = Block(scope.In("dec1"), x, channels) // [batch, height, width, C]
+	return Conv(scope.In("out"), x, 3, 1)
 }
 
-// block is two 3x3 convolutions, each with a ReLU. Its layers are numbered as in torch's Sequential, where the ReLUs
-// count too.
-func block(scope *model.Scope, x *Node, channels int) *Node {
-	x = activation.Relu(conv(scope.In("0"), x, channels, 3))
-	return activation.Relu(conv(scope.In("2"), x, channels, 3))
+// Block is two 3x3 convolutions to so many channels, each with a ReLU, [batch, height, width, in] -> [batch, height, width,
+// channels]. Its layers are numbered as in torch's Sequential, where the ReLUs count too.
+func Block(scope *model.Scope, x *Node, channels int) *Node {
+	x = activation.Relu(Conv(scope.In("0"), x, channels, 3))
+	return activation.Relu(Conv(scope.In("2"), x, channels, 3))
 }
 
-// conv is a convolution with a square kernel, stride 1, zero padding that keeps the size, and a bias.
-func conv(scope *model.Scope, x *Node, channels, kernel int) *Node {
+// Conv is a convolution with a square kernel of 1 or 3, stride 1, zero padding that keeps the size, and a bias,
+// [batch, height, width, in] -> [batch, height, width, channels].
+func Conv(scope *model.Scope, x *Node, channels, kernel int) *Node {
 	in := x.Shape().Dimensions[3]
 	w := weight(scope, x, "weight", kernel, kernel, in, channels)
 	b := weight(scope, x, "bias", channels)
 	return Add(convolve(x, w), Reshape(b, 1, 1, 1, channels))
 }
 
-// upConv doubles height and width: a transposed convolution with kernel 2 and stride 2. Every input pixel becomes 2x2
+// UpConv doubles height and width, [batch, height, width, in] -> [batch, 2 height, 2 width, channels]: a transposed
+// convolution with kernel 2 and stride 2. Every input pixel becomes 2x2
 // output pixels that no other reaches, so it is a product of channels followed by an interleaving of pixels.
-func upConv(scope *model.Scope, x *Node, channels int) *Node {
+func UpConv(scope *model.Scope, x *Node, channels int) *Node {
 	d := x.Shape().Dimensions
 	batch, height, width, in := d[0], d[1], d[2], d[3]
 	w := weight(scope, x, "weight", in, 2, 2, channels)
@@ -91,8 +93,8 @@ func upConv(scope *model.Scope, x *Node, channels int) *Node {
 	return Add(Reshape(x, batch, 2*height, 2*width, channels), Reshape(b, 1, 1, 1, channels))
 }
 
-// maxPool halves height and width, keeping the greatest of each 2x2 pixels.
-func maxPool(x *Node) *Node {
+// MaxPool2 halves height and width, which are even, keeping the greatest of each 2x2 pixels.
+func MaxPool2(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return ReduceMax(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
 }

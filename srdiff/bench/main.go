@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/bench/section"
 )
 
 func main() {
@@ -92,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if !o.quick {
-		if err := writeSection(o.out, o.section(), nil); err != nil { // before minutes are spent
+		if err := section.Check(o.out, o.section()); err != nil { // before minutes are spent
 			return err
 		}
 	}
@@ -110,7 +111,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.quick {
 		return nil
 	}
-	return writeSection(o.out, o.section(), &text)
+	return section.Write(o.out, o.section(), text)
 }
 
 // section names the part of the file that the result belongs in.

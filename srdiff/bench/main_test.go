@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,30 +59,6 @@ func TestMedian(t *testing.T) {
 	}
 	if !math.IsNaN(median(nil)) {
 		t.Error("there is no median of nothing")
-	}
-}
-
-func TestWriteSection(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "benchmarks.md")
-	before := "# Top\n<!-- bench: cuda begin -->\nnone\n<!-- bench: cuda end -->\n" +
-		"<!-- bench: cpu begin -->\nold\n<!-- bench: cpu end -->\nBottom\n"
-	if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	text := "\nnew\n\nand more\n\n"
-	if err := writeSection(path, "cpu", &text); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := strings.Replace(before, "old", "new\n\nand more", 1); string(got) != want {
-		t.Errorf("the file is\n%s\nwant\n%s", got, want)
-	}
-	if err := writeSection(path, "cuda bfloat16", nil); err == nil || !strings.Contains(err.Error(),
-		`"<!-- bench: cuda bfloat16 begin -->"`) {
-		t.Errorf("without markers: %v", err)
 	}
 }
 

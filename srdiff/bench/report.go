@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
@@ -230,28 +229,3 @@ func percent(v float64) string {
 }
 
 func ratio(others, ours float64) string { return number(others / ours) }
-
-// writeSection puts a text into a file, between the markers of a section; all else stays as it is. Without a text it only
-// looks whether that can be done.
-func writeSection(path, section string, text *string) error {
-	file, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("the file for the result: %w", err)
-	}
-	begin := fmt.Sprintf("<!-- bench: %s begin -->\n", section)
-	end := fmt.Sprintf("<!-- bench: %s end -->\n", section)
-	before, rest, found := strings.Cut(string(file), begin)
-	_, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		return fmt.Errorf("%s: want a line %q and after it a line %q, where the result belongs",
-			path, strings.TrimSpace(begin), strings.TrimSpace(end))
-	}
-	if text == nil {
-		return nil
-	}
-	whole := before + begin + strings.TrimSpace(*text) + "\n" + end + after
-	if err := renameio.WriteFile(path, []byte(whole), 0o644); err != nil {
-		return fmt.Errorf("writing the result: %w", err)
-	}
-	return nil
-}
