@@ -54,7 +54,7 @@ func Predict(scope *model.Scope, c Config, xt, y, t *Node) *Node {
 // x is [batch, height, width, 7], or 8 with the condition's noise, as enc1's weights have it; the result is
 // [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
 func UNet(scope *model.Scope, channels int, x *Node) *Node {
-	enc1 := Block(scope.In("enc1"), x, channels)                 // [batch, height, width, C]
+	enc1 := Block(scope.In("enc1"), x, channels)                  // [batch, height, width, C]
 	enc2 := Block(scope.In("enc2"), MaxPool2(enc1), 2*channels)   // [batch, height/2, width/2, 2C]
 	x = Block(scope.In("bottleneck"), MaxPool2(enc2), 4*channels) // [batch, height/4, width/4, 4C]
 	x = Concatenate([]*Node{UpConv(scope.In("upconv2"), x, 2*channels), enc2}, -1)
