@@ -8,10 +8,14 @@
 //	embed.go      how the network is told the time
 //	unet.go       eps_theta(x_t, t, y): the noise predictor
 //	conv.go       how its convolutions are lowered to each engine
+//	target.go     what it may predict: the noise, x_0 or v
 //	loss.go       what it learns
 //	reverse.go    p_theta(x_{t-1} | x_t, y): one step back
+//	sampler.go    DDPM, DDIM and DPM-Solver++ as tables of steps back
+//	guidance.go   classifier-free guidance
 //	sample.go     whole trajectories, from x_T to x_0
 //	train.go      the training loop
+//	optimizer.go  Adam, its learning rate, clipped gradients, averaged weights
 //	model.go      a trained model: save, load
 //	upscale.go    enlarging any picture
 //	pictures.go   pictures to tensors and back
