@@ -45,9 +45,11 @@ export PATH := $(ours)$(yourpath)
 settings := $(addprefix .lab/jupyter/config/,jupyter_server_config.json \
               labconfig/default_setting_overrides.json labconfig/page_config.json)
 
+browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google-chrome-stable,$(shell command -v $(b))))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go test-notebooks notebooks bench fmt clean check FORCE
+.PHONY: help lab setup test test-go test-notebooks test-slider test-browser test-kernel notebooks bench quality fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -61,13 +63,13 @@ setup: check .lab/warm.ok ## build the kernel and fetch what it needs, once; the
 
 build-programs = go build -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
 
-test: test-go test-notebooks ## all tests: the code's and the notebooks'
+test: test-go test-notebooks test-slider ## all tests: the code's and the notebooks', and one in a browser if there is one
 
 test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
 	@unformatted="$$(gofmt -l srdiff kernelext)"; if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
-	go vet -tags "notebookdeps kernel" ./...
-	staticcheck -tags "notebookdeps kernel" ./...
+	go vet -tags "notebookdeps kernel browser" ./...
+	staticcheck -tags "notebookdeps kernel browser" ./...
 	SRDIFF_ENGINE=go go test -timeout 20m ./...
 	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
 		SRDIFF_ENGINE=xla:cpu go test -timeout 20m ./srdiff ./srdiff/cmd/srdiff; \
@@ -78,12 +80,28 @@ test-notebooks: setup ## execute every notebook through the kernel, and fail whe
 	go test -tags kernel -count 1 ./kernelext/nbcheck
 	nbcheck -out .lab/build/notebooks notebooks/*.ipynb
 
+# The quick part of test-browser.
+test-slider: setup $(settings)
+	@if [ -n "$(browser)" ]; then set -x; go test -tags browser -count 1 -run 'TestSlider$$' ./kernelext/browsertest; \
+	else echo "the test in a browser is left out: there is no chromium or google-chrome"; fi
+
+test-browser: setup $(settings) ## try notebooks in JupyterLab with chromium or google-chrome, which must be there
+	@[ -n "$(browser)" ] || { echo "srdiff: there is no browser: install chromium or google-chrome" >&2; exit 1; }
+	go test -tags browser -count 1 -timeout 10m ./kernelext/browsertest
+
+test-kernel: setup .lab/kerneltest.ok ## Jupyter's own tests of the kernel
+	PYTHONPATH=.lab/kerneltest python3 kernelext/kerneltest/kerneltest.py
+
 notebooks: setup ## execute the notebooks and write their outputs into them
 	nbcheck -in-place notebooks/*.ipynb
 
 bench: check .lab/engine.ok .lab/bench.ok ## measure beside PyTorch and JAX, into docs/benchmarks.md; BENCH_FLAGS="..."
 	go build -o .lab/bin/ ./srdiff/bench
 	.lab/bin/bench $(BENCH_FLAGS)
+
+quality: check .lab/engine.ok ## train in several ways side by side, into docs/training.md; QUALITY_FLAGS="..."
+	go build -o .lab/bin/ ./srdiff/bench/quality
+	.lab/bin/quality $(QUALITY_FLAGS)
 
 fmt: ## format the code
 	gofmt -w srdiff kernelext
@@ -142,6 +160,10 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 		.lab/bench-venv/bin/python3 -m pip install --quiet --no-cache-dir -r srdiff/bench/requirements.txt
 	@touch $@
 
+.lab/kerneltest.ok: kernelext/kerneltest/requirements.txt .lab/venv.ok
+	@rm -rf .lab/kerneltest && python3 -m pip install --quiet --no-cache-dir --no-deps --target .lab/kerneltest -r $<
+	@touch $@
+
 .lab/tools.ok: kernelext/toolchain/go.mod kernelext/toolchain/go.sum .lab/versions
 	$(call step,2,kernel and its tools,mkdir -p .lab/bin && go -C kernelext/toolchain build -o '$(LAB)/bin/' tool)
 
@@ -189,11 +211,13 @@ define KERNEL_JSON
 }
 endef
 # On this machine only, with a token; just this kernel; no calls to other hosts. Completion comes from the kernel:
-# Jupyter's language servers would come through npm.
+# Jupyter's language servers would come through npm. Pictures that follow a slider are more than the 1 MB/s that Jupyter
+# lets through by default.
 define SERVER_JSON
 {
  "ServerApp": {"ip": "127.0.0.1", "log_level": "WARN", "allow_root": true, "root_dir": "$(CURDIR)",
                "jpserver_extensions": {"jupyter_lsp": false}},
+ "ZMQChannelsWebsocketConnection": {"limit_rate": false},
  "MultiKernelManager": {"default_kernel_name": "gonb"},
  "KernelSpecManager": {"ensure_native_kernel": false, "allowed_kernelspecs": ["gonb"]},
  "LabApp": {"log_level": "WARN", "extension_manager": "readonly",

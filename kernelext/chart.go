@@ -4,10 +4,13 @@ package kernelext
 
 import (
 	"fmt"
+	"image"
 	"image/color"
 	"math"
 	"strconv"
+	"strings"
 
+	"github.com/janpfeifer/gonb/gonbui"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -19,6 +22,7 @@ import (
 
 const (
 	chartWidth, chartHeight = 640, 360 // Screen pixels. The file has twice as many each way, for sharp lines and letters.
+	rowWidth, rowHeight     = 440, 300 // Of one among several side by side.
 
 	pixel    = vg.Length(0.75) // A screen pixel in points, at the web's 96 dots an inch.
 	chartDPI = 2 * 96
@@ -49,8 +53,9 @@ type Series struct {
 type Chart struct {
 	Title, XLabel, YLabel string
 
-	LogY   bool // A logarithmic y axis.
-	Series []Series
+	LogY       bool    // A logarithmic y axis.
+	YMin, YMax float64 // The ends of the y axis, so that charts can be compared. Both 0: what the lines need.
+	Series     []Series
 
 	width, height int // Other than the usual size.
 }
@@ -97,6 +102,12 @@ func (c Chart) PNG() ([]byte, error) {
 		return nil, fmt.Errorf("chart %q has no points to draw: give it a series with %s", c.Title, want)
 	}
 	fitAxes(p, c.LogY)
+	if c.YMin != 0 || c.YMax != 0 {
+		if err := c.checkAxis(); err != nil {
+			return nil, err
+		}
+		p.Y.Min, p.Y.Max = c.YMin, c.YMax
+	}
 
 	canvas := vgimg.NewWith(vgimg.UseWH(vg.Length(c.width)*pixel, vg.Length(c.height)*pixel), vgimg.UseDPI(chartDPI))
 	area := draw.New(canvas)
@@ -109,11 +120,48 @@ func (c Chart) PNG() ([]byte, error) {
 	return encode(canvas.Image())
 }
 
+// checkAxis says whether the y axis can be as it is set.
+func (c Chart) checkAxis() error {
+	if c.YMin < c.YMax && finite(c.YMax-c.YMin) && (c.YMin > 0 || !c.LogY) {
+		return nil
+	}
+	want := "YMin < YMax"
+	if c.LogY {
+		want = "0 < YMin < YMax, as LogY is set"
+	}
+	return fmt.Errorf("chart %q has a y axis from %v to %v: want %s", c.Title, c.YMin, c.YMax, want)
+}
+
 // Show displays the chart.
 func (c Chart) Show() {
 	data, err := c.PNG()
 	Check(err)
 	showPNG(data, chartWidth, fmt.Sprintf("chart, %s", c.Title))
+}
+
+// Row displays charts side by side, as many as the page is wide enough for, and the others below. Give them the same
+// YMin and YMax to make them comparable.
+func Row(charts ...Chart) {
+	row, err := rowHTML(charts)
+	Check(err)
+	gonbui.DisplayHTML(row)
+	flush()
+}
+
+func rowHTML(charts []Chart) (string, error) {
+	var row strings.Builder
+	for _, c := range charts {
+		c.width, c.height = chartWidth, chartHeight
+		if len(charts) > 1 {
+			c.width, c.height = rowWidth, rowHeight
+		}
+		data, err := c.PNG()
+		if err != nil {
+			return "", err
+		}
+		row.WriteString(imgHTML(data, image.Pt(c.width, c.height)))
+	}
+	return "<div>" + row.String() + "</div>", nil // Straight in an output, JupyterLab sets pictures below each other.
 }
 
 func (s Series) points(logY bool) (plotter.XYs, error) {

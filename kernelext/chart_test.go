@@ -92,6 +92,28 @@ func TestChartLogAxis(t *testing.T) {
 	}
 }
 
+func TestChartGivenAxis(t *testing.T) {
+	// The same line lies half way up an axis from 0 to 2, and a tenth of the way up one from 0 to 10.
+	level := func(y float64) Series { return Series{X: []float64{0, 1}, Y: []float64{y, y}} }
+	for _, test := range []struct{ yMax, want float64 }{{2, 0.5}, {10, 0.1}} {
+		img := drawn(t, Chart{YMax: test.yMax, Series: []Series{level(1), level(0), level(test.yMax)}})
+		_, line := where(img, palette[0])
+		_, bottom := where(img, palette[1])
+		_, top := where(img, palette[2])
+		got := float64(bottom.Max.Y-line.Max.Y) / float64(bottom.Max.Y-top.Max.Y)
+		if math.Abs(got-test.want) > 0.01 {
+			t.Errorf("on an axis to %v, 1 lies at %v of its height", test.yMax, got)
+		}
+	}
+	// A line that leaves the axis ends there.
+	img := drawn(t, Chart{Title: "t", YMax: 2, Series: []Series{{X: []float64{0, 1}, Y: []float64{1, 9}}, level(2)}})
+	_, line := where(img, palette[0])
+	_, top := where(img, palette[1])
+	if line.Min.Y < top.Min.Y-2 || line.Max.X > top.Min.X+top.Dx()/7 {
+		t.Errorf("the line is drawn in %v, the top in %v", line, top)
+	}
+}
+
 func TestChartOddValues(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for _, test := range []struct {
@@ -109,6 +131,10 @@ func TestChartOddValues(t *testing.T) {
 		{"no series", Chart{Title: "t"}, `chart "t" has no points to draw: give it a series with finite values`},
 		{"nothing finite", Chart{Series: []Series{{Y: []float64{nan, inf}}}}, "no points to draw"},
 		{"nothing positive", Chart{LogY: true, Series: []Series{{Y: []float64{-1, 0}}}}, "above 0, as LogY is set"},
+		{"a given axis", Chart{YMin: -1, YMax: 1, Series: []Series{{Y: []float64{1, 2}}}}, ""},
+		{"an axis upside down", Chart{YMin: 1, Series: []Series{{Y: []float64{1, 2}}}}, "y axis from 1 to 0: want YMin < YMax"},
+		{"an axis without end", Chart{YMax: inf, Series: []Series{{Y: []float64{1, 2}}}}, "want YMin < YMax"},
+		{"a log axis from 0", Chart{LogY: true, YMax: 1, Series: []Series{{Y: []float64{1, 2}}}}, "want 0 < YMin < YMax"},
 		{"lengths", Chart{Series: []Series{{Name: "s", X: []float64{1}, Y: []float64{1, 2}}}},
 			`series "s" has 1 x values for 2 y values`},
 	} {

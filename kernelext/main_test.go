@@ -43,6 +43,10 @@ var roles = map[string]func(){
 		Check(cell.Start())
 		time.Sleep(300 * time.Millisecond)
 	},
+	"wrong slider": func() {
+		NewSlider("beta", 1, 0, 0.1, 0.5)
+		fmt.Println("not reached")
+	},
 	"failing": func() {
 		Check(nil)
 		fmt.Println(Must(os.Getwd()) != "")
@@ -85,6 +89,9 @@ type fakeKernel struct {
 
 	mu       sync.Mutex
 	messages []protocol.DisplayData
+	listens  map[string]bool // Addresses that the cell hears.
+	heard    map[string]int  // How often the cell has sent to an address.
+	encoder  *gob.Encoder    // To the cell.
 }
 
 func newFakeKernel(dir string) (*fakeKernel, error) {
@@ -105,20 +112,61 @@ func (k *fakeKernel) serve() {
 	Check(err)
 	out, err := os.OpenFile(k.toCell, os.O_WRONLY, 0)
 	Check(err)
-	decoder, encoder := gob.NewDecoder(in), gob.NewEncoder(out)
+	decoder := gob.NewDecoder(in)
+	k.mu.Lock()
+	k.listens, k.heard, k.encoder = map[string]bool{}, map[string]int{}, gob.NewEncoder(out)
+	k.mu.Unlock()
 	for {
 		var message protocol.DisplayData
 		if decoder.Decode(&message) != nil {
 			return // The cell has ended.
 		}
-		if sync, ok := message.Data[protocol.MIMECommValue].(protocol.CommValue); ok {
-			_ = encoder.Encode(&protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: sync.Value})
-			continue
-		}
 		k.mu.Lock()
-		k.messages = append(k.messages, message)
+		if value, ok := message.Data[protocol.MIMECommValue].(protocol.CommValue); ok {
+			if value.Address == protocol.GonbuiSyncAddress {
+				_ = k.encoder.Encode(&protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: value.Value})
+			} else {
+				k.heard[value.Address]++
+			}
+		} else if wanted, ok := message.Data[protocol.MIMECommSubscribe].(protocol.CommSubscription); ok {
+			k.listens[wanted.Address] = true
+		} else {
+			k.messages = append(k.messages, message)
+		}
 		k.mu.Unlock()
 	}
+}
+
+// say is a message of the browser.
+func (k *fakeKernel) say(t *testing.T, address, text string) {
+	t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.encoder.Encode(&protocol.CommValue{Address: address, Value: text}); err != nil {
+		t.Error(err)
+	}
+}
+
+// confirmed is how often the cell has answered at an address.
+func (k *fakeKernel) confirmed(address string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.heard[address]
+}
+
+// awaitSubscription waits until the cell hears what comes to an address.
+func (k *fakeKernel) awaitSubscription(t *testing.T, address string) {
+	t.Helper()
+	for range 10_000 {
+		k.mu.Lock()
+		listens := k.listens[address]
+		k.mu.Unlock()
+		if listens {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("the cell does not listen at %q", address)
 }
 
 // take returns what was displayed since the last call.

@@ -4,6 +4,7 @@ package kernelext
 
 import (
 	"fmt"
+	"image"
 	"os"
 	"sync"
 	"time"
@@ -83,7 +84,7 @@ func (m *Monitor) paint() {
 	}
 	view := barHTML(line, fraction)
 	if png, err := curve.chart().PNG(); err == nil { // Else there is no finite loss to draw, which the line says.
-		view += imgHTML(png, monitorWidth)
+		view += imgHTML(png, image.Pt(monitorWidth, monitorHeight))
 	}
 	gonbui.UpdateHTML(m.display, view)
 }

@@ -35,7 +35,7 @@ func TestMonitor(t *testing.T) {
 			t.Errorf("no %q in %.300s", want, last)
 		}
 	}
-	picture := regexp.MustCompile(`<img src="data:image/png;base64,([^"]*)" width="640">`).FindStringSubmatch(last)
+	picture := regexp.MustCompile(`<img src="data:image/png;base64,([^"]*)" width="640" height="240" `).FindStringSubmatch(last)
 	if picture == nil {
 		t.Fatalf("no picture in %.300s", last)
 	}

@@ -59,9 +59,16 @@ func encode(img image.Image) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// imgHTML is a PNG file inside HTML, which unlike a display of its own can be updated in place.
-func imgHTML(data []byte, width int) string {
-	return fmt.Sprintf(`<img src="data:image/png;base64,%s" width="%d">`, base64.StdEncoding.EncodeToString(data), width)
+// imgHTML is a PNG file inside HTML, where it can stand beside others and shrinks with the page.
+func imgHTML(data []byte, size image.Point) string {
+	return imgTag(data, size, "max-width:100%;height:auto")
+}
+
+// imgTag shows a PNG file in the given size on the screen. That its size is known, and that the browser waits for it,
+// keep the page from jumping and flickering when it is updated in place.
+func imgTag(data []byte, size image.Point, style string) string {
+	return fmt.Sprintf(`<img src="data:image/png;base64,%s" width="%d" height="%d" decoding="sync" style="%s">`,
+		base64.StdEncoding.EncodeToString(data), size.X, size.Y, style)
 }
 
 // flush waits until the kernel has all that was displayed: what is on its way when a cell ends is lost.

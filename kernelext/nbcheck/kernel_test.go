@@ -15,6 +15,7 @@ import (
 // These tests need the kernel that `make setup` builds, and run with `make test-notebooks`.
 
 func TestGoodNotebook(t *testing.T) {
+	t.Setenv("SRDIFF_KEPT", t.TempDir())
 	target := filepath.Join(t.TempDir(), "good.ipynb")
 	problems, err := check(t.Context(), "testdata/good.ipynb", target, time.Minute)
 	if err != nil || len(problems) > 0 {
@@ -24,7 +25,8 @@ func TestGoodNotebook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"the go engine", `"image/png": "iVBOR`, "100/100, took"} {
+	for _, want := range []string{"the go engine", `"image/png": "iVBOR`, "100/100, took", "drawn at 0.02<",
+		"Run this cell", "number: made in", "42"} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("no %q in the executed notebook:\n%s", want, data)
 		}

@@ -34,17 +34,37 @@ func main() {
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	failed, err := checkAll(ctx, flag.Args(), *out, *timeout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nbcheck:", err)
+		os.Exit(1)
+	}
+	if failed > 0 {
+		fmt.Printf("\n%d of %d notebooks failed\n", failed, flag.NArg())
+		os.Exit(1)
+	}
+}
 
-	failed := 0
-	for _, path := range flag.Args() {
+// checkAll checks notebooks in turn, and says how many failed. They are written to the folder out, or in place if it
+// is empty.
+func checkAll(ctx context.Context, paths []string, out string, timeout time.Duration) (failed int, err error) {
+	kept, err := os.MkdirTemp("", "nbcheck-kept")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(kept)
+	if err := os.Setenv("SRDIFF_KEPT", kept); err != nil {
+		return 0, err
+	}
+	for _, path := range paths {
 		target := path
-		if !*inPlace {
-			target = filepath.Join(*out, filepath.Base(path))
+		if out != "" {
+			target = filepath.Join(out, filepath.Base(path))
 		}
 		started := time.Now()
 		fmt.Printf("%s ... ", path)
-		problems, err := check(ctx, path, target, *timeout)
+		problems, err := check(ctx, path, target, timeout)
 		switch took := time.Since(started).Round(time.Second); {
 		case err != nil:
 			failed++
@@ -59,10 +79,7 @@ func main() {
 			fmt.Println(took)
 		}
 	}
-	if failed > 0 {
-		fmt.Printf("\n%d of %d notebooks failed\n", failed, flag.NArg())
-		os.Exit(1)
-	}
+	return failed, nil
 }
 
 // check executes the notebook at path and writes it to target. A notebook with failing cells is written too, unless

@@ -1,0 +1,72 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package kernelext
+
+import (
+	"fmt"
+	"html"
+	"image"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"golang.org/x/image/draw"
+)
+
+const (
+	compareTo    = 384 // Screen pixels: smaller pictures are magnified up to this side.
+	compareWidth = 800 // Wider ones are shown this wide.
+)
+
+// Compare shows two pictures in one frame: left of a line the one, right of it the other. The line is moved with the
+// slider below, or drawn at its lower end. Up to two captions stand under the two. The pictures have to be of one shape;
+// the smaller is magnified to the size of the larger, and both by a whole factor if they are small. Pixels stay
+// sharp-edged.
+func Compare(before, after image.Image, captions ...string) {
+	frame, err := compareHTML(before, after, captions)
+	Check(err)
+	gonbui.DisplayHTML(frame)
+	flush()
+}
+
+// compareHTML needs no script for the line itself, which is the edge of an element that can be resized: so it works in
+// a notebook that JupyterLab does not trust, where the slider is disabled.
+func compareHTML(before, after image.Image, captions []string) (string, error) {
+	a, b := before.Bounds().Size(), after.Bounds().Size()
+	if a.X*b.Y != b.X*a.Y || a.X*a.Y*b.X*b.Y == 0 {
+		return "", fmt.Errorf("comparing pictures of %dx%d and %dx%d: want two of one shape", a.X, a.Y, b.X, b.Y)
+	}
+	if len(captions) > 2 {
+		return "", fmt.Errorf("comparing pictures: %d captions: want at most two", len(captions))
+	}
+	size := b
+	if a.X > b.X {
+		size = a
+	}
+	size = size.Mul(max(compareTo/max(size.X, size.Y), 1))
+	shown := size
+	if shown.X > compareWidth {
+		shown = image.Pt(compareWidth, max(size.Y*compareWidth/size.X, 1))
+	}
+	var img [2]string
+	for i, picture := range []image.Image{before, after} {
+		large := image.NewNRGBA(image.Rectangle{Max: size})
+		draw.NearestNeighbor.Scale(large, large.Rect, picture, picture.Bounds(), draw.Src, nil)
+		data, err := encode(large)
+		if err != nil {
+			return "", err
+		}
+		img[i] = imgTag(data, shown, "display:block;max-width:none")
+	}
+	var caption [2]string
+	for i, c := range captions {
+		caption[i] = html.EscapeString(c)
+	}
+	return fmt.Sprintf(`<div style="width:%[1]dpx">`+
+		`<div style="position:relative;height:%[2]dpx">%[4]s`+
+		`<div style="position:absolute;left:0px;top:0px;width:50%%;max-width:100%%;height:%[2]dpx;box-sizing:border-box;`+
+		`overflow:hidden;resize:horizontal;border-right:2px solid #ffffff">%[3]s</div></div>`+
+		`<input type="range" min="0" max="100" value="50" `+ownKeys+` aria-label="how much of the left picture" `+
+		`style="width:100%%;margin:4px 0px" `+
+		`oninput="this.previousElementSibling.lastElementChild.style.width=this.value+'%%'">`+
+		`<div style="display:flex;justify-content:space-between"><span>%[5]s</span><span>%[6]s</span></div></div>`,
+		shown.X, shown.Y, img[0], img[1], caption[0], caption[1]), nil
+}
