@@ -37,6 +37,7 @@ func Predict(scope *model.Scope, c Config, xt, y, t *Node) *Node {
 	if c.Precision == BFloat16 {
 		x = ConvertDType(x, dtypes.BFloat16)
 	}
+	scope = scope.Store().Scope(scope.Scope()) // a new one each time, since a graph may ask the network more than once
 	return ConvertDType(UNet(scope, c.BaseChannels, x), xt.DType())
 }
 
