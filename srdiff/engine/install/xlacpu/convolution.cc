@@ -171,8 +171,8 @@ void RowByRow(ShapeProto& shape) {
 
 }  // namespace
 
-int RewriteConvolutions(xla::HloModuleProto& program) {
-  int count = 0;
+Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
+  Rewritten calls;
   for (auto& computation : *program.mutable_computations()) {
     std::map<int64_t, const ShapeProto*> shapes;
     for (const auto& i : computation.instructions()) shapes[i.id()] = &i.shape();
@@ -198,10 +198,12 @@ int RewriteConvolutions(xla::HloModuleProto& program) {
         i.set_backend_config(WeightGradientConfig(i.window()));
         i.set_custom_call_target(kWeightGradient);
         i.set_custom_call_api_version(xla::API_VERSION_TYPED_FFI);
+        calls.weight_gradients++;
       } else if ((dimensions == "b01f_01io->b01f" || dimensions == "b01f_01oi->b01f") && small_kernel && padded) {
         i.set_backend_config(OneDnnConfig(i));
         i.set_custom_call_target("__onednn$convolution");
         i.set_custom_call_api_version(xla::API_VERSION_ORIGINAL);
+        calls.convolutions++;
       } else {
         continue;
       }
@@ -217,10 +219,9 @@ int RewriteConvolutions(xla::HloModuleProto& program) {
       *i.add_operand_shapes_with_layout() = kernel;
       for (ShapeProto& shape : *i.mutable_operand_shapes_with_layout()) RowByRow(shape);
       RowByRow(*i.mutable_shape());
-      count++;
     }
   }
-  return count;
+  return calls;
 }
 
 }  // namespace srdiff

@@ -7,8 +7,13 @@
 
 namespace srdiff {
 
+// How many calls RewriteConvolutions made.
+struct Rewritten {
+  int convolutions = 0, weight_gradients = 0;
+};
+
 // RewriteConvolutions makes custom calls of a program's convolutions of pictures in float32: of those with a small kernel
-// to oneDNN's, of gradients of such kernels to WeightGradient. It returns how many these are. All others are left to XLA.
-int RewriteConvolutions(xla::HloModuleProto& program);
+// to oneDNN's, of gradients of such kernels to WeightGradient. All others are left to XLA.
+Rewritten RewriteConvolutions(xla::HloModuleProto& program);
 
 }  // namespace srdiff
