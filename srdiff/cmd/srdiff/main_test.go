@@ -188,7 +188,7 @@ func TestMistakes(t *testing.T) {
 		{`spacing is "log"`, []string{"upscale", "--model", model, good, "--spacing", "log"}},
 		{"some of its conditions dropped", []string{"upscale", "--model", model, good, "--guidance", "2"}},
 		{"predicts eps, not v", []string{"upscale", "--model", model, good, "--prediction", "v"}},
-		{"the most that the model was trained with", []string{"upscale", "--model", model, good, "--input-noise", "0.1"}},
+		{"was trained with none", []string{"upscale", "--model", model, good, "--input-noise", "0.1"}},
 		{"predict v or x0", []string{"train", "--zero-snr", "--data", "generated", "--out", empty}},
 		{"between 0 and 1, or off", []string{"train", "--ema", "1", "--data", "generated", "--out", empty}},
 		{`loss is "l3"`, []string{"train", "--loss", "l3", "--data", "generated", "--out", empty}},
