@@ -90,9 +90,9 @@ func (m *Model) weights() string {
 	return averages
 }
 
-// averaged is whether there are averages of the weights.
+// averaged is whether there are averages of the weights, and they are wanted.
 func (m *Model) averaged() bool {
-	return m.store.GetVariable(unetParameters(m.Config)[0].path(averages)) != nil
+	return m.Config.EMA > 0 && m.store.GetVariable(unetParameters(m.Config)[0].path(averages)) != nil
 }
 
 // Schedule returns the model's noise schedule.

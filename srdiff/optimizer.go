@@ -43,13 +43,14 @@ func (a *adam) UpdateGraphWithGradients(scope *model.Scope, gradients []*Node, d
 	}
 }
 
-// learningRate is the rate after n updates of the weights, which are n Accumulate steps:
+// learningRate is the rate of the update after n updates of the weights, which are steps = n Accumulate:
 //
-//	rate = LearningRate min(1, steps / WarmUp) (1 + cos(pi u)) / 2,   u = (steps - WarmUp) / Decay, from 0 to 1
+//	rate = LearningRate min(1, (steps + Accumulate) / WarmUp) (1 + cos(pi u)) / 2
+//	u = (steps - WarmUp) / Decay, from 0 to 1
 func learningRate(c Config, updates *Node) *Node {
 	steps := MulScalar(updates, float64(c.Accumulate))
 	rate := AddScalar(ZerosLike(steps), c.LearningRate)
-	if c.WarmUp > 0 { // the first step counts, so that it is not wasted
+	if c.WarmUp > 0 { // the update's own steps count, so that the first is not wasted
 		rate = Mul(rate, MinScalar(MulScalar(AddScalar(steps, float64(c.Accumulate)), 1/float64(c.WarmUp)), 1))
 	}
 	if c.Decay > 0 {
@@ -83,7 +84,7 @@ func clipNorm(gradients []*Node, limit float64) []*Node {
 //	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
 //
 // A constant d would hold on to the first weights, which are of no use, for 1 / (1 - EMA) steps; the smaller d at first removes
-// that bias: after n updates their share is below 10^9 / n^9.
+// that bias: after n updates their share is below 9! / n^9.
 func updateAverages(scope *model.Scope, c Config, updates *Node) {
 	d := MinScalar(Div(AddScalar(updates, 1), AddScalar(updates, 10)), c.EMA)
 	for _, p := range unetParameters(c) {

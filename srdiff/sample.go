@@ -91,6 +91,8 @@ func (o SampleOptions) Validate(c Config) error {
 	case o.GuidanceFrom < 0 || o.GuidanceTo > c.Timesteps || o.GuidanceFrom >= o.GuidanceTo:
 		return fmt.Errorf("guidance from timestep %d to %d: want an interval within 0 to %d",
 			o.GuidanceFrom, o.GuidanceTo, c.Timesteps)
+	case o.Noise > 0 && c.Noise == 0:
+		return fmt.Errorf("the pictures' noise is %g, and the model was trained with none: leave it away", o.Noise)
 	case !(o.Noise >= 0 && o.Noise <= c.Noise):
 		return fmt.Errorf("the pictures' noise is %g: want a number from 0 to %g, the most that the model was trained with",
 			o.Noise, c.Noise)

@@ -71,8 +71,9 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if steps > maxSteps {
 		return fmt.Errorf("training for %d steps: want at most %d", steps, maxSteps)
 	}
-	if each := m.Config.Accumulate; steps%each != 0 {
-		return fmt.Errorf("training for %d steps, of which every %d change the weights once: want a multiple", steps, each)
+	if each := m.Config.Accumulate; steps%each != 0 || m.Step%each != 0 {
+		return fmt.Errorf("training from step %d to %d, of which every %d change the weights once: want multiples",
+			m.Step, steps, each)
 	}
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

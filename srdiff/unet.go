@@ -77,27 +77,33 @@ func Block(scope *model.Scope, x *Node, channels int) *Node {
 func Conv(scope *model.Scope, x *Node, channels, kernel int) *Node {
 	in := x.Shape().Dimensions[3]
 	w := weight(scope, x, "weight", kernel, kernel, in, channels)
-	b := weight(scope, x, "bias", channels)
-	return Add(convolve(x, w), Reshape(b, 1, 1, 1, channels))
+	return addBias(scope, convolve(x, w))
 }
 
 // UpConv doubles height and width, [batch, height, width, in] -> [batch, 2 height, 2 width, channels]: a transposed
-// convolution with kernel 2 and stride 2. Every input pixel becomes 2x2
-// output pixels that no other reaches, so it is a product of channels followed by an interleaving of pixels.
+// convolution with kernel 2 and stride 2. Every input pixel becomes 2x2 output pixels that no other reaches, so it is a
+// product of channels followed by an interleaving of pixels.
 func UpConv(scope *model.Scope, x *Node, channels int) *Node {
 	d := x.Shape().Dimensions
 	batch, height, width, in := d[0], d[1], d[2], d[3]
 	w := weight(scope, x, "weight", in, 2, 2, channels)
-	b := weight(scope, x, "bias", channels)
 	x = Dot(Reshape(x, batch*height*width, in), Reshape(w, in, 4*channels)).Product()
 	x = TransposeAllDims(Reshape(x, batch, height, width, 2, 2, channels), 0, 1, 3, 2, 4, 5)
-	return Add(Reshape(x, batch, 2*height, 2*width, channels), Reshape(b, 1, 1, 1, channels))
+	return addBias(scope, Reshape(x, batch, 2*height, 2*width, channels))
 }
 
 // MaxPool2 halves height and width, which are even, keeping the greatest of each 2x2 pixels.
 func MaxPool2(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return ReduceMax(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
+}
+
+// addBias adds the bias of every channel. It does so in float32, since the bias's gradient is a sum over all pixels of a batch, and
+// XLA's processor engine loses most of such a sum in bfloat16.
+func addBias(scope *model.Scope, x *Node) *Node {
+	channels := x.Shape().Dimensions[3]
+	b := scope.VariableWithShape("bias", shapes.Make(dtypes.Float32, channels)).NodeValue(x)
+	return ConvertDType(Add(ConvertDType(x, dtypes.Float32), Reshape(b, 1, 1, 1, channels)), x.DType())
 }
 
 // weight is a variable of the scope, which is float32, as a node of x's graph and type.
