@@ -1,0 +1,73 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// Every learner trains for its budget and not much longer, and one at a time.
+func TestInTurns(t *testing.T) {
+	ctx := context.Background()
+	eng, err := engine.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := dataset.Open(ctx, "generated", dataset.Options{Size: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var learners []*learner
+	for range 3 {
+		c := srdiff.Config{BaseChannels: 2, ImageSize: 8, BatchSize: 2}
+		m, err := srdiff.NewModel(eng.Backend, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		learners = append(learners, &learner{config: c, model: m})
+	}
+	const budget = 300 * time.Millisecond
+	started := time.Now()
+	if err := inTurns(ctx, learners, src, budget); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(started); took < 3*budget {
+		t.Errorf("all three took %v: want at least %v, one after the other", took, 3*budget)
+	}
+	for i, l := range learners {
+		if l.used < budget || l.used > 3*budget || l.model.Step < 5 {
+			t.Errorf("learner %d took %v and %d steps, want %v", i, l.used, l.model.Step, budget)
+		}
+	}
+	for _, l := range learners {
+		l.used = 0
+	}
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	if err := inTurns(stopped, learners, src, budget); err == nil || !strings.Contains(err.Error(), "stopped at step") {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestScore(t *testing.T) {
+	grey, white := imaging.New(16, 16), imaging.New(16, 16) // 0 and 1 on the scale -1..1, 1/2 and 1 on the scale 0..1
+	for i := range white.Pix {
+		white.Pix[i] = 1
+	}
+	s, err := score([]imaging.Picture{grey}, []imaging.Picture{white}, []imaging.Picture{imaging.New(4, 4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 20 * math.Log10(2); math.Abs(s.psnr-want) > 1e-4 || s.consistency != 0 {
+		t.Errorf("PSNR %v and consistency %v, want %v and 0", s.psnr, s.consistency, want)
+	}
+}
