@@ -227,7 +227,7 @@ func measure(ctx context.Context, learners []*learner, heldOut dataset.Source) (
 				return "", nil, err
 			}
 			fmt.Fprintf(&b, "| %s | %s | %d | %.4f | %.2f | %.4f | %.1e |\n",
-				l.name, w.name, l.model.Step, noise, s.psnr, s.ssim, s.consistency)
+				l.name, w.name, l.model.Step, noise, s.PSNR, s.SSIM, s.Consistency)
 			if w.model == l.model {
 				shown = append(shown, generated)
 			}
@@ -241,7 +241,7 @@ func measure(ctx context.Context, learners []*learner, heldOut dataset.Source) (
 	if err != nil {
 		return "", nil, err
 	}
-	fmt.Fprintf(&b, "| bicubic interpolation | | | | %.2f | %.4f | %.1e |\n", s.psnr, s.ssim, s.consistency)
+	fmt.Fprintf(&b, "| bicubic interpolation | | | | %.2f | %.4f | %.1e |\n", s.PSNR, s.SSIM, s.Consistency)
 	for i := range 6 {
 		rows = append(rows, originals[i].Image(), low[i].Image())
 		for _, generated := range shown {
@@ -251,27 +251,14 @@ func measure(ctx context.Context, learners []*learner, heldOut dataset.Source) (
 	return b.String(), rows, nil
 }
 
-// scores are means over pictures.
-type scores struct{ psnr, ssim, consistency float64 }
-
-func score(generated, originals, low []imaging.Picture) (s scores, err error) {
-	n := float64(len(generated))
+// score returns the mean scores of pictures.
+func score(generated, originals, low []imaging.Picture) (mean metrics.Scores, err error) {
 	for i, p := range generated {
-		psnr, err := metrics.PSNR(p, originals[i])
+		one, err := metrics.Score(p, originals[i], low[i], nil)
 		if err != nil {
-			return s, err
+			return mean, err
 		}
-		ssim, err := metrics.SSIM(p, originals[i])
-		if err != nil {
-			return s, err
-		}
-		consistency, err := metrics.Consistency(p, low[i], nil)
-		if err != nil {
-			return s, err
-		}
-		s.psnr += psnr / n
-		s.ssim += ssim / n
-		s.consistency += consistency / n
+		mean.Add(1/float64(len(generated)), one)
 	}
-	return s, nil
+	return mean, nil
 }

@@ -67,7 +67,7 @@ func TestScore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 20 * math.Log10(2); math.Abs(s.psnr-want) > 1e-4 || s.consistency != 0 {
-		t.Errorf("PSNR %v and consistency %v, want %v and 0", s.psnr, s.consistency, want)
+	if want := 20 * math.Log10(2); math.Abs(s.PSNR-want) > 1e-4 || s.Consistency != 0 {
+		t.Errorf("PSNR %v and consistency %v, want %v and 0", s.PSNR, s.Consistency, want)
 	}
 }

@@ -17,19 +17,12 @@ import (
 
 // evaluation is what "srdiff eval --json" prints.
 type evaluation struct {
-	Model    scores `json:"model"`
-	Bilinear scores `json:"bilinear"`
-	Bicubic  scores `json:"bicubic"`
-	Data     string `json:"data"`
-	Count    int    `json:"count"`
-	SSIM     string `json:"ssim_variant"`
-}
-
-// scores are means over the pictures.
-type scores struct {
-	PSNR        float64 `json:"psnr"`        // dB
-	SSIM        float64 `json:"ssim"`        // at most 1
-	Consistency float64 `json:"consistency"` // mean squared error of the shrunken result, on the scale 0..1
+	Model    metrics.Scores `json:"model"` // means over the pictures, as the next two
+	Bilinear metrics.Scores `json:"bilinear"`
+	Bicubic  metrics.Scores `json:"bicubic"`
+	Data     string         `json:"data"`
+	Count    int            `json:"count"`
+	SSIM     string         `json:"ssim_variant"`
 }
 
 // ssimVariant names the definition, since others give other numbers.
@@ -123,25 +116,14 @@ func pictures(src dataset.Source, first, n int) ([]imaging.Picture, error) {
 func (e *evaluation) add(config srdiff.Config, original, low, generated, bilinear, bicubic imaging.Picture) error {
 	shrink := func(p imaging.Picture) imaging.Picture { return srdiff.DegradePicture(config, p) }
 	for _, c := range []struct {
-		of      *scores
+		of      *metrics.Scores
 		picture imaging.Picture
 	}{{&e.Model, generated}, {&e.Bilinear, bilinear}, {&e.Bicubic, bicubic}} {
-		psnr, err := metrics.PSNR(c.picture, original)
+		s, err := metrics.Score(c.picture, original, low, shrink)
 		if err != nil {
 			return err
 		}
-		ssim, err := metrics.SSIM(c.picture, original)
-		if err != nil {
-			return err
-		}
-		consistency, err := metrics.Consistency(c.picture, low, shrink)
-		if err != nil {
-			return err
-		}
-		share := 1 / float64(e.Count)
-		c.of.PSNR += share * psnr
-		c.of.SSIM += share * ssim
-		c.of.Consistency += share * consistency
+		c.of.Add(1/float64(e.Count), s)
 	}
 	return nil
 }
@@ -151,7 +133,7 @@ func (e *evaluation) print(out io.Writer) error {
 	fmt.Fprintf(out, "%-10s %10s %10s %14s\n", "", "PSNR, dB", "SSIM", "consistency")
 	for _, row := range []struct {
 		name string
-		s    scores
+		s    metrics.Scores
 	}{{"model", e.Model}, {"bilinear", e.Bilinear}, {"bicubic", e.Bicubic}} {
 		fmt.Fprintf(out, "%-10s %10.3f %10.4f %14.3g\n", row.name, row.s.PSNR, row.s.SSIM, row.s.Consistency)
 	}
