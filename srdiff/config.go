@@ -31,10 +31,17 @@ type Config struct {
 	BetaEnd   float64 `json:"beta_end"`   // beta at t = T-1, 0.02
 	ZeroSNR   bool    `json:"zero_snr"`   // see Schedule.RescaleToZeroSNR; not for PredictsEps
 
-	// The network: see UNet.
-	Prediction   string `json:"prediction"`    // PredictsEps, PredictsX0 or PredictsV: see Schedule.Target; PredictsEps
-	BaseChannels int    `json:"base_channels"` // channels of its first stage, 32
+	// The network: see UNet, and ResidualUNet for all but NetworkTutorial.
+	Network      string `json:"network"`       // NetworkTutorial, NetworkTiny, NetworkSmall or NetworkBase; NetworkTutorial
+	Prediction   string `json:"prediction"`    // PredictsEps, PredictsX0, PredictsV or Regresses; PredictsEps
+	BaseChannels int    `json:"base_channels"` // channels of its first stage; 32, tiny 16, small 32, base 64
 	Precision    string `json:"precision"`     // Float32 or BFloat16, of what it computes; Float32
+
+	// A ResidualUNet's parts.
+	Attention    int     `json:"attention"`    // resolutions with Attention, the smallest first, 1; at most 3, -1 for none
+	Transformers int     `json:"transformers"` // Transformer blocks at the bottleneck; 0
+	AddTime      bool    `json:"add_time"`     // the time is added, rather than told by AdaptiveNorm: see ResBlock
+	Dropout      float64 `json:"dropout"`      // share of values that training leaves out in every block; 0
 
 	// What the network is shown: see Degrade.
 	Degradation string  `json:"degradation"` // Bilinear, Bicubic or Area; Bilinear
@@ -66,7 +73,13 @@ func (c Config) WithDefaults() Config {
 	c.BetaStart = cmp.Or(c.BetaStart, 1e-4)
 	c.BetaEnd = cmp.Or(c.BetaEnd, 0.02)
 	c.Prediction = cmp.Or(c.Prediction, PredictsEps)
-	c.BaseChannels = cmp.Or(c.BaseChannels, 32)
+	c.Network = cmp.Or(c.Network, NetworkTutorial)
+	if c.Network == NetworkTutorial {
+		c.BaseChannels = cmp.Or(c.BaseChannels, 32)
+	} else {
+		c.BaseChannels = cmp.Or(c.BaseChannels, sizes[c.Network].channels)
+		c.Attention = cmp.Or(c.Attention, 1)
+	}
 	c.Precision = cmp.Or(c.Precision, Float32)
 	c.Degradation = cmp.Or(c.Degradation, Bilinear)
 	c.Loss = cmp.Or(c.Loss, MSE)
@@ -91,6 +104,23 @@ func (c Config) Validate() error {
 	case c.ZeroSNR && c.Prediction == PredictsEps:
 		return errors.New("zero terminal SNR with a prediction of eps: the last timestep's noise says nothing about the " +
 			"picture, predict v or x0")
+	case c.Prediction == Regresses && (c.MinSNRGamma > 0 || c.DropCondition > 0):
+		return errors.New("min-SNR gamma or a drop condition with regression: it knows no timesteps and nothing but the " +
+			"condition, leave them away")
+	case c.Network != NetworkTutorial && sizes[c.Network].blocks == 0:
+		return fmt.Errorf("network is %q: want %s, %s, %s or %s",
+			c.Network, NetworkTutorial, NetworkTiny, NetworkSmall, NetworkBase)
+	case c.Network == NetworkTutorial && (c.Attention != 0 || c.Transformers != 0 || c.AddTime || c.Dropout != 0):
+		return fmt.Errorf("attention, transformers, added time and dropout belong to the networks %s, %s and %s, not to the "+
+			"tutorial's", NetworkTiny, NetworkSmall, NetworkBase)
+	case c.Attention < -1 || c.Attention > 3:
+		return fmt.Errorf("attention is %d: want the number of resolutions that have it, 1 to 3, or -1 for none", c.Attention)
+	case c.Transformers < 0 || c.Transformers > 64:
+		return fmt.Errorf("transformers is %d: want a number from 0 to 64", c.Transformers)
+	case !(c.Dropout >= 0 && c.Dropout < 1):
+		return fmt.Errorf("dropout is %g: want a share from 0 to below 1, such as 0.1", c.Dropout)
+	case c.Network != NetworkTutorial && c.BaseChannels%groups != 0:
+		return fmt.Errorf("base channels is %d: want a multiple of %d for the network %s", c.BaseChannels, groups, c.Network)
 	case c.BaseChannels < 1 || c.BaseChannels > 1024:
 		return fmt.Errorf("base channels is %d: want a number from 1 to 1024", c.BaseChannels)
 	case c.Precision != Float32 && c.Precision != BFloat16:

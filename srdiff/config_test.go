@@ -212,7 +212,7 @@ func TestBFloat16(t *testing.T) {
 // are sums of thousands of numbers.
 func TestBFloat16Gradients(t *testing.T) {
 	m := newSmall(t, Config{BaseChannels: 4})
-	parameters := unetParameters(m.Config)
+	parameters := parametersOf(m.Config)
 	gradients := func(precision string) []*tensors.Tensor {
 		c := m.Config
 		c.Precision = precision

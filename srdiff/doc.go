@@ -6,7 +6,10 @@
 //	forward.go    q(x_t | x_0): adding noise
 //	condition.go  y: the low-resolution picture that the network is shown
 //	embed.go      how the network is told the time
-//	unet.go       eps_theta(x_t, t, y): the noise predictor
+//	network.go    eps_theta(x_t, t, y): the noise predictor
+//	unet.go       the tutorial's network
+//	residual_unet.go  the better one
+//	layers.go     what both are made of
 //	conv.go       how its convolutions are lowered to each engine
 //	target.go     what it may predict: the noise, x_0 or v
 //	loss.go       what it learns

@@ -150,7 +150,7 @@ func TestNetworkIsTorchs(t *testing.T) {
 
 func TestGradientsAreTorchs(t *testing.T) {
 	g, m := goldens(t), tutorialModel(t)
-	parameters := unetParameters(m.Config)
+	parameters := parametersOf(m.Config)
 	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
 		loss := Loss(network(scope), m.schedule, m.Config, in[0], in[1], in[2], in[3])
 		nodes := make([]*Node, len(parameters))
@@ -204,7 +204,7 @@ func TestAdamIsTorchs(t *testing.T) {
 		loss := tensors.FromValue([]float32{tensors.ToScalar[float32](metrics[0])})
 		same(t, fmt.Sprintf("loss of step %d", step), loss, g[fmt.Sprintf("adam.%d.loss", step)], 1e-4)
 	}
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		weight, err := p.toTorch(m.store.GetVariable(p.path(weights)).MustValue())
 		if err != nil {
 			t.Fatal(err)

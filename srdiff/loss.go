@@ -19,12 +19,15 @@ import (
 //	d(u) = u^2  (MSE),   |u|  (L1),   u^2 / 2 where |u| < 1, else |u| - 1/2  (Huber)
 //
 // x0 and eps are [batch, height, width, 3], y is the network's: see Predict; t is an integer [batch]; the result is the scalar
-// mean. Scope is where the network's weights are.
+// mean. Scope is where the network's weights are. The weight w_t is 1, or MinSNR's for c.MinSNRGamma; or else, for the networks whose
+// prediction is put together (see Predict), 1/c^2: so the network's own share counts alike at all timesteps (Karras et al. 2022,
+// section 5).
 func Loss(scope *model.Scope, s *Schedule, c Config, x0, y, t, eps *Node) *Node {
 	c = c.WithDefaults()
 	predicted := Predict(scope, c, s.QSample(x0, t, eps), y, t)
 	target := s.Target(c.Prediction, x0, t, eps)
-	if c.Loss == MSE && c.MinSNRGamma == 0 {
+	weight := c.weight(s)
+	if c.Loss == MSE && weight == nil {
 		return loss.MeanSquaredError([]*Node{target}, []*Node{predicted})
 	}
 	// GoMLX's losses disagree on the shape of weights.
@@ -36,10 +39,26 @@ func Loss(scope *model.Scope, s *Schedule, c Config, x0, y, t, eps *Node) *Node 
 	case Huber:
 		d = Where(LessThan(u, OnesLike(u)), MulScalar(d, 0.5), AddScalar(u, -0.5))
 	}
-	if c.MinSNRGamma > 0 {
-		d = Mul(d, s.lookUp(func(t int) float64 { return s.MinSNR(c.Prediction, c.MinSNRGamma, t) }, t))
+	if weight != nil {
+		d = Mul(d, s.lookUp(weight, t))
 	}
 	return ReduceAllMean(d)
+}
+
+// weight returns the w_t of Loss, or nil where it is 1.
+func (c Config) weight(s *Schedule) func(t int) float64 {
+	switch {
+	case c.Prediction == Regresses:
+		return nil
+	case c.MinSNRGamma > 0:
+		return func(t int) float64 { return s.MinSNR(c.Prediction, c.MinSNRGamma, t) }
+	case c.Network != NetworkTutorial:
+		return func(t int) float64 {
+			_, _, ofF := precondition(c.Prediction, s.AlphaBars[t])
+			return 1 / (ofF * ofF)
+		}
+	}
+	return nil
 }
 
 // MinSNR is the weight w_t of a squared error at timestep t that keeps the easy timesteps, whose signal-to-noise ratio is

@@ -92,7 +92,7 @@ func (m *Model) weights() string {
 
 // averaged is whether there are averages of the weights, and they are wanted.
 func (m *Model) averaged() bool {
-	return m.Config.EMA > 0 && m.store.GetVariable(unetParameters(m.Config)[0].path(averages)) != nil
+	return m.Config.EMA > 0 && m.store.GetVariable(parametersOf(m.Config)[0].path(averages)) != nil
 }
 
 // Schedule returns the model's noise schedule.
@@ -101,16 +101,21 @@ func (m *Model) Schedule() *Schedule { return m.schedule }
 // NumParameters returns how many numbers the network's weights are: 467,747 for the tutorial's 32 base channels.
 func (m *Model) NumParameters() int {
 	n := 0
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		n += shapes.Make(dtypes.Float32, p.dims...).Size()
 	}
 	return n
 }
 
-const (
-	architecture = "tutorial-unet"
-	metadataKey  = "srdiff"
-)
+const metadataKey = "srdiff"
+
+// architecture names the network's code in a model file.
+func architecture(c Config) string {
+	if c.Network == NetworkTutorial {
+		return "tutorial-unet"
+	}
+	return "residual-unet"
+}
 
 // metadata is what a model file says about itself, as JSON under the key "srdiff".
 type metadata struct {
@@ -123,7 +128,7 @@ type metadata struct {
 // layouts of the tutorial's PyTorch state_dict, and the configuration as metadata. The file is written whole or not at all.
 func (m *Model) Save(path string) error {
 	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		value, err := m.store.GetVariable(p.path(m.weights())).Value()
 		if err != nil {
 			return fmt.Errorf("saving weight %s: %w", p.name, err)
@@ -137,7 +142,7 @@ func (m *Model) Save(path string) error {
 
 // write adds the metadata to a file and writes it.
 func (m *Model) write(path string, file checkpoint.File) error {
-	about, err := json.Marshal(metadata{architecture, m.Step, m.Config})
+	about, err := json.Marshal(metadata{architecture(m.Config), m.Step, m.Config})
 	if err != nil {
 		return err
 	}
@@ -193,8 +198,9 @@ func readMetadata(file checkpoint.File) (metadata, error) {
 		return metadata{}, fmt.Errorf("its metadata cannot be read: %w", err)
 	}
 	switch {
-	case about.Architecture != architecture:
-		return metadata{}, fmt.Errorf("its architecture is %q: want %q", about.Architecture, architecture)
+	case about.Architecture != architecture(about.Config.WithDefaults()):
+		return metadata{}, fmt.Errorf("its architecture is %q: want %q", about.Architecture,
+			architecture(about.Config.WithDefaults()))
 	case about.Step < 0:
 		return metadata{}, fmt.Errorf("its training step is %d: want 0 or more", about.Step)
 	}
@@ -203,7 +209,7 @@ func readMetadata(file checkpoint.File) (metadata, error) {
 
 // setWeights puts the tensors of a file, named and laid out as in PyTorch, in the store.
 func (m *Model) setWeights(file checkpoint.File) error {
-	parameters := unetParameters(m.Config)
+	parameters := parametersOf(m.Config)
 	for _, p := range parameters {
 		t := file.Tensors[p.name]
 		if t == nil {

@@ -87,7 +87,7 @@ func clipNorm(gradients []*Node, limit float64) []*Node {
 // that bias: after n updates their share is below 9! / n^9.
 func updateAverages(scope *model.Scope, c Config, updates *Node) {
 	d := MinScalar(Div(AddScalar(updates, 1), AddScalar(updates, 10)), c.EMA)
-	for _, p := range unetParameters(c) {
+	for _, p := range parametersOf(c) {
 		average := scope.Store().GetVariable(p.path(averages))
 		weight := scope.Store().GetVariable(p.path(weights))
 		old, current := average.NodeValue(updates), weight.NodeValue(updates)

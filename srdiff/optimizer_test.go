@@ -56,7 +56,7 @@ func TestLearningRate(t *testing.T) {
 func valuesOf(t *testing.T, m *Model, scope string) []float64 {
 	t.Helper()
 	var values []float64
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		values = append(values, float64s(m.store.GetVariable(p.path(scope)).MustValue())...)
 	}
 	return values
@@ -74,7 +74,7 @@ func TestTrainByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	rng := byHand.store.GetVariable(model.RNGStateVariableName).MustValue()
-	parameters := unetParameters(c)
+	parameters := parametersOf(c)
 	gradients, err := model.NewExec(byHand.backend, byHand.store, func(scope *model.Scope, in []*Node) []*Node {
 		y, at, eps, newRNG := byHand.drawn(in[0], in[1], 0)
 		loss := Loss(network(scope), byHand.schedule, c, in[0], y, at, eps)

@@ -54,6 +54,9 @@ type SampleOptions struct {
 func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	c = c.WithDefaults()
 	o.Sampler = cmp.Or(o.Sampler, DDPM)
+	if c.Prediction == Regresses {
+		o.Steps = cmp.Or(o.Steps, 1)
+	}
 	o.Steps = cmp.Or(o.Steps, c.Timesteps)
 	o.Spacing = cmp.Or(o.Spacing, Trailing)
 	o.Clip = cmp.Or(o.Clip, ClipStatic)
@@ -71,6 +74,8 @@ func (o SampleOptions) Validate(c Config) error {
 	switch {
 	case err != nil:
 		return err
+	case c.Prediction == Regresses && o.Steps != 1:
+		return fmt.Errorf("sampling steps is %d: this model was trained for regression, which is 1 step, leave it away", o.Steps)
 	case o.Sampler != DDPM && o.Sampler != DDIM && o.Sampler != DPMpp2M:
 		return fmt.Errorf("sampler is %q: want %s, %s or %s", o.Sampler, DDPM, DDIM, DPMpp2M)
 	case !(o.Eta >= 0 && o.Eta <= 1): // written so that NaN fails too
@@ -103,7 +108,10 @@ func (o SampleOptions) Validate(c Config) error {
 }
 
 // steps returns the steps of the sampler, for options that are valid and complete.
-func (o SampleOptions) steps(s *Schedule) ([]ReverseStep, error) {
+func (o SampleOptions) steps(c Config, s *Schedule) ([]ReverseStep, error) {
+	if c.Prediction == Regresses {
+		return []ReverseStep{{OfX0: 1}}, nil
+	}
 	timesteps, err := Spacing(o.Spacing, s.Timesteps, o.Steps)
 	if err != nil {
 		return nil, err
@@ -149,7 +157,7 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 		return nil, err
 	}
 	o = o.WithDefaults(m.Config)
-	steps, err := o.steps(m.schedule)
+	steps, err := o.steps(m.Config, m.schedule)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +268,7 @@ func (m *Model) reverseSteps(scope *model.Scope, v samplerVariant, state []*Node
 	// here.
 	var variables []*model.Variable
 	inputs := len(state)
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		w := m.store.GetVariable(p.path(v.weights))
 		variables, state = append(variables, w), append(state, w.NodeValue(state[0]))
 	}

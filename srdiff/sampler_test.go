@@ -532,7 +532,7 @@ func TestSampleTakesTheSteps(t *testing.T) {
 		"DPM-Solver++(2M)": {Sampler: DPMpp2M, Steps: 9, Spacing: Leading, Clip: ClipDynamic},
 	} {
 		full := o.WithDefaults(m.Config)
-		list, err := full.steps(m.schedule)
+		list, err := full.steps(m.Config, m.schedule)
 		if err != nil {
 			t.Fatal(err)
 		}

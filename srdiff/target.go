@@ -15,13 +15,18 @@ const (
 	PredictsV   = "v"   // the velocity v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0 (Salimans and Ho 2022)
 )
 
-// checkPrediction returns an error unless prediction is one of the three above.
+// Regresses is a prediction that is no diffusion at all: the picture, from the condition alone and in one step. It is what
+// diffusion is to be compared with: trained by the squared error it says the mean of all pictures that may be behind y, which is
+// closest to each of them and as blurred as they differ.
+const Regresses = "regression"
+
+// checkPrediction returns an error unless prediction is one of the four above.
 func checkPrediction(prediction string) error {
 	switch prediction {
-	case PredictsEps, PredictsX0, PredictsV:
+	case PredictsEps, PredictsX0, PredictsV, Regresses:
 		return nil
 	}
-	return fmt.Errorf("prediction is %q: want %s, %s or %s", prediction, PredictsEps, PredictsX0, PredictsV)
+	return fmt.Errorf("prediction is %q: want %s, %s, %s or %s", prediction, PredictsEps, PredictsX0, PredictsV, Regresses)
 }
 
 // Target is what a network of the given kind of prediction should say of QSample(x0, t, eps): eps, x_0, or
@@ -31,7 +36,7 @@ func checkPrediction(prediction string) error {
 // Shapes are QSample's.
 func (s *Schedule) Target(prediction string, x0, t, eps *Node) *Node {
 	switch prediction {
-	case PredictsX0:
+	case PredictsX0, Regresses:
 		return x0
 	case PredictsV:
 		return Sub(Mul(s.signal(t), eps), Mul(s.noise(t), x0))
@@ -46,7 +51,7 @@ func (s *Schedule) Target(prediction string, x0, t, eps *Node) *Node {
 // Shapes are QSample's. The result may leave [-1, 1]: see ClipX0.
 func (s *Schedule) X0(prediction string, xt, t, predicted *Node) *Node {
 	switch prediction {
-	case PredictsX0:
+	case PredictsX0, Regresses:
 		return predicted
 	case PredictsV:
 		return Sub(Mul(s.signal(t), xt), Mul(s.noise(t), predicted))

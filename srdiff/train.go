@@ -4,6 +4,7 @@ package srdiff
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -169,7 +170,7 @@ func (m *Model) startAverages() error {
 	if m.Config.EMA < 0 || m.averaged() {
 		return nil
 	}
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		value, err := m.store.GetVariable(p.path(weights)).Value()
 		if err != nil {
 			return err
@@ -281,7 +282,7 @@ func Resume(backend compute.Backend, dir string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nothing to resume: %w", err)
 	}
-	for _, p := range unetParameters(m.Config) {
+	for _, p := range parametersOf(m.Config) {
 		t := file.Tensors[p.path(weights)]
 		if want := shapes.Make(dtypes.Float32, p.dims...); t == nil || !t.Shape().Equal(want) {
 			return nil, fmt.Errorf("%s does not fit: weight %s is missing or not %s", path, p.name, want)
@@ -301,6 +302,9 @@ func Resume(backend compute.Backend, dir string) (*Model, error) {
 // batches of src, with timesteps and noise that follow from the seed alone: on pictures that training does not see, it tells how
 // well the network does. For the tutorial's setting it is the mean of Loss.
 func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int, seed int64) (float64, error) {
+	if m.Config.Prediction == Regresses {
+		return 0, errors.New("this model was trained for regression, which predicts no noise: measure its pictures")
+	}
 	program, err := m.noiseErrorProgram()
 	if err != nil {
 		return 0, err

@@ -82,8 +82,14 @@ func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 
 // trainingFlags adds the flags of everything else that decides a training run.
 func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
-	intFlag(flags, &c.BaseChannels, "base-channels", "width of the network")
-	flags.StringVar(&c.Prediction, "prediction", c.Prediction, "what the network predicts: eps, x0 or v")
+	flags.StringVar(&c.Network, "network", c.Network, "tutorial, or one of the better tiny, small and base")
+	intFlag(flags, &c.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
+	flags.IntVar(&c.Attention, "attention", c.Attention,
+		"resolutions with self-attention, the smallest first, up to 3; -1 for none (default: 1, but none in the tutorial's)")
+	flags.IntVar(&c.Transformers, "transformers", c.Transformers, "transformer blocks at the smallest resolution")
+	flags.BoolVar(&c.AddTime, "add-time", c.AddTime, "add the time in place of adaptive normalisation")
+	flags.Float64Var(&c.Dropout, "dropout", c.Dropout, "share of values that training leaves out in every block, such as 0.1")
+	flags.StringVar(&c.Prediction, "prediction", c.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
 	flags.StringVar(&c.Precision, "precision", c.Precision, "what it computes in: float32 or bfloat16")
 	flags.StringVar(&c.Degradation, "degradation", c.Degradation, "how low-resolution pictures are made: bilinear, bicubic or area")
 	flags.Float64Var(&c.Blur, "blur", c.Blur, "Gaussian blur before that, in pixels")

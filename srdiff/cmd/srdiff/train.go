@@ -35,10 +35,11 @@ func trainCommand() *cobra.Command {
 		config: srdiff.Config{}.WithDefaults(),
 		steps:  7813, // the tutorial's 5 epochs of CIFAR-10: 5 * 50,000 / 32
 	}
+	o.config.BaseChannels = 0 // each network has its own
 	cmd := &cobra.Command{
 		Use:   "train --data SPEC --out DIR",
-		Short: "Train the tutorial's network",
-		Long: "Train the tutorial's network. DIR gets " + srdiff.ModelFile + ", " + srdiff.MetricsFile +
+		Short: "Train a network, the tutorial's or a better one",
+		Long: "Train a network, the tutorial's or a better one. DIR gets " + srdiff.ModelFile + ", " + srdiff.MetricsFile +
 			", sample grids, and " + srdiff.TrainingFile + " for --resume. An interrupt saves and stops.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
