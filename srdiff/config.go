@@ -43,6 +43,8 @@ type Config struct {
 	AddTime      bool    `json:"add_time"`     // the time is added, rather than told by AdaptiveNorm: see ResBlock
 	Dropout      float64 `json:"dropout"`      // share of values that training leaves out in every block; 0
 
+	Distilled int `json:"distilled"` // steps of DDIM that it was distilled to, and is sampled in: see Model.Student; 0, none
+
 	// What the network is shown: see Degrade.
 	Degradation string  `json:"degradation"` // Bilinear, Bicubic or Area; Bilinear
 	Blur        float64 `json:"blur"`        // Gaussian blur before it, its standard deviation in pixels, up to 8; 0, none
@@ -107,6 +109,9 @@ func (c Config) Validate() error {
 	case c.Prediction == Regresses && (c.MinSNRGamma > 0 || c.DropCondition > 0):
 		return errors.New("min-SNR gamma or a drop condition with regression: it knows no timesteps and nothing but the " +
 			"condition, leave them away")
+	case c.Distilled < 0 || c.Distilled > c.Timesteps || c.Distilled > 0 && (c.Prediction == PredictsEps || c.Prediction == Regresses):
+		return fmt.Errorf("distilled to %d steps, predicting %s: want at most the %d timesteps, and %s or %s",
+			c.Distilled, c.Prediction, c.Timesteps, PredictsV, PredictsX0)
 	case c.Network != NetworkTutorial && sizes[c.Network].blocks == 0:
 		return fmt.Errorf("network is %q: want %s, %s, %s or %s",
 			c.Network, NetworkTutorial, NetworkTiny, NetworkSmall, NetworkBase)

@@ -22,7 +22,8 @@ import (
 func TestConfigIsSaved(t *testing.T) {
 	c := Config{
 		Kind: KindCosine, Timesteps: 20, BetaStart: 2e-4, BetaEnd: 0.03, ZeroSNR: true,
-		Prediction: PredictsV, BaseChannels: 4, Precision: BFloat16,
+		Network: NetworkTiny, Prediction: PredictsV, BaseChannels: 8, Precision: BFloat16,
+		Attention: 2, Transformers: 1, AddTime: true, Dropout: 0.1, Distilled: 6,
 		Degradation: Area, Blur: 0.7, Noise: 0.2,
 		Loss: Huber, MinSNRGamma: 5, DropCondition: 0.1,
 		ImageSize: 8, BatchSize: 2, Flip: true, LearningRate: 3e-4, WarmUp: 2, Decay: 40, ClipNorm: 1, Accumulate: 2, EMA: 0.9, Seed: 7,
@@ -57,7 +58,7 @@ func TestConfigIsSaved(t *testing.T) {
 	}
 	near(t, "loaded", valuesOf(t, loaded, weights), valuesOf(t, m, averages), 0)
 	near(t, "resumed", valuesOf(t, resumed, weights), valuesOf(t, m, weights), 0)
-	o := SampleOptions{Seed: 1, Noise: 0.1, Guidance: 2, Rescale: 0.5, Sampler: DPMpp2M, Steps: 6}
+	o := SampleOptions{Seed: 1, Noise: 0.1, Guidance: 2, Rescale: 0.5}
 	p, err := loaded.Sample(context.Background(), o, low(2, 2))
 	if err != nil {
 		t.Fatal(err)

@@ -110,7 +110,7 @@ func AdaptiveNorm(scope *model.Scope, x, emb *Node) *Node {
 func groupNorm(x, scale, shift *Node) *Node {
 	dtype, d := x.DType(), x.Shape().Dimensions
 	batch, channels := d[0], d[3]
-	x = ConvertDType(x, dtypes.Float32)
+	x, scale, shift = ConvertDType(x, dtypes.Float32), ConvertDType(scale, dtypes.Float32), ConvertDType(shift, dtypes.Float32)
 	ofGroup := func(perChannel *Node) *Node { // [batch, channels] -> the means of the groups, [batch, channels]
 		mean := ReduceAndKeep(Reshape(perChannel, batch, groups, channels/groups), ReduceMean, 2)
 		return Reshape(BroadcastToDims(mean, batch, groups, channels/groups), batch, channels)

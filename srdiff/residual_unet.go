@@ -19,9 +19,9 @@ type size struct {
 
 // sizes are the networks of Config.Network that are a ResidualUNet. For 32x32 pictures they have
 //
-//	tiny    16 channels   1 block a stage     255,843 parameters
-//	small   32            1                   992,643
-//	base    64            2                 6,309,251
+//	tiny    16 channels   1 block a stage     193,363 parameters
+//	small   32            1                   766,627
+//	base    64            2                 4,900,675
 var sizes = map[string]size{
 	NetworkTiny:  {16, 1},
 	NetworkSmall: {32, 1},

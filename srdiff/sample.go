@@ -27,8 +27,8 @@ const (
 type SampleOptions struct {
 	Seed int64
 
-	Sampler       string  // DDPM, DDIM or DPMpp2M; DDPM
-	Steps         int     // how many of the model's timesteps are visited; all
+	Sampler       string  // DDPM, DDIM or DPMpp2M; DDPM, or DDIM for a model that was distilled
+	Steps         int     // how many of the model's timesteps are visited; all, or what it was distilled to
 	Spacing       string  // which ones: Trailing, Leading or Linspace; Trailing
 	Eta           float64 // of DDIM, 0 to 1: how much of DDPM's noise is added; 0
 	SmallVariance bool    // of DDPM: the lower bound of the variance, not the upper one
@@ -53,10 +53,14 @@ type SampleOptions struct {
 // WithDefaults returns the options with the default in place of every zero, for a model of the given configuration.
 func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	c = c.WithDefaults()
-	o.Sampler = cmp.Or(o.Sampler, DDPM)
 	if c.Prediction == Regresses {
 		o.Steps = cmp.Or(o.Steps, 1)
 	}
+	if c.Distilled > 0 {
+		o.Sampler = cmp.Or(o.Sampler, DDIM)
+		o.Steps = cmp.Or(o.Steps, c.Distilled)
+	}
+	o.Sampler = cmp.Or(o.Sampler, DDPM)
 	o.Steps = cmp.Or(o.Steps, c.Timesteps)
 	o.Spacing = cmp.Or(o.Spacing, Trailing)
 	o.Clip = cmp.Or(o.Clip, ClipStatic)
@@ -76,6 +80,9 @@ func (o SampleOptions) Validate(c Config) error {
 		return err
 	case c.Prediction == Regresses && o.Steps != 1:
 		return fmt.Errorf("sampling steps is %d: this model was trained for regression, which is 1 step, leave it away", o.Steps)
+	case c.Distilled > 0 && (o.Sampler != DDIM || o.Steps != c.Distilled || o.Spacing != Trailing || o.Eta != 0):
+		return fmt.Errorf("this model was distilled to %d steps of %s, %s, and is sampled in no other way: leave sampler, steps, "+
+			"spacing and eta away", c.Distilled, DDIM, Trailing)
 	case o.Sampler != DDPM && o.Sampler != DDIM && o.Sampler != DPMpp2M:
 		return fmt.Errorf("sampler is %q: want %s, %s or %s", o.Sampler, DDPM, DDIM, DPMpp2M)
 	case !(o.Eta >= 0 && o.Eta <= 1): // written so that NaN fails too

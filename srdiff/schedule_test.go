@@ -59,7 +59,7 @@ func TestConfigValidate(t *testing.T) {
 	if err := (Config{}).Validate(); err != nil {
 		t.Errorf("the tutorial's setting is refused: %v", err)
 	}
-	want := Config{Kind: "linear", Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02, Prediction: "eps", BaseChannels: 32,
+	want := Config{Kind: "linear", Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02, Network: "tutorial", Prediction: "eps", BaseChannels: 32,
 		Precision: "float32", Degradation: "bilinear", Loss: "mse", ImageSize: 32, BatchSize: 32, LearningRate: 1e-4,
 		Accumulate: 1, EMA: 0.999}
 	if got := (Config{}).WithDefaults(); got != want {
@@ -94,6 +94,15 @@ func TestConfigValidate(t *testing.T) {
 		"clip norm is -1":                              {ClipNorm: -1},
 		"accumulate is -1":                             {Accumulate: -1},
 		"EMA decay is 1":                               {EMA: 1},
+		`network is "huge"`:                            {Network: "huge"},
+		"not to the tutorial's":                        {Transformers: 1},
+		"attention is 4":                               {Network: "tiny", Attention: 4},
+		"transformers is -1":                           {Network: "tiny", Transformers: -1},
+		"dropout is 1":                                 {Network: "tiny", Dropout: 1},
+		"a multiple of 8 for the network tiny":         {Network: "tiny", BaseChannels: 12},
+		"distilled to 4 steps, predicting eps":         {Distilled: 4},
+		"distilled to 2000 steps":                      {Distilled: 2000, Prediction: "v"},
+		"it knows no timesteps":                        {Prediction: "regression", MinSNRGamma: 5},
 	} {
 		err := c.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

@@ -55,8 +55,9 @@ type Progress struct {
 //
 //	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
 //
-// With Config.Accumulate > 1 the weights change every so many steps only, and steps must be a multiple of it. Batches, timesteps and noise follow from Config.Seed and the step, so that a run that was stopped and resumed gives the
-// weights of one that was not. With a folder dir (made if missing; "" for none), the files above are written there every
+// With Config.Accumulate > 1 the weights change every so many steps only, and steps must be a multiple of it. A Student learns from
+// its teacher in place of the pictures. Batches, timesteps and noise follow from Config.Seed and the step, so that a run that was
+// stopped and resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none), the files above are written there every
 // minute, at the end, and when ctx ends, which stops training after the step at hand; then the error wraps ctx's.
 //
 // Each listener is called after every step, in order. A loss that is not finite ends training with an error; what was
@@ -65,6 +66,10 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if src.Size() != m.Config.ImageSize {
 		return fmt.Errorf("the pictures of %s are %d pixels wide and the model is for %d: want the same size",
 			src.Name(), src.Size(), m.Config.ImageSize)
+	}
+	if m.Config.Distilled > 0 && !m.taught() {
+		return errors.New("this model was distilled, and without its teacher it cannot be trained: go on with its run, or train " +
+			"and distill another")
 	}
 	if steps <= m.Step {
 		return nil
@@ -171,18 +176,9 @@ func (m *Model) startAverages() error {
 		return nil
 	}
 	for _, p := range parametersOf(m.Config) {
-		value, err := m.store.GetVariable(p.path(weights)).Value()
-		if err != nil {
+		if err := copyVariable(m.store, p.path(averages), m.store.GetVariable(p.path(weights)), false); err != nil {
 			return err
 		}
-		if value, err = value.LocalClone(); err != nil {
-			return err
-		}
-		average, err := m.store.CreateVariable(p.path(averages), value)
-		if err != nil {
-			return err
-		}
-		average.SetTrainable(false)
 	}
 	return nil
 }
@@ -192,6 +188,9 @@ func (m *Model) trainStep(scope *model.Scope, x0 *Node) *Node {
 	state := m.store.GetVariable(model.RNGStateVariableName)
 	y, t, eps, rng := m.drawn(x0, state.NodeValue(x0), m.Config.DropCondition)
 	state.SetNodeValue(rng)
+	if m.taught() {
+		x0, eps = m.lesson(scope.At("%s", teachers), m.schedule.QSample(x0, t, eps), y, t)
+	}
 	return Loss(network(scope), m.schedule, m.Config, x0, y, t, eps)
 }
 
@@ -214,7 +213,7 @@ func (m *Model) drawn(x0, rng *Node, drop float64) (y, t, eps, newRNG *Node) {
 	if drop > 0 {
 		y = Drop(y, LessThan(uniform(), Scalar(g, dtypes.Float32, drop)))
 	}
-	rng, t = RandomIntN(rng, m.schedule.Timesteps, shapes.Make(dtypes.Int32, batch))
+	rng, t = m.drawTimestep(rng, batch)
 	rng, eps = Normal(rng, x0.Shape())
 	return y, t, eps, rng
 }

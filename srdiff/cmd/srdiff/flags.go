@@ -112,8 +112,9 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 
 // samplingFlags adds the flags of a sampler. The model's prediction is one for upscale and eval only: see predictionFlag.
 func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
-	flags.StringVar(&o.Sampler, "sampler", srdiff.DDPM, "ddpm, ddim or dpmpp2m")
-	intFlag(flags, &o.Steps, "sampling-steps", "how many of the model's timesteps are visited (default: all)")
+	flags.StringVar(&o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
+	intFlag(flags, &o.Steps, "sampling-steps",
+		"how many of the model's timesteps are visited (default: all, or as many as the model was distilled to)")
 	flags.StringVar(&o.Spacing, "spacing", srdiff.Trailing, "which ones: trailing, leading or linspace")
 	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
 	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")

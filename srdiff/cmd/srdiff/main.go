@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(scheduleCommand(), trainCommand(), upscaleCommand(), evalCommand(), engineCommand(), doctorCommand())
+	root.AddCommand(scheduleCommand(), trainCommand(), distillCommand(), upscaleCommand(), evalCommand(), engineCommand(), doctorCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -75,15 +75,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 		return err
 	}
 	line := newProgressLine(log)
-	data := dataset.Options{Size: m.Config.ImageSize, Seed: uint64(m.Config.Seed), Progress: func(done, total int64) {
-		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
-	}}
-	src, err := dataset.Open(ctx, o.data, data)
-	if err != nil {
-		return err
-	}
-	data.HeldOut = true
-	heldOut, err := dataset.Open(ctx, o.data, data)
+	src, heldOut, err := openPictures(ctx, o.data, m.Config, line)
 	if err != nil {
 		return err
 	}
@@ -102,7 +94,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 			p.Step, p.Steps, p.Loss, p.ImagesPerSecond, p.Left.Round(time.Second))
 		if ctx.Err() == nil && (p.Step == p.Steps || isSamplePoint(p.Step)) && sampling == nil {
 			line.end()
-			sampling = o.sampleGrid(ctx, m, heldOut, line)
+			sampling = sampleGrid(ctx, m, o.sampling, heldOut, filepath.Join(o.out, fmt.Sprintf("samples-%06d.png", m.Step)), line)
 		}
 	})
 	line.end()
@@ -160,8 +152,22 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet) (*sr
 // isSamplePoint is true at 1000, 2000, 4000, 8000, ... steps: sampling takes a minute or so, learning slows down.
 func isSamplePoint(step int) bool { return step%1000 == 0 && bits.OnesCount(uint(step/1000)) == 1 }
 
+// openPictures opens the pictures to learn from, and those that are held out.
+func openPictures(ctx context.Context, spec string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
+	o := dataset.Options{Size: c.ImageSize, Seed: uint64(c.Seed), Progress: func(done, total int64) {
+		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
+	}}
+	if src, err = dataset.Open(ctx, spec, o); err != nil {
+		return nil, nil, err
+	}
+	o.HeldOut = true
+	heldOut, err = dataset.Open(ctx, spec, o)
+	return src, heldOut, err
+}
+
 // sampleGrid writes a sheet of held-out pictures: original, low-resolution input, generated.
-func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src dataset.Source, line *progressLine) error {
+func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOptions, src dataset.Source, path string,
+	line *progressLine) error {
 	const count = 4
 	batch, err := dataset.Batch(src, count, 0)
 	if err != nil {
@@ -173,7 +179,6 @@ func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src data
 	}
 	low := shrink(m.Config, originals)
 	started := time.Now()
-	sampling := o.sampling
 	sampling.Seed = m.Config.Seed
 	sampling.Each = func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps, %s",
@@ -188,9 +193,7 @@ func (o *trainOptions) sampleGrid(ctx context.Context, m *srdiff.Model, src data
 	for i := range originals {
 		sheet = append(sheet, originals[i].Image(), low[i].Image(), generated[i].Image())
 	}
-	name := fmt.Sprintf("samples-%06d.png", m.Step)
-	return imaging.WritePNG(filepath.Join(o.out, name),
-		imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...))
+	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...))
 }
 
 // shrink returns the low-resolution pictures that the condition is made of.

@@ -1,0 +1,194 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/spf13/cobra"
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/engine"
+)
+
+type distillOptions struct {
+	model, data, out, engine    string
+	from, to, stageSteps, batch int
+	learningRate                float64
+	seed                        int64
+	resume                      bool
+}
+
+func distillCommand() *cobra.Command {
+	o := distillOptions{to: 4, stageSteps: 2000, batch: 32, learningRate: 3e-4}
+	cmd := &cobra.Command{
+		Use:   "distill --model TEACHER --data SPEC --out DIR",
+		Short: "Teach a model to sample in a handful of steps",
+		Long: "Teach a model to sample in a handful of steps, by progressive distillation: a student learns to do in half the steps of\n" +
+			"DDIM what its teacher does, and then becomes the teacher of the next. DIR gets the last student as " + srdiff.ModelFile +
+			",\na sample grid of each, and a folder for each with all that --resume needs. An interrupt saves and stops.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.model, "model", "", "the teacher, which predicts v or x0")
+	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR or generated")
+	flags.StringVar(&o.out, "out", "", "folder for the results")
+	intFlag(flags, &o.to, "to", "sampling steps of the last student")
+	intFlag(flags, &o.from, "from", "sampling steps of the teacher, to be halved (default: as many as its timesteps allow)")
+	intFlag(flags, &o.stageSteps, "train-steps", "batches that each student sees")
+	intFlag(flags, &o.batch, "batch", "pictures a batch")
+	floatFlag(flags, &o.learningRate, "lr", "Adam's learning rate, which falls to 0 for each student")
+	seedFlag(flags, &o.seed)
+	flags.BoolVar(&o.resume, "resume", false, "go on with the distillation in DIR where it was last saved")
+	engineFlag(flags, &o.engine)
+	required(cmd, "model", "data", "out")
+	return cmd
+}
+
+// stages returns the sampling steps of every student.
+func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
+	from := o.from
+	if teacher.Distilled > 0 {
+		if from != 0 && from != teacher.Distilled {
+			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: leave --from away", from, teacher.Distilled)
+		}
+		from = teacher.Distilled
+	}
+	if from == 0 {
+		for from = o.to; 2*from <= teacher.Timesteps; from *= 2 { // as many halvings as there can be
+		}
+	}
+	if from > teacher.Timesteps {
+		return nil, fmt.Errorf("--from is %d: want at most the teacher's %d timesteps", from, teacher.Timesteps)
+	}
+	var list []int
+	for n := from; n > o.to; {
+		if n%2 != 0 {
+			break
+		}
+		n /= 2
+		list = append(list, n)
+	}
+	if len(list) == 0 || list[len(list)-1] != o.to {
+		return nil, fmt.Errorf("halving %d steps does not come to %d: want --from to be 2, 4, 8, ... times --to", from, o.to)
+	}
+	return list, nil
+}
+
+func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
+	eng, err := engine.Open(o.engine)
+	if err != nil {
+		return err
+	}
+	teacher, err := srdiff.Load(eng.Backend, o.model)
+	if err != nil {
+		return err
+	}
+	stages, err := o.stages(teacher.Config)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(o.stageDir(stages[0])); err == nil && !o.resume {
+		return fmt.Errorf("%s holds a distillation: add --resume to go on with it, or give another --out", o.out)
+	} else if err != nil && o.resume {
+		return fmt.Errorf("nothing to resume: %w", err)
+	}
+	if _, err := o.student(eng.Backend, teacher, stages[0]); err != nil {
+		return err // before anything is said or made
+	}
+	config := teacher.Config
+	config.Seed = o.seed
+	line := newProgressLine(log)
+	src, heldOut, err := openPictures(ctx, o.data, config, line)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(log, "engine   %s\n", eng)
+	fmt.Fprintf(log, "data     %s\n", src.Name())
+	fmt.Fprintf(log, "students of %v steps, %d batches each\n", stages, o.stageSteps)
+	fmt.Fprintf(log, "results  %s\n", o.out)
+	for i, steps := range stages {
+		student, err := o.student(eng.Backend, teacher, steps)
+		if err != nil {
+			return err
+		}
+		if err := o.teach(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
+			len(stages)-1-i, line); err != nil {
+			return err
+		}
+		teacher = student
+	}
+	path := filepath.Join(o.out, srdiff.ModelFile)
+	if err := teacher.Save(path); err != nil {
+		return err
+	}
+	fmt.Fprintf(log, "done: %s\n", path)
+	return nil
+}
+
+func (o *distillOptions) stageDir(steps int) string {
+	return filepath.Join(o.out, fmt.Sprintf("steps-%04d", steps))
+}
+
+// student returns the student of so many sampling steps: a new one, or the one of the run to resume.
+func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model, steps int) (*srdiff.Model, error) {
+	dir := o.stageDir(steps)
+	if _, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile)); errors.Is(err, fs.ErrNotExist) {
+		student, err := teacher.Student(steps)
+		if err != nil {
+			return nil, err
+		}
+		student.Config = o.config(student.Config)
+		return student, nil
+	}
+	old, err := srdiff.Resume(backend, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := old.CheckTeacher(teacher); err != nil {
+		return nil, fmt.Errorf("%s cannot be resumed: %w", dir, err)
+	}
+	if c := old.Config; c != o.config(c) {
+		return nil, fmt.Errorf("%s was begun with --batch %d --lr %g --train-steps %d --seed %d: say so, or give another --out",
+			dir, c.BatchSize, c.LearningRate, c.Decay, c.Seed)
+	}
+	return old, nil
+}
+
+// config is how students are trained.
+func (o *distillOptions) config(c srdiff.Config) srdiff.Config {
+	c.BatchSize, c.LearningRate, c.Seed = o.batch, o.learningRate, o.seed
+	c.WarmUp, c.Decay, c.Accumulate = 0, o.stageSteps, 1
+	return c
+}
+
+// teach trains one student, and writes a sheet of what it can do. As many more follow.
+func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, heldOut dataset.Source, name string, more int,
+	line *progressLine) error {
+	if student.Step >= o.stageSteps {
+		return nil
+	}
+	err := student.Train(ctx, src, o.stageSteps, o.stageDir(student.Config.Distilled), func(p srdiff.Progress) {
+		all := p.Left + time.Duration(float64(more*p.Steps*student.Config.BatchSize)/p.ImagesPerSecond*float64(time.Second))
+		line.show(p.Step == p.Steps || ctx.Err() != nil, "%s: batch %d of %d, loss %.4f, %s left for all",
+			name, p.Step, p.Steps, p.Loss, all.Round(time.Second))
+	})
+	line.end()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w; --resume goes on from there", err)
+	}
+	if err != nil {
+		return err
+	}
+	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,
+		filepath.Join(o.out, fmt.Sprintf("samples-%04d.png", student.Config.Distilled)), line)
+}

@@ -1,0 +1,236 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// velocity is a teacher that is made in a moment.
+var velocity = Config{Network: NetworkTiny, BaseChannels: 8, Attention: -1, Prediction: PredictsV, Kind: KindCosine, Timesteps: 100,
+	ImageSize: 8, BatchSize: 8, LearningRate: 2e-3, Seed: 11}
+
+func student(t *testing.T, teacher *Model, steps int) *Model {
+	t.Helper()
+	s, err := teacher.Student(steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A student's step of DDIM with the picture of its lesson arrives where two of its teacher's do, from every timestep it visits; and
+// that picture and its noise explain x_t. The steps of DDIM are diffusers': see TestTrajectoriesAreDiffusers.
+func TestLesson(t *testing.T) {
+	for _, c := range []Config{velocity, {Prediction: PredictsX0, BaseChannels: 4, ImageSize: 8}} {
+		teacher := newSmall(t, c)
+		m := student(t, teacher, 5)
+		timesteps, s := m.schedule.visited(5), m.schedule
+		var batch []int32
+		for _, at := range timesteps {
+			batch = append(batch, int32(at))
+		}
+		xt, y := pattern(1, 1.2, len(batch), 8, 8, 3), pattern(2, 0.8, len(batch), 8, 8, 3)
+		exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
+			x0, eps := m.lesson(scope.At("%s", teachers), in[0], in[1], in[2])
+			return []*Node{x0, eps, s.QSample(x0, in[2], eps)}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lesson, err := exec.Call(xt, y, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "x_t", lesson[2], xt, 1e-5)
+
+		// The teacher's own way, one step at a time and one picture at a time.
+		predict, err := teacher.NewExec(func(scope *model.Scope, in []*Node) []*Node {
+			x, t := in[0], in[2]
+			return []*Node{ClipX0(s.X0(teacher.Config.Prediction, x, t, Predict(scope, teacher.Config, x, in[1], t)))}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, one := s.DDIM(s.visited(10), 0), s.DDIM(timesteps, 0)
+		all, x0s := float64s(xt), float64s(lesson[0])
+		n := len(all) / len(batch)
+		for k := range batch {
+			x := all[k*n:][:n]
+			for _, step := range two[2*k : 2*k+2] {
+				var of []float32
+				for range batch { // the rest of the batch is of no interest
+					for _, v := range x {
+						of = append(of, float32(v))
+					}
+				}
+				out, err := predict.Call(tensors.FromFlatDataAndDimensions(of, xt.Shape().Dimensions...), y, int32(step.T))
+				if err != nil {
+					t.Fatal(err)
+				}
+				next := make([]float64, n)
+				for i, x0 := range float64s(out[0])[k*n:][:n] {
+					next[i] = step.OfXt*x[i] + step.OfX0*x0
+				}
+				x = next
+			}
+			var got []float64
+			for i, x0 := range x0s[k*n:][:n] {
+				got = append(got, one[k].OfXt*all[k*n+i]+one[k].OfX0*x0)
+			}
+			near(t, fmt.Sprintf("%s, from timestep %d", c.Prediction, timesteps[k]), got, x, 2e-5)
+		}
+	}
+}
+
+// The whole path on a tiny model: the student at 2 steps comes closer to what its teacher makes in many than the teacher does in 2.
+func TestDistillEndToEnd(t *testing.T) {
+	ctx := context.Background()
+	c := small
+	c.Prediction, c.Kind = PredictsV, KindCosine
+	teacher := newSmall(t, c)
+	trainSmall(t, teacher, 600, "")
+	var pictures []imaging.Picture
+	for i := range 8 {
+		p := imaging.New(8, 8)
+		if err := (waves{8}).Picture(uint64(10_000+i), p.Pix); err != nil {
+			t.Fatal(err)
+		}
+		pictures = append(pictures, DegradePicture(c, p))
+	}
+	sample := func(m *Model, o SampleOptions) []imaging.Picture {
+		t.Helper()
+		o.Seed = 3
+		p, err := m.Sample(ctx, o, pictures...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	distance := func(a, b []imaging.Picture) (sum float64) {
+		for n := range a {
+			for i, v := range a[n].Pix {
+				sum += float64((v - b[n].Pix[i]) * (v - b[n].Pix[i]))
+			}
+		}
+		return sum
+	}
+	want := sample(teacher, SampleOptions{Sampler: DDIM, Steps: 16})
+	before := distance(sample(teacher, SampleOptions{Sampler: DDIM, Steps: 2}), want)
+
+	m := teacher
+	for steps := 8; steps >= 2; steps /= 2 {
+		m = student(t, m, steps)
+		m.Config.LearningRate, m.Config.Decay = 1e-3, 300
+		trainSmall(t, m, 300, "")
+	}
+	path := filepath.Join(t.TempDir(), ModelFile)
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(openEngine(t), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	after := distance(sample(loaded, SampleOptions{Each: func(s SampleStep) { steps = s.Steps }}), want)
+	t.Logf("squared distance to 16 steps: %.3g, of the teacher at 2 steps %.3g", after, before)
+	if !(after < 0.8*before) {
+		t.Errorf("squared distance to the teacher's 16 steps: %.3g, and the teacher's own 2 steps have %.3g: want less",
+			after, before)
+	}
+	if steps != 2 {
+		t.Errorf("the student was sampled in %d steps, want 2", steps)
+	}
+}
+
+// A stage that was stopped and resumed ends as one that was not, and a resumed student knows its teacher.
+func TestDistillResumes(t *testing.T) {
+	teacher := newSmall(t, velocity)
+	straight, stopped := t.TempDir(), t.TempDir()
+	trainSmall(t, student(t, teacher, 10), 8, straight)
+
+	ctx, stop := context.WithCancel(context.Background())
+	err := student(t, teacher, 10).Train(ctx, waves{8}, 8, stopped, func(p Progress) {
+		if p.Step == 3 {
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	m, err := Resume(openEngine(t), stopped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.CheckTeacher(teacher); err != nil {
+		t.Error(err)
+	}
+	other := velocity
+	other.Seed++
+	if err := m.CheckTeacher(newSmall(t, other)); err == nil || !strings.Contains(err.Error(), "another teacher") {
+		t.Errorf("got %v, want another teacher", err)
+	}
+	other.BaseChannels = 16
+	if err := m.CheckTeacher(newSmall(t, other)); err == nil || !strings.Contains(err.Error(), "another teacher") {
+		t.Errorf("got %v, want another teacher", err)
+	}
+	trainSmall(t, m, 8, stopped)
+	a, err := checkpoint.Read(filepath.Join(straight, ModelFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := checkpoint.Read(filepath.Join(stopped, ModelFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range a.Tensors {
+		if got := b.Tensors[name]; got == nil || !got.Equal(want) {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
+
+func TestDistillRefuses(t *testing.T) {
+	regression, eps, taught := velocity, velocity, velocity
+	regression.Prediction, eps.Prediction, taught.Distilled = Regresses, PredictsEps, 8
+	for _, test := range []struct {
+		want  string
+		c     Config
+		steps int
+	}{
+		{"the teacher predicts eps", eps, 1},
+		{"the teacher was trained for regression", regression, 4},
+		{"distilling to 0 steps: want 1 to 50", velocity, 0},
+		{"distilling to 51 steps: want 1 to 50", velocity, 51},
+		{"from a teacher of 8: want a teacher of 4", taught, 2},
+	} {
+		_, err := newSmall(t, test.c).Student(test.steps)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v, want one line with %q", err, test.want)
+		}
+	}
+	alone := newSmall(t, taught)
+	if err := alone.Train(context.Background(), waves{8}, 2, ""); err == nil || !strings.Contains(err.Error(), "without its teacher") {
+		t.Errorf("got %v, want that it cannot be trained", err)
+	}
+	for _, o := range []SampleOptions{{Steps: 4}, {Sampler: DDPM}, {Spacing: Leading}, {Eta: 0.5}} {
+		if _, err := alone.Sample(context.Background(), o, low(2, 2)); err == nil || !strings.Contains(err.Error(), "was distilled to 8 steps") {
+			t.Errorf("%+v: got %v, want that it is sampled in 8 steps", o, err)
+		}
+	}
+	if _, err := alone.Sample(context.Background(), SampleOptions{}, low(2, 2)); err != nil {
+		t.Error(err)
+	}
+}
