@@ -6,98 +6,81 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"time"
+	"math"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/features"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
 )
 
-// evaluation is what "srdiff eval --json" prints.
-type evaluation struct {
-	Model    metrics.Scores `json:"model"` // means over the pictures, as the next two
-	Bilinear metrics.Scores `json:"bilinear"`
-	Bicubic  metrics.Scores `json:"bicubic"`
-	Data     string         `json:"data"`
-	Count    int            `json:"count"`
-	SSIM     string         `json:"ssim_variant"`
+// evalOptions are the flags of "srdiff eval".
+type evalOptions struct {
+	models              []string
+	data, sheet, engine string
+	count, seeds        int
+	sampling            srdiff.SampleOptions
+	asJSON              bool
 }
 
-// ssimVariant names the definition, since others give other numbers.
-const ssimVariant = "Wang et al. 2004: Gaussian window, sigma 1.5, 11x11, population covariance, mean over RGB"
-
-// evalBatch is how many pictures are sampled together.
-const evalBatch = 16
-
 func evalCommand() *cobra.Command {
-	var model, data, engineName string
-	var sampling srdiff.SampleOptions
-	var asJSON bool
-	count := 16
+	o := evalOptions{count: evalBatch, seeds: 1}
 	cmd := &cobra.Command{
-		Use:   "eval --model FILE --data SPEC",
-		Short: "Measure a model beside bilinear and bicubic enlargement",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := load(engineName, model)
-			if err != nil {
-				return err
-			}
-			src, err := dataset.Open(cmd.Context(), data,
-				dataset.Options{Size: m.Config.ImageSize, Seed: uint64(sampling.Seed), HeldOut: true})
-			if err != nil {
-				return err
-			}
-			result := evaluation{Data: src.Name(), Count: count, SSIM: ssimVariant}
-			line := newProgressLine(cmd.ErrOrStderr())
-			started := time.Now()
-			for done := 0; done < count; {
-				n := min(evalBatch, count-done)
-				originals, err := pictures(src, done, n)
-				if err != nil {
-					return err
-				}
-				low := shrink(m.Config, originals)
-				batch := sampling
-				batch.Seed += int64(done)
-				batch.Each = func(s srdiff.SampleStep) {
-					line.show(false, "picture %d to %d of %d: %d of %d steps, %s", done+1, done+n, count, s.Done, s.Steps,
-						left(time.Since(started), done*s.Steps+n*s.Done, (count-done)*s.Steps-n*s.Done))
-				}
-				generated, err := m.Sample(cmd.Context(), batch, low...)
-				if err != nil {
-					line.end()
-					return err
-				}
-				for i, original := range originals {
-					size := original.Width
-					if err := result.add(m.Config, original, low[i], generated[i], imaging.Bilinear(low[i], size, size),
-						imaging.Bicubic(low[i], size, size)); err != nil {
-						return err
-					}
-				}
-				done += n
-			}
-			line.end()
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(result)
-			}
-			return result.print(cmd.OutOrStdout())
-		},
+		Use:   "eval --model FILE [--model FILE ...] --data SPEC",
+		Short: "Measure models beside bilinear and bicubic enlargement",
+		Long: "Measure models beside bilinear and bicubic enlargement, all on the same pictures. What the measures mean is in " +
+			"docs/evaluation.md.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&model, "model", "", "model file, from srdiff train or PyTorch")
-	flags.StringVar(&data, "data", "", "pictures to measure on: cifar10, cifar10:PATH, images:DIR or generated")
-	intFlag(flags, &count, "count", "number of pictures")
-	flags.BoolVar(&asJSON, "json", false, "print JSON")
-	seedFlag(flags, &sampling.Seed)
-	samplingFlags(flags, &sampling)
-	predictionFlag(flags, &sampling)
-	engineFlag(flags, &engineName)
+	flags.StringArrayVar(&o.models, "model", nil, "model file, from srdiff train or PyTorch; give several to compare them")
+	flags.StringVar(&o.data, "data", "", "pictures to measure on: cifar10, cifar10:PATH, images:DIR or generated")
+	intFlag(flags, &o.count, "count", fmt.Sprintf("number of pictures; SFD wants at least %d", 2*features.Dimensions))
+	intFlag(flags, &o.seeds, "seeds", "how often each picture is sampled; from 2 on, diversity is measured")
+	flags.StringVar(&o.sheet, "sheet", "", fmt.Sprintf("PNG file that gets up to %d pictures, side by side", sheetRows))
+	flags.BoolVar(&o.asJSON, "json", false, "print JSON")
+	seedFlag(flags, &o.sampling.Seed)
+	samplingFlags(flags, &o.sampling)
+	predictionFlag(flags, &o.sampling)
+	engineFlag(flags, &o.engine)
 	required(cmd, "model", "data")
 	return cmd
+}
+
+func (o *evalOptions) run(cmd *cobra.Command) error {
+	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
+		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+	}
+	eng, err := engine.Open(o.engine)
+	if err != nil {
+		return err
+	}
+	e := examination{evalOptions: o, line: newProgressLine(cmd.ErrOrStderr())}
+	if err := e.open(cmd.Context(), eng.Backend); err != nil {
+		return err
+	}
+	if err := e.examine(cmd.Context()); err != nil {
+		return err
+	}
+	result, err := e.result()
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		err = json.NewEncoder(cmd.OutOrStdout()).Encode(result)
+	} else {
+		err = result.print(cmd.OutOrStdout())
+	}
+	if err == nil && o.sheet != "" {
+		err = imaging.WritePNG(o.sheet, e.sheetOf())
+	}
+	return err
 }
 
 // pictures returns n pictures of the source from the first on.
@@ -112,31 +95,160 @@ func pictures(src dataset.Source, first, n int) ([]imaging.Picture, error) {
 	return list, nil
 }
 
-// add counts one picture in.
-func (e *evaluation) add(config srdiff.Config, original, low, generated, bilinear, bicubic imaging.Picture) error {
-	shrink := func(p imaging.Picture) imaging.Picture { return srdiff.DegradePicture(config, p) }
-	for _, c := range []struct {
-		of      *metrics.Scores
-		picture imaging.Picture
-	}{{&e.Model, generated}, {&e.Bilinear, bilinear}, {&e.Bicubic, bicubic}} {
-		s, err := metrics.Score(c.picture, original, low, shrink)
-		if err != nil {
-			return err
-		}
-		c.of.Add(1/float64(e.Count), s)
-	}
-	return nil
+// evaluation is what "srdiff eval --json" prints.
+type evaluation struct {
+	Model     row    `json:"model"` // the first one
+	Others    []row  `json:"others,omitempty"`
+	Bilinear  row    `json:"bilinear"`
+	Bicubic   row    `json:"bicubic"`
+	Originals row    `json:"originals"` // of which sharpness alone says something
+	Data      string `json:"data"`
+	Count     int    `json:"count"`
+	Seeds     int    `json:"seeds"`
+	SSIM      string `json:"ssim_variant"`
+	SFD       string `json:"sfd_variant"`
+	Intervals string `json:"ci95_variant"`
 }
 
-func (e *evaluation) print(out io.Writer) error {
-	fmt.Fprintf(out, "%d pictures of %s\n", e.Count, e.Data)
-	fmt.Fprintf(out, "%-10s %10s %10s %14s\n", "", "PSNR, dB", "SSIM", "consistency")
-	for _, row := range []struct {
-		name string
-		s    metrics.Scores
-	}{{"model", e.Model}, {"bilinear", e.Bilinear}, {"bicubic", e.Bicubic}} {
-		fmt.Fprintf(out, "%-10s %10.3f %10.4f %14.3g\n", row.name, row.s.PSNR, row.s.SSIM, row.s.Consistency)
+// The definitions are named, since others give other numbers.
+const (
+	ssimVariant = "Wang et al. 2004: Gaussian window, sigma 1.5, 11x11, population covariance, mean over RGB"
+	sfdVariant  = "srdiff Fréchet distance, of features of srdiff's own classifier: not FID; too large for few pictures"
+	ciVariant   = "95 % of the mean over pictures, normal approximation; of SFD, by 200 bootstrap resamplings"
+)
+
+// row is a line of the table: means over the pictures, and half the widths of their 95 % confidence intervals.
+type row struct {
+	Name string `json:"name"`
+	measures
+	CI95 measures `json:"ci95"`
+}
+
+// measures are what is measured of one picture, or their means over several. NaN is what was not measured.
+type measures struct {
+	PSNR        number `json:"psnr"`
+	SSIM        number `json:"ssim"`
+	Consistency number `json:"consistency"`
+	Sharpness   number `json:"sharpness"`
+	Sharper     number `json:"sharpness_ratio"` // over the originals' sharpness
+	Diversity   number `json:"diversity"`
+	SFD         number `json:"sfd"`
+	Seconds     number `json:"seconds_per_picture"`
+}
+
+// number is null in JSON when it is not finite.
+type number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
+		return []byte("null"), nil
 	}
-	_, err := fmt.Fprintln(out, "SSIM:", e.SSIM)
+	return json.Marshal(float64(n))
+}
+
+// columns are the measures with their formats in the table; one without a title is not in it.
+var columns = []struct {
+	of                  func(*measures) *number
+	title, format, half string
+	width               int
+}{
+	{func(m *measures) *number { return &m.PSNR }, "PSNR, dB", "%.2f", " ± %.2f", 15},
+	{func(m *measures) *number { return &m.SSIM }, "SSIM", "%.3f", " ± %.3f", 16},
+	{func(m *measures) *number { return &m.Consistency }, "consistency", "%.1e", " ± %.0e", 18},
+	{func(m *measures) *number { return &m.Sharpness }, "", "", "", 0},
+	{func(m *measures) *number { return &m.Sharper }, "sharpness", "%.2f", " ± %.2f", 14},
+	{func(m *measures) *number { return &m.Diversity }, "diversity", "%.3f", " ± %.3f", 16},
+	{func(m *measures) *number { return &m.SFD }, "SFD", "%.2f", " ± %.2f", 15},
+	{func(m *measures) *number { return &m.Seconds }, "s/picture", "%.3g", "", 11},
+}
+
+// nameWidth leaves a table of 120 columns.
+const nameWidth = 15
+
+func (e *evaluation) print(out io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d pictures of %s\n%-*s", e.Count, e.Data, nameWidth, "")
+	for _, c := range columns {
+		fmt.Fprintf(&b, "%*s", c.width, c.title)
+	}
+	for _, r := range append(append([]row{e.Model}, e.Others...), e.Bilinear, e.Bicubic) {
+		name := []rune(r.Name)
+		if len(name) > nameWidth { // the end of a path says more than its beginning
+			name = append([]rune("…"), name[len(name)-nameWidth+1:]...)
+		}
+		fmt.Fprintf(&b, "\n%-*s", nameWidth, string(name))
+		for _, c := range columns {
+			if c.title == "" {
+				continue
+			}
+			cell, value, half := "-", float64(*c.of(&r.measures)), float64(*c.of(&r.CI95))
+			if !math.IsNaN(value) {
+				cell = fmt.Sprintf(c.format, value)
+			}
+			if !math.IsNaN(half) {
+				cell += fmt.Sprintf(c.half, half)
+			}
+			fmt.Fprintf(&b, "%*s", c.width, cell)
+		}
+	}
+	fmt.Fprintf(&b, "\n±: %s\nSSIM: %s\nsharpness: mean squared gradient over the originals', %.3g\n",
+		e.Intervals, e.SSIM, float64(e.Originals.Sharpness))
+	if e.Seeds > 1 {
+		fmt.Fprintf(&b, "diversity: standard deviation over %d seeds on the scale 0..1, mean over pixels\n", e.Seeds)
+	}
+	if math.IsNaN(float64(e.Bicubic.SFD)) {
+		fmt.Fprintf(&b, "SFD: not measured; it wants at least %d pictures\n", 2*features.Dimensions)
+	} else {
+		fmt.Fprintf(&b, "SFD: %s\n", e.SFD)
+	}
+	_, err := fmt.Fprintf(out, "%ss/picture: after a warm-up, so without compiling\n", b.String())
 	return err
+}
+
+// result is what the examination came to.
+func (e *examination) result() (evaluation, error) {
+	result := evaluation{Data: e.src.Name(), Count: e.count, Seeds: e.seeds, SSIM: ssimVariant, SFD: sfdVariant, Intervals: ciVariant}
+	var rows []row
+	for _, c := range e.candidates {
+		r, err := e.row(c)
+		if err != nil {
+			return result, err
+		}
+		rows = append(rows, r)
+	}
+	result.Originals, result.Bilinear, result.Bicubic = rows[0], rows[1], rows[2]
+	result.Model, result.Others = rows[3], rows[4:]
+	return result, nil
+}
+
+// row works out the means of one candidate.
+func (e *examination) row(c *candidate) (row, error) {
+	r := row{Name: c.name}
+	values := func(c *candidate, of func(*measures) *number) []float64 {
+		list := make([]float64, len(c.values))
+		for i := range list {
+			list[i] = float64(*of(&c.values[i]))
+		}
+		return list
+	}
+	set := func(of func(*measures) *number, mean, half float64) {
+		*of(&r.measures), *of(&r.CI95) = number(mean), number(half)
+	}
+	for _, column := range columns {
+		mean, half := metrics.Interval(values(c, column.of))
+		set(column.of, mean, half)
+	}
+	r.CI95.Seconds = number(math.NaN()) // pictures are timed by the batch
+	sharpness := func(m *measures) *number { return &m.Sharpness }
+	ratio, half := metrics.Ratio(values(c, sharpness), values(e.candidates[0], sharpness))
+	set(func(m *measures) *number { return &m.Sharper }, ratio, half)
+	if e.classifier != nil {
+		d, half, err := features.Interval(c.features, e.candidates[0].features, e.sampling.Seed)
+		if err != nil {
+			return r, err
+		}
+		set(func(m *measures) *number { return &m.SFD }, d, half)
+	}
+	return r, nil
 }
