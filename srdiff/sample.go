@@ -34,6 +34,8 @@ type SampleOptions struct {
 	SmallVariance bool    // of DDPM: the lower bound of the variance, not the upper one
 	Clip          string  // of the predicted x_0: ClipStatic, ClipDynamic or ClipNone; ClipStatic
 
+	BackProject int // how often BackProject brings the predicted x_0 closer to the input, up to 16; 0
+
 	// Classifier-free guidance: see Guide. It needs a model that was trained with Config.DropCondition.
 	Guidance     float64 // its weight w, 0 to 100; 0, no guidance
 	Rescale      float64 // how much of the spread that guidance adds is taken back, 0 to 1; 0
@@ -93,6 +95,11 @@ func (o SampleOptions) Validate(c Config) error {
 		return fmt.Errorf("small variance with the sampler %s: it belongs to %s, leave it away", o.Sampler, DDPM)
 	case o.Clip != ClipStatic && o.Clip != ClipDynamic && o.Clip != ClipNone:
 		return fmt.Errorf("clip is %q: want %s, %s or %s", o.Clip, ClipStatic, ClipDynamic, ClipNone)
+	case o.BackProject < 0 || o.BackProject > 16:
+		return fmt.Errorf("back-projections is %d: want a number from 0 to 16, such as 2", o.BackProject)
+	case o.BackProject > 0 && o.Noise > 0:
+		return fmt.Errorf("back-projections with an input noise of %g: they would bring the noise into the result, leave one away",
+			o.Noise)
 	case !(o.Guidance >= 0 && o.Guidance <= 100):
 		return fmt.Errorf("guidance is %g: want a weight from 0, which is none, to 100", o.Guidance)
 	case o.Guidance > 0 && c.DropCondition == 0:
@@ -150,7 +157,7 @@ type SampleStep struct {
 //
 //	x ~ N(0, I), y = Upscale(low)
 //	for each step of the sampler, from x_t to x_s:
-//		x_0 = ClipX0(X0(x, Predict(x, t, y)))
+//		x_0 = ClipX0(X0(x, Predict(x, t, y)))      (after BackProject, where the options say so)
 //		x   = OfXt x + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
 // With the options' zero value the steps are Schedule.DDPM's at every timestep, and the last line is PSample's. The
@@ -182,7 +189,7 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 	}
 	x, x0, y, rng := start[0], start[1], start[2], start[3]
 	timesteps, table := tables(steps, o)
-	variant := samplerVariant{weights: m.weights(), stochastic: stochastic(steps), clip: o.Clip}
+	variant := samplerVariant{weights: m.weights(), stochastic: stochastic(steps), clip: o.Clip, backProject: o.BackProject}
 	stride := 1
 	for k, end := 0, 0; k < len(steps); k = end {
 		t := steps[k].T
@@ -198,7 +205,7 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 			end++
 		}
 		began := time.Now()
-		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), y, timesteps, table)
+		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), y, timesteps, table, lowTensor)
 		if err == nil {
 			err = finalize(x, x0, rng)
 		}
@@ -233,11 +240,12 @@ type samplerVariant struct {
 	weights            string // see Model.weights
 	stochastic, guided bool
 	clip               string
+	backProject        int
 }
 
 // sampler returns the program of the reverse steps k up to before end:
 //
-//	x_t, x_0', random state, k, end, y, timesteps, table -> x_s, x_0, random state
+//	x_t, x_0', random state, k, end, y, timesteps, table, low -> x_s, x_0, random state
 func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
 	if exec := m.samplers[v]; exec != nil {
 		return exec, nil
@@ -296,7 +304,7 @@ func (m *Model) reverseSteps(scope *model.Scope, v samplerVariant, state []*Node
 			w.SetNodeValue(s[inputs+i])
 		}
 		k := s[3]
-		x, x0, rng := m.reverseStep(scope, v, s[0], s[1], s[2], s[5], row(s[6], k), row(s[7], k))
+		x, x0, rng := m.reverseStep(scope, v, s[0], s[1], s[2], s[5], row(s[6], k), row(s[7], k), s[8])
 		return append([]*Node{x, x0, rng, AddScalar(k, 1)}, s[4:]...)
 	})
 	for i, w := range variables {
@@ -308,8 +316,8 @@ func (m *Model) reverseSteps(scope *model.Scope, v samplerVariant, state []*Node
 // row returns row k of a table.
 func row(table, k *Node) *Node { return Gather(table, Reshape(k, 1)) }
 
-// reverseStep is one turn of Sample's loop: x_t, x_0', random state, y, t, coefficients -> x_s, x_0, random state.
-func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rng, y, t, coefficients *Node) (
+// reverseStep is one turn of Sample's loop: x_t, x_0', random state, y, t, coefficients, low -> x_s, x_0, random state.
+func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rng, y, t, coefficients, low *Node) (
 	x, x0, newRNG *Node) {
 	c := func(i int) *Node { return Reshape(Slice(coefficients, AxisElem(i)), 1, 1, 1, 1) }
 	ofXt, ofX0, ofBefore, sigma, guidance, rescale := c(0), c(1), c(2), c(3), c(4), c(5)
@@ -323,6 +331,9 @@ func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rn
 		predicted = Predict(scope.In("%s", v.weights), m.Config, xt, y, t)
 	}
 	x0 = m.schedule.X0(m.Config.Prediction, xt, t, predicted)
+	for range v.backProject {
+		x0 = BackProject(m.Config, x0, low)
+	}
 	switch v.clip {
 	case ClipStatic:
 		x0 = ClipX0(x0)

@@ -119,6 +119,8 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
 	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
 	flags.StringVar(&o.Clip, "clip", srdiff.ClipStatic, "what keeps the predicted picture in range: static, dynamic or none")
+	flags.IntVar(&o.BackProject, "back-project", 0,
+		"how often each step brings the predicted picture closer to the input, such as 2")
 	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for none")
 	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "how much of the contrast that guidance adds is taken back, 0 to 1")
 	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "first timestep with guidance, counted from the clean picture")
