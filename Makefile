@@ -87,7 +87,7 @@ test-slider: setup $(settings)
 
 test-browser: setup $(settings) ## try notebooks in JupyterLab with chromium or google-chrome, which must be there
 	@[ -n "$(browser)" ] || { echo "srdiff: there is no browser: install chromium or google-chrome" >&2; exit 1; }
-	go test -tags browser -count 1 -timeout 10m ./kernelext/browsertest
+	go test -tags browser -count 1 -timeout 20m ./kernelext/browsertest
 
 test-kernel: setup .lab/kerneltest.ok ## Jupyter's own tests of the kernel
 	PYTHONPATH=.lab/kerneltest python3 kernelext/kerneltest/kerneltest.py

@@ -5,6 +5,7 @@
 package browsertest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,20 +96,13 @@ func TestNotebook(t *testing.T) {
 	p.screenshot("light")
 
 	// Dark: words have to stand out from the page.
-	p.eval(`jupyterapp.commands.execute("apputils:change-theme", {theme: "JupyterLab Dark"}).then(() => true)`)
-	p.wait(`document.body.dataset.jpThemeLight === "false"`, 10*time.Second)
-	time.Sleep(500 * time.Millisecond) // The style sheet comes after the name.
+	theme(p, "Dark")
 	p.eval(`outputs(1).scrollIntoView(), true`)
 	p.screenshot("dark")
 	p.eval(`outputs(3).querySelector("input").scrollIntoView(), true`)
 	p.screenshot("dark sliders")
-	brightness := `((c) => (c = c.match(/[\d.]+/g).map(Number), 0.3 * c[0] + 0.59 * c[1] + 0.11 * c[2]))`
-	p.eval(`[...panel.node.querySelectorAll(".jp-OutputArea-output label span, .jp-OutputArea-output small, ` +
-		`.jp-OutputArea-output output")].every((e) => ` + brightness + `(getComputedStyle(e).color) > 150) && ` +
-		brightness + `(getComputedStyle(panel.content.node).backgroundColor) < 60`)
-	p.eval(`jupyterapp.commands.execute("apputils:change-theme", {theme: "JupyterLab Light"}).then(() => true)`)
-	p.wait(`document.body.dataset.jpThemeLight === "true"`, 10*time.Second)
-	time.Sleep(500 * time.Millisecond)
+	readable(p)
+	theme(p, "Light")
 
 	// The line between two pictures, by slider and by its lower end.
 	p.eval(`compare = outputs(1).querySelector("input[type=range]"), true`)
@@ -164,6 +158,23 @@ func TestNotebook(t *testing.T) {
 	q.screenshot("untrusted")
 	q.eval(`outputs(3).querySelector("input").scrollIntoView({block: "center"}), true`)
 	q.screenshot("untrusted sliders")
+}
+
+// theme makes the page Light or Dark.
+func theme(p *page, name string) {
+	p.t.Helper()
+	p.eval(`jupyterapp.commands.execute("apputils:change-theme", {theme: "JupyterLab ` + name + `"}).then(() => true)`)
+	p.wait(fmt.Sprintf(`document.body.dataset.jpThemeLight === "%v"`, name == "Light"), 10*time.Second)
+	time.Sleep(500 * time.Millisecond) // The style sheet comes after the name.
+}
+
+// readable checks that the words in outputs are bright, and the page behind them is dark.
+func readable(p *page) {
+	p.t.Helper()
+	p.eval(`brightness = (c) => (c = c.match(/[\d.]+/g).map(Number), 0.3 * c[0] + 0.59 * c[1] + 0.11 * c[2]), true`)
+	p.eval(`[...panel.node.querySelectorAll(".jp-OutputArea-output :is(pre, div, label span, small, output)")]` +
+		`.every((e) => brightness(getComputedStyle(e).color) > 150) && ` +
+		`brightness(getComputedStyle(panel.content.node).backgroundColor) < 60`)
 }
 
 // inert checks that the sliders of the fourth cell cannot be moved, and say so.

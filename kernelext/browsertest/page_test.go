@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
@@ -90,7 +91,11 @@ func (p *page) note(event any) {
 // load opens the notebook in this tab, again if it is there already.
 func (p *page) load(path string) {
 	p.t.Helper()
-	address := fmt.Sprintf("%s/lab/tree/%s?reset&token=%s", lab.url, url.PathEscape(filepath.Base(path)), token)
+	within, err := filepath.Rel(lab.dir, path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	address := fmt.Sprintf("%s/lab/tree/%s?reset&token=%s", lab.url, within, token)
 	if err := chromedp.Do(p.ctx, chromedp.Navigate(address)); err != nil {
 		p.t.Fatal(err)
 	}
@@ -130,6 +135,33 @@ func (p *page) wait(condition string, atMost time.Duration) time.Duration {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return time.Since(started)
+}
+
+// click clicks on the middle of an element, once it is there.
+func (p *page) click(element string) {
+	p.t.Helper()
+	p.wait(element+"?.offsetParent", 10*time.Second)
+	at := value[struct{ X, Y, Width, Height float64 }](p, element+".getBoundingClientRect().toJSON()")
+	x, y := at.X+at.Width/2, at.Y+at.Height/2
+	err := chromedp.Do(p.ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y)) // Menus want that.
+	if err == nil {
+		err = chromedp.Do(p.ctx, chromedp.MouseClickXY(x, y))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// interrupt presses the interrupt button, and returns how long it takes until a condition holds and the cell has ended.
+func (p *page) interrupt(until string) time.Duration {
+	p.t.Helper()
+	p.click(`panel.toolbar.node.querySelector('[data-jp-item-name="interrupt"]')`)
+	took := p.wait("("+until+") && !busy()", 10*time.Second)
+	p.t.Logf("interrupted and saved within %v", took.Round(10*time.Millisecond))
+	if took > 3*time.Second {
+		p.t.Errorf("interrupted and saved within %v, want at most 3 s", took)
+	}
+	return took
 }
 
 // start has a cell run.

@@ -5,103 +5,63 @@
 package browsertest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 )
 
-const trainingCell = `
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-
-	"github.com/srdiff/srlab/kernelext"
-	"github.com/srdiff/srlab/srdiff"
-	"github.com/srdiff/srlab/srdiff/dataset"
-	"github.com/srdiff/srlab/srdiff/engine"
-)
-
-%%
-ctx, cancel := kernelext.Context()
-defer cancel()
-config := srdiff.Config{BaseChannels: 8, ImageSize: 16, BatchSize: 4, Seed: 1}
-dir := kernelext.KeepFolder("run", config)
-source := kernelext.Must(dataset.Open(ctx, "generated", dataset.Options{Size: config.ImageSize}))
-backend := kernelext.Must(engine.Open("go")).Backend
-model := kernelext.Must(srdiff.NewModel(backend, config))
-if _, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile)); err == nil {
-	model = kernelext.Must(srdiff.Resume(backend, dir))
-}
-fmt.Println("starts at", model.Step)
-monitor := kernelext.NewMonitor("Training")
-err := model.Train(ctx, source, 1_000_000, dir, func(p srdiff.Progress) {
-	monitor.Update(p.Step, p.Steps, p.Loss, "")
-})
-monitor.Done("")
-kernelext.Check(err)
-`
-
-// TestTraining interrupts training, takes it up again, reloads the page while it runs, and interrupts it there.
+// TestTraining interrupts the training of the third notebook, takes it up again, reloads the page while it runs, and
+// interrupts it there.
 func TestTraining(t *testing.T) {
-	path := notebook(t, trainingCell)
+	path := committed(t, "03_key_components.ipynb")
 	p := open(t, path)
-	interrupt := func(until string) {
-		t.Helper()
-		p.eval(`jupyterapp.commands.execute("notebook:interrupt-kernel"), true`)
-		took := p.wait(until, 10*time.Second)
-		t.Logf("stopped and saved after %v", took.Round(10*time.Millisecond))
-		if took > 3*time.Second {
-			t.Errorf("stopped and saved after %v, want at most 3 s", took)
-		}
-	}
-	step := func() int {
-		t.Helper()
-		return value[int](p, `Number(text(0).match(/Training: (\d+)\/1000000/)[1])`)
-	}
+	const imports, training = 1, 9
+	p.eval(fmt.Sprintf(`run(%d).then(() => true)`, imports))
+	p.sound(imports)
+	edit(p, training, "m := trainedFor(300)", "m := trainedFor(1000000)") // Else a fast machine is done before it is interrupted.
+	p.eval(fmt.Sprintf(`said = () => text(%d), step = () => Number((said().match(/Training: (\d+)\/1000000/) ?? [])[1]), true`,
+		training))
 
-	p.start(0)
-	p.wait(`/Training: \d\d+\/1000000/.test(text(0)) && outputs(0).querySelector("img")`, time.Minute)
-	if value[bool](p, `!text(0).includes("starts at 0")`) {
-		t.Error("training does not start at 0")
+	p.start(training)
+	p.wait(fmt.Sprintf(`step() >= 20 && outputs(%d).querySelector("img")`, training), 2*time.Minute)
+	p.interrupt(`/Stopped: training stopped at step \d+ of 1000000, and is saved in/.test(said())`)
+	stopped := value[int](p, `Number(said().match(/stopped at step (\d+)/)[1])`)
+	if stopped < 20 {
+		t.Errorf("stopped at step %d, want 20 or more", stopped)
 	}
-	interrupt(`/Stopped: training stopped at step \d+ of 1000000, and is saved in/.test(text(0)) && !busy()`)
-	stopped := step()
 	p.screenshot("training stopped")
-	modelFile(t)
+	saved := modelFile(t, path)
 
-	p.start(0)
-	p.wait(`/Training: \d+\/1000000/.test(text(0))`, time.Minute)
-	if value[int](p, `Number(text(0).match(/starts at (\d+)/)[1])`) != stopped {
-		t.Errorf("stopped at step %d, and %s", stopped, value[string](p, "text(0)"))
+	p.start(training)
+	p.wait(`step() > 0`, 2*time.Minute)
+	if again := value[int](p, `step()`); again <= stopped {
+		t.Errorf("stopped at step %d, and goes on at step %d", stopped, again)
 	}
 
 	// Who reloads the page sees that the kernel is busy, and can still stop it.
 	p.eval("saved().then(() => true)")
 	p.load(path)
 	p.wait("busy()", 10*time.Second)
-	info, err := os.Stat(modelFile(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.eval(`jupyterapp.commands.execute("notebook:interrupt-kernel"), true`)
-	if took := p.wait("!busy()", 10*time.Second); took > 3*time.Second {
-		t.Errorf("after a reload it is stopped after %v, want at most 3 s", took)
-	}
-	again, err := os.Stat(modelFile(t))
-	if err != nil || !again.ModTime().After(info.ModTime()) {
-		t.Errorf("after a reload the interrupt does not save: %v", err)
+	p.interrupt("true")
+	if again := modelFile(t, path); !again.ModTime().After(saved.ModTime()) {
+		t.Error("after a reload the interrupt does not save")
 	}
 	p.screenshot("reloaded and stopped")
-	t.Logf("after the reload the cell says: %.200s", value[string](p, "text(0)"))
+	t.Logf("after the reload the cell says: %.200s", value[string](p, fmt.Sprintf("text(%d)", training)))
 }
 
-func modelFile(t *testing.T) string {
+// modelFile is the model that the notebook's training has saved.
+func modelFile(t *testing.T, path string) os.FileInfo {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(lab.dir, "kept", "run", "*", "model.safetensors"))
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(path), "kept", "key components", "*", "model.safetensors"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("model files: %v, %v", found, err)
 	}
-	return found[0]
+	info, err := os.Stat(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
 }
