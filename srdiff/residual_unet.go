@@ -92,6 +92,24 @@ func (c Config) attends(stage string) bool {
 	return c.Attention >= 3
 }
 
+// maxAttention is how many pixels may look at each other: 4096 squared numbers take 64 MB a head and picture.
+const maxAttention = 4096
+
+// checkAttention returns an error for pictures that are too large for the network's attention.
+func (c Config) checkAttention(width, height int) error {
+	largest := 0 // pixels with attention
+	for shift, stage := range map[int]string{0: "enc1", 2: "enc2", 4: "bottleneck"} {
+		if c.attends(stage) || stage == "bottleneck" && c.Transformers > 0 {
+			largest = max(largest, width*height>>shift)
+		}
+	}
+	if largest > maxAttention {
+		return fmt.Errorf("the result would be %dx%d, too large for this network's attention, which has every pixel look at all others: "+
+			"want at most %d pixels, so cut the picture", width, height, maxAttention*(width*height/largest))
+	}
+	return nil
+}
+
 // residualParameters lists the weights of ResidualUNet in the order of its layers.
 func residualParameters(c Config) parameters {
 	var l parameters

@@ -254,3 +254,29 @@ func TestRegression(t *testing.T) {
 		t.Errorf("got %v, want that it is 1 step", err)
 	}
 }
+
+// A picture that would take gigabytes of attention is refused in a line; networks without attention take it.
+func TestAttentionIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		c             Config
+		width, height int
+		want          string
+	}{
+		{Config{}, 1024, 1024, ""},
+		{Config{Network: NetworkSmall}, 256, 256, ""},
+		{Config{Network: NetworkSmall}, 256, 260, "at most 65536 pixels"},
+		{Config{Network: NetworkSmall, Attention: 2}, 128, 132, "at most 16384 pixels"},
+		{Config{Network: NetworkSmall, Attention: 3}, 64, 68, "at most 4096 pixels"},
+		{Config{Network: NetworkSmall, Attention: -1}, 1024, 1024, ""},
+		{Config{Network: NetworkSmall, Attention: -1, Transformers: 1}, 256, 260, "at most 65536 pixels"},
+	} {
+		err := test.c.WithDefaults().checkAttention(test.width, test.height)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%+v, %dx%d: got %v, want %q", test.c, test.width, test.height, err, test.want)
+		}
+	}
+	if _, err := newSmall(t, Config{Network: NetworkTiny}).Sample(context.Background(), SampleOptions{}, low(100, 100)); err == nil ||
+		!strings.Contains(err.Error(), "so cut the picture") {
+		t.Errorf("got %v, want that the picture is too large", err)
+	}
+}

@@ -170,6 +170,11 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 	if err := o.Validate(m.Config); err != nil {
 		return nil, err
 	}
+	for _, p := range low {
+		if err := m.Config.checkAttention(p.Width*Scale, p.Height*Scale); err != nil {
+			return nil, err
+		}
+	}
 	o = o.WithDefaults(m.Config)
 	steps, err := o.steps(m.Config, m.schedule)
 	if err != nil {
