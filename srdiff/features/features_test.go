@@ -52,7 +52,7 @@ func TestClassifierKnowsDamage(t *testing.T) {
 	if len(weights) > 300_000 {
 		t.Errorf("the weights are %d bytes: want at most 300,000", len(weights))
 	}
-	pictures := generated(t, 512, 32)
+	pictures := generated(t, 256, 32)
 	classes := make([]int, len(pictures))
 	for i, p := range pictures {
 		rng := rand.New(rand.NewPCG(5, uint64(i)))
@@ -78,7 +78,7 @@ func TestClassifierKnowsDamage(t *testing.T) {
 // that Heusel et al. 2017 made of theirs.
 func TestDistanceGrowsWithDamage(t *testing.T) {
 	c := classifier(t)
-	all := generated(t, 512, 32)
+	all := generated(t, 256, 32)
 	features := func(harm func(imaging.Picture) imaging.Picture, pictures []imaging.Picture) [][]float64 {
 		var harmed []imaging.Picture
 		for _, p := range pictures {
@@ -91,8 +91,8 @@ func TestDistanceGrowsWithDamage(t *testing.T) {
 		return rows
 	}
 	same := func(p imaging.Picture) imaging.Picture { return p }
-	originals := features(same, all[:256])
-	others, err := Distance(originals, features(same, all[256:]))
+	originals := features(same, all[:128])
+	others, err := Distance(originals, features(same, all[128:]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestDistanceGrowsWithDamage(t *testing.T) {
 	} {
 		before := others
 		for _, strength := range []float64{1, 2} {
-			d, err := Distance(originals, features(func(p imaging.Picture) imaging.Picture { return harm(p, strength) }, all[:256]))
+			d, err := Distance(originals, features(func(p imaging.Picture) imaging.Picture { return harm(p, strength) }, all[:128]))
 			if err != nil || !(d > before) {
 				t.Errorf("%s %g: distance %.2f, want more than %.2f (%v)", name, strength, d, before, err)
 			}

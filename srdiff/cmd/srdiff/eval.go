@@ -158,9 +158,9 @@ var columns = []struct {
 	{func(m *measures) *number { return &m.Consistency }, "consistency", "%.1e", " ± %.0e", 18},
 	{func(m *measures) *number { return &m.Sharpness }, "", "", "", 0},
 	{func(m *measures) *number { return &m.Sharper }, "sharpness", "%.2f", " ± %.2f", 14},
-	{func(m *measures) *number { return &m.Diversity }, "diversity", "%.3f", " ± %.3f", 16},
+	{func(m *measures) *number { return &m.Diversity }, "diversity", "%.4f", " ± %.4f", 16},
 	{func(m *measures) *number { return &m.SFD }, "SFD", "%.2f", " ± %.2f", 15},
-	{func(m *measures) *number { return &m.Seconds }, "s/picture", "%.3g", "", 11},
+	{func(m *measures) *number { return &m.Seconds }, "s/picture", "%#.3g", "", 11},
 }
 
 // nameWidth leaves a table of 120 columns.

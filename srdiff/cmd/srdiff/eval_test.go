@@ -95,9 +95,9 @@ func TestEvalMeans(t *testing.T) {
 	check("originals' sharpness", e.Originals.Sharpness, e.Originals.CI95.Sharpness, mean, half)
 	check("originals' ratio", e.Originals.Sharper, e.Originals.CI95.Sharper, 1, 0)
 
-	// What was not measured, or is infinite, is null.
+	// What was not measured is null.
 	for of, names := range map[string][]string{
-		"model": {"diversity", "sfd"}, "bicubic": {"diversity", "sfd", "seconds_per_picture"}, "originals": {"psnr"},
+		"model": {"diversity", "sfd"}, "bicubic": {"diversity", "sfd", "seconds_per_picture"},
 	} {
 		for _, name := range names {
 			if v, there := keys[of][name]; !there || v != nil {
@@ -170,6 +170,23 @@ func TestEvalSFD(t *testing.T) {
 	}
 	if again, _ := evaluated(t, args...); again.Model.SFD != e.Model.SFD || again.Model.CI95 != e.Model.CI95 {
 		t.Errorf("the same seed gave %+v and %+v", e.Model, again.Model)
+	}
+}
+
+// A flat picture, which interpolation enlarges exactly, counts for 60 dB, and not for more than all others together.
+func TestEvalFlatPictures(t *testing.T) {
+	flat := image.NewGray(image.Rect(0, 0, 32, 32))
+	folder := filepath.Dir(write(t, "flat.png", pngOf(flat)))
+	status, out, errs := command("eval", "--model", tinyOf(t, "m", srdiff.Config{}), "--data", "images:"+folder, "--count", "2", "--json")
+	if status != 0 {
+		t.Fatal(errs)
+	}
+	var e evaluation
+	if err := json.Unmarshal([]byte(out), &e); err != nil {
+		t.Fatal(err)
+	}
+	if e.Bicubic.PSNR != 60 || e.Bicubic.CI95.PSNR != 0 || e.Bicubic.SSIM < 0.999 || !(e.Model.PSNR < 30) {
+		t.Errorf("bicubic %v ± %v dB with an SSIM of %v, model %v dB", e.Bicubic.PSNR, e.Bicubic.CI95.PSNR, e.Bicubic.SSIM, e.Model.PSNR)
 	}
 }
 
