@@ -157,7 +157,9 @@ func TestDistillEndToEnd(t *testing.T) {
 
 // A stage that was stopped and resumed ends as one that was not, and a resumed student knows its teacher.
 func TestDistillResumes(t *testing.T) {
-	teacher := newSmall(t, velocity)
+	c := small
+	c.Prediction = PredictsV
+	teacher := newSmall(t, c)
 	straight, stopped := t.TempDir(), t.TempDir()
 	trainSmall(t, student(t, teacher, 10), 8, straight)
 
@@ -177,7 +179,7 @@ func TestDistillResumes(t *testing.T) {
 	if err := m.CheckTeacher(teacher); err != nil {
 		t.Error(err)
 	}
-	other := velocity
+	other := c
 	other.Seed++
 	if err := m.CheckTeacher(newSmall(t, other)); err == nil || !strings.Contains(err.Error(), "another teacher") {
 		t.Errorf("got %v, want another teacher", err)

@@ -211,8 +211,7 @@ func TestDropout(t *testing.T) {
 // Every part of the network, switched off and on, learns.
 func TestResidualUNetLearns(t *testing.T) {
 	for name, c := range map[string]Config{
-		"": {}, "added time": {AddTime: true}, "transformer": {Transformers: 1, Attention: 3}, "bfloat16": {Precision: BFloat16},
-		"regression": {Prediction: Regresses},
+		"all parts": {AddTime: true, Transformers: 1, Attention: 3}, "bfloat16": {Precision: BFloat16}, "regression": {Prediction: Regresses},
 	} {
 		full := velocity
 		full.AddTime, full.Transformers, full.Precision = c.AddTime, c.Transformers, c.Precision
