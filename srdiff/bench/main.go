@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/bench/process"
 	"github.com/srdiff/srlab/srdiff/bench/section"
 )
 
@@ -163,7 +164,7 @@ type result struct {
 
 // runner is a contestant at work.
 type runner struct {
-	*process
+	*process.Process
 	result
 	steps, passes int // in a round
 }
@@ -185,7 +186,7 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 	var running []*runner
 	defer func() {
 		for _, r := range running {
-			r.end()
+			r.End()
 		}
 	}()
 	leaveOut := func(name string, err error) {
@@ -197,15 +198,15 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 	turns := func(do func(*runner) error) {
 		for _, i := range rand.Perm(len(running)) {
 			r := running[i]
-			err := r.signal(syscall.SIGCONT)
+			err := r.Signal(syscall.SIGCONT)
 			if err == nil {
 				err = do(r)
 			}
 			if err == nil {
-				err = r.signal(syscall.SIGSTOP)
+				err = r.Signal(syscall.SIGSTOP)
 			}
 			if err != nil && ctx.Err() == nil {
-				r.end()
+				r.End()
 				leaveOut(r.name, err)
 				running[i] = nil
 			}
@@ -240,7 +241,7 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 		return nil, nil, ctx.Err()
 	}
 	for _, r := range running {
-		r.memory = r.peakMB()
+		r.memory = r.PeakMB()
 		results = append(results, r.result)
 	}
 	if !slices.ContainsFunc(results, func(r result) bool { return r.ours }) {
@@ -254,15 +255,15 @@ func begin(ctx context.Context, c contestant, warmUp int) (*runner, error) {
 	r := &runner{result: result{contestant: c}}
 	started := time.Now()
 	var err error
-	if r.process, err = start(ctx, c.command); err != nil {
+	if r.Process, err = process.Start(ctx, c.command); err != nil {
 		return nil, err
 	}
-	a, err := r.answer()
-	if err != nil {
+	var loaded, stepped answer
+	if err := r.Answer(&loaded); err != nil {
 		return nil, err
 	}
-	r.about, r.load = a.About, time.Since(started).Seconds()
-	if _, err := r.answer(); err != nil {
+	r.about, r.load = loaded.About, time.Since(started).Seconds()
+	if err := r.Answer(&stepped); err != nil {
 		return nil, err
 	}
 	r.first = time.Since(started).Seconds()
@@ -280,7 +281,13 @@ func begin(ctx context.Context, c contestant, warmUp int) (*runner, error) {
 	}
 	r.steps = times(trainSeconds, trained.Seconds/float64(warmUp))
 	r.passes = times(forwardSeconds, passed.Seconds/3)
-	return r, r.signal(syscall.SIGSTOP)
+	return r, r.Signal(syscall.SIGSTOP)
+}
+
+// ask has the contestant do something.
+func (r *runner) ask(format string, args ...any) (a answer, err error) {
+	err = r.Ask(&a, format, args...)
+	return a, err
 }
 
 // times is how often something fits into a time, within limits.

@@ -38,36 +38,18 @@ def schedule():
 
 def pytorch(variant, device, dtype):
     import torch
-    import torch.nn as nn
     import torch.nn.functional as F
+    from unet import UNet
 
-    class UNet(nn.Module):
-        def __init__(self, c=CHANNELS):
-            super().__init__()
-
-            def block(i, o):
-                return nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1), nn.ReLU())
-
-            self.enc1, self.enc2, self.bottleneck = block(7, c), block(c, 2 * c), block(2 * c, 4 * c)
-            self.pool = nn.MaxPool2d(2)
-            self.upconv2, self.dec2 = nn.ConvTranspose2d(4 * c, 2 * c, 2, stride=2), block(4 * c, 2 * c)
-            self.upconv1, self.dec1 = nn.ConvTranspose2d(2 * c, c, 2, stride=2), block(2 * c, c)
-            self.out = nn.Conv2d(c, 3, 1)
-
+    class Network(UNet):
         def forward(self, x, y, t):
-            time = (t.float() / T).view(-1, 1, 1, 1).expand(x.shape[0], 1, x.shape[2], x.shape[3])
             with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
-                e1 = self.enc1(torch.cat([x, y, time], 1))
-                e2 = self.enc2(self.pool(e1))
-                b = self.bottleneck(self.pool(e2))
-                d2 = self.dec2(torch.cat([self.upconv2(b), e2], 1))
-                d1 = self.dec1(torch.cat([self.upconv1(d2), e1], 1))
-                return self.out(d1).float()
+                return super().forward(x, y, t).float()
 
     torch.manual_seed(0)
     tuned, compiled = variant != "torch-eager", variant == "torch-compile"
     layout = torch.channels_last if tuned else torch.contiguous_format
-    model = UNet().to(device, memory_format=layout)
+    model = Network(CHANNELS).to(device, memory_format=layout)
     adam = torch.optim.Adam(model.parameters(), lr=RATE, fused=tuned)
     alpha_bars, table = (torch.from_numpy(a).to(device) for a in schedule())
     timesteps = torch.arange(T, device=device)

@@ -11,6 +11,10 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
+// MaxPSNR is what the PSNR of a picture counts for at most in a mean, in dB, as in VMAF for 8 bits: of a flat picture an exact
+// enlargement is easy, and one infinite value would be the mean of all.
+const MaxPSNR = 60
+
 // PSNR returns the peak signal-to-noise ratio in decibels, 10 log10(1/MSE), over all pixels and channels. More is
 // closer; equal pictures have +Inf. Pictures of different sizes are an error.
 func PSNR(a, b imaging.Picture) (float64, error) {

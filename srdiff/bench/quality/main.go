@@ -1,9 +1,13 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command quality trains the tutorial's network in several ways, each for the same time on the same pictures, and measures what
-// each is worth on pictures that none has seen: what the network predicts, the noise schedule, and averaged weights.
+// Command quality trains in several ways, each for the same time on the same pictures, and measures what each is worth on pictures
+// that none has seen. It compares, with the tutorial's network, what is predicted, the noise schedule and averaged weights:
 //
 //	make quality
+//
+// or networks, among them the tutorial's own program in PyTorch:
+//
+//	make quality QUALITY_FLAGS="-of networks"
 package main
 
 import (
@@ -26,49 +30,67 @@ import (
 )
 
 const (
-	file  = "docs/training.md"
-	name  = "quality"
-	sheet = "docs/images/quality.png"
+	file = "docs/training.md"
 
-	slice      = 15 * time.Second // a learner's turn
+	slice      = 15 * time.Second // a contestant's turn
 	pictures   = 64               // held out, to sample
-	batch      = 16               // sampled together
+	together   = 16               // sampled together
+	sampling   = 50               // steps of DDIM
 	noiseTests = 64               // batches of the noise error
+	rate       = 1e-3             // of learning
 )
 
-// contestants are trained side by side. All else is the same for all of them.
-func contestants() []*learner {
-	var list []*learner
-	for _, c := range []srdiff.Config{
-		{Prediction: srdiff.PredictsEps, Kind: srdiff.KindLinear},
-		{Prediction: srdiff.PredictsEps, Kind: srdiff.KindCosine},
-		{Prediction: srdiff.PredictsV, Kind: srdiff.KindLinear},
-		{Prediction: srdiff.PredictsV, Kind: srdiff.KindCosine},
-	} {
-		c.LearningRate = 1e-3
-		c.Seed = 1
-		list = append(list, &learner{name: c.Prediction + ", " + c.Kind, config: c})
+// comparison is what is trained side by side; all else is the same for all.
+type comparison struct {
+	section, sheet string
+	configs        []srdiff.Config
+	pytorch        bool // the tutorial's program too
+}
+
+func comparisons(of string) (comparison, error) {
+	epsLinear := srdiff.Config{Prediction: srdiff.PredictsEps, Kind: srdiff.KindLinear}
+	vCosine := srdiff.Config{Prediction: srdiff.PredictsV, Kind: srdiff.KindCosine}
+	switch of {
+	case "predictions":
+		return comparison{"quality", "docs/images/quality.png", []srdiff.Config{
+			epsLinear,
+			{Prediction: srdiff.PredictsEps, Kind: srdiff.KindCosine},
+			{Prediction: srdiff.PredictsV, Kind: srdiff.KindLinear},
+			vCosine,
+		}, false}, nil
+	case "networks":
+		with := func(c srdiff.Config, network string) srdiff.Config { c.Network = network; return c }
+		return comparison{"networks", "docs/images/networks.png", []srdiff.Config{
+			epsLinear, with(epsLinear, srdiff.NetworkSmall),
+			vCosine, with(vCosine, srdiff.NetworkSmall),
+		}, true}, nil
 	}
-	return list
+	return comparison{}, fmt.Errorf("-of is %q: want predictions or networks", of)
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
+	of := flag.String("of", "predictions", "what is compared: predictions, or networks, for which PyTorch is needed (make .lab/bench.ok)")
 	minutes := flag.Float64("minutes", 5, "training time of each, without compiling")
 	engineName := flag.String("engine", "auto", "what computes: "+engine.Names)
+	python := flag.String("python", ".lab/bench-venv/bin/python", "a Python with srdiff/bench/requirements.txt")
 	flag.Parse()
-	if err := run(ctx, time.Duration(*minutes*float64(time.Minute)), *engineName); err != nil {
+	if err := run(ctx, *of, time.Duration(*minutes*float64(time.Minute)), *engineName, *python); err != nil {
 		fmt.Fprintln(os.Stderr, "quality:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, budget time.Duration, engineName string) error {
+func run(ctx context.Context, of string, budget time.Duration, engineName, python string) error {
 	if budget <= 0 {
 		return errors.New("-minutes: want a number greater than 0")
 	}
-	if err := section.Check(file, name); err != nil {
+	what, err := comparisons(of)
+	if err != nil {
+		return err
+	}
+	if err := section.Check(file, what.section); err != nil {
 		return err
 	}
 	eng, err := engine.Open(engineName)
@@ -76,70 +98,97 @@ func run(ctx context.Context, budget time.Duration, engineName string) error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, eng)
-	var sources [2]dataset.Source
-	for i, heldOut := range []bool{false, true} {
-		if sources[i], err = dataset.Open(ctx, "generated", dataset.Options{Seed: 1, HeldOut: heldOut}); err != nil {
-			return err
-		}
-	}
-	learners := contestants()
-	for _, l := range learners {
-		if l.model, err = srdiff.NewModel(eng.Backend, l.config); err != nil {
-			return err
-		}
-	}
-	if err := inTurns(ctx, learners, sources[0], budget); err != nil {
-		return err
-	}
-	text, rows, err := measure(ctx, learners, sources[1])
+	data, err := openMaterial(ctx, dataset.Options{Seed: 1})
 	if err != nil {
 		return err
 	}
-	text = fmt.Sprintf("Measured on %s by `quality -minutes %g`: %s of training for each, in turns of %s, on %s; batch %d, "+
-		"learning rate %g, seed 1. Noise errors are means over %d batches, the rest over %d pictures sampled by DDIM in 50 steps.\n\n",
-		time.Now().Format(time.DateOnly), budget.Minutes(), budget, slice, eng.Name, learners[0].model.Config.BatchSize,
-		learners[0].config.LearningRate, noiseTests, pictures) + text
-	fmt.Print(text)
-	captions := []string{"Original", "LR"}
-	for _, l := range learners {
-		captions = append(captions, l.name)
+	var contestants []contestant
+	for _, c := range what.configs {
+		c.LearningRate, c.Seed = rate, 1
+		m, err := srdiff.NewModel(eng.Backend, c)
+		if err != nil {
+			return err
+		}
+		contestants = append(contestants, &learner{model: m})
 	}
-	if err := imaging.WritePNG(sheet, imaging.Grid(len(captions), captions, rows...)); err != nil {
+	with := eng.Name
+	if what.pytorch {
+		p, err := startPyTorch(ctx, python, data)
+		if err != nil {
+			return fmt.Errorf("the PyTorch program: %w", err)
+		}
+		defer p.end()
+		contestants = append(contestants, p)
+		with += " and " + p.about
+	}
+	if err := inTurns(ctx, contestants, data.train, budget); err != nil {
 		return err
 	}
-	return section.Write(file, name, text)
+	text, sheet, err := measure(ctx, contestants, data)
+	if err != nil {
+		return err
+	}
+	text = fmt.Sprintf("Measured on %s by `quality -of %s -minutes %g`: %s of training for each, in turns of %s, on %s; batch %d, "+
+		"learning rate %g, seed 1. Noise errors are means over %d batches, the rest over %d pictures sampled by DDIM in %d steps.\n\n",
+		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, slice, with, srdiff.Config{}.WithDefaults().BatchSize,
+		rate, noiseTests, pictures, sampling) + text
+	fmt.Print(text)
+	if err := imaging.WritePNG(what.sheet, sheet); err != nil {
+		return err
+	}
+	return section.Write(file, what.section, text)
 }
 
-// learner is a way to train.
-type learner struct {
-	name   string
-	config srdiff.Config
-	model  *srdiff.Model
-	used   time.Duration // of its budget
+// material are the pictures to train on and to measure with.
+type material struct {
+	train, heldOut dataset.Source
+	originals, low []imaging.Picture // held out
 }
 
-// inTurns trains every learner for the same time, one at a time, so that what else the machine does strikes all alike.
-func inTurns(ctx context.Context, learners []*learner, src dataset.Source, budget time.Duration) error {
+func openMaterial(ctx context.Context, o dataset.Options) (m material, err error) {
+	if m.train, err = dataset.Open(ctx, "generated", o); err != nil {
+		return m, err
+	}
+	o.HeldOut = true
+	if m.heldOut, err = dataset.Open(ctx, "generated", o); err != nil {
+		return m, err
+	}
+	tensor, err := dataset.Batch(m.heldOut, pictures, 0)
+	if err != nil {
+		return m, err
+	}
+	if m.originals, err = srdiff.Pictures(tensor); err != nil {
+		return m, err
+	}
+	for _, p := range m.originals {
+		m.low = append(m.low, srdiff.DegradePicture(srdiff.Config{}, p))
+	}
+	return m, nil
+}
+
+// inTurns trains every contestant for the same time, one at a time, so that what else the machine does strikes all alike.
+func inTurns(ctx context.Context, contestants []contestant, src dataset.Source, budget time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type turn struct {
 		ended bool
 		err   error
 	}
-	turns := make([]chan struct{}, len(learners)) // a learner's turn begins
-	ends := make(chan turn)                       // and ends
-	for i, l := range learners {
+	turns := make([]chan struct{}, len(contestants)) // a contestant's turn begins
+	ends := make(chan turn)                          // and ends
+	for i, c := range contestants {
 		turns[i] = make(chan struct{})
 		go func() {
 			<-turns[i]
-			ends <- turn{true, l.train(ctx, src, budget, func() {
+			ends <- turn{true, c.train(ctx, src, budget, func() {
 				ends <- turn{}
 				<-turns[i]
 			})}
 		}()
 	}
-	for left := len(learners); left > 0; {
-		for i := range learners {
+	started := time.Now()
+	for round, left := 1, len(contestants); left > 0; round++ {
+		for i := range contestants {
 			if turns[i] == nil {
 				continue
 			}
@@ -154,111 +203,64 @@ func inTurns(ctx context.Context, learners []*learner, src dataset.Source, budge
 				return end.err
 			}
 		}
-		fmt.Fprintf(os.Stderr, "%s of %s each\n", learners[0].used.Round(time.Second), budget)
+		fmt.Fprintf(os.Stderr, "round %d, after %s\n", round, time.Since(started).Round(time.Second))
 	}
 	return nil
 }
 
-// train trains for the budget, and calls pause when its turn is over. The first step, which compiles, costs nothing.
-func (l *learner) train(ctx context.Context, src dataset.Source, budget time.Duration, pause func()) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	began, left := time.Time{}, slice
-	err := l.model.Train(ctx, src, 1<<20, "", func(srdiff.Progress) {
-		if began.IsZero() {
-			pause()
-			began = time.Now()
-			return
-		}
-		took := time.Since(began)
-		l.used += took
-		if left -= took; l.used >= budget {
-			stop()
-		} else if left <= 0 {
-			pause()
-			left = slice
-		}
-		began = time.Now()
-	})
-	if l.used >= budget && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-// measure returns the table, and the pictures of the sheet.
-func measure(ctx context.Context, learners []*learner, heldOut dataset.Source) (table string, rows []image.Image, err error) {
+// measure returns the table, and the sheet of pictures.
+func measure(ctx context.Context, contestants []contestant, data material) (table string, sheet image.Image, err error) {
 	var b strings.Builder
-	b.WriteString("| predicts, schedule | weights | steps | noise error | PSNR, dB | SSIM | consistency |\n|---|---|---|---|---|---|---|\n")
-	tensor, err := dataset.Batch(heldOut, pictures, 0)
-	if err != nil {
-		return "", nil, err
-	}
-	originals, err := srdiff.Pictures(tensor)
-	if err != nil {
-		return "", nil, err
-	}
-	low := make([]imaging.Picture, pictures)
-	for i, p := range originals {
-		low[i] = srdiff.DegradePicture(srdiff.Config{}, p)
-	}
+	b.WriteString("| | weights | steps | noise error | PSNR, dB | SSIM | consistency |\n|---|---|---|---|---|---|---|\n")
+	captions := []string{"Original", "LR"}
 	var shown [][]imaging.Picture
-	for _, l := range learners {
-		for _, w := range []struct {
-			name  string
-			model *srdiff.Model
-		}{{"last", l.model.WithRawWeights()}, {"averaged", l.model}} {
-			fmt.Fprintf(os.Stderr, "measuring %s, %s weights\n", l.name, w.name)
-			noise, err := w.model.NoiseError(ctx, heldOut, noiseTests, 1)
+	for _, c := range contestants {
+		var made []imaging.Picture // by the last of its weights
+		for _, r := range c.results() {
+			fmt.Fprintf(os.Stderr, "measuring %s, %s weights\n", c.name(), r.weights)
+			noise, err := r.noiseError(ctx, data.heldOut)
 			if err != nil {
 				return "", nil, err
 			}
-			var generated []imaging.Picture
-			for first := 0; first < pictures; first += batch {
-				some, err := w.model.Sample(ctx, srdiff.SampleOptions{Sampler: srdiff.DDIM, Steps: 50, Seed: int64(first)},
-					low[first:first+batch]...)
-				if err != nil {
-					return "", nil, err
-				}
-				generated = append(generated, some...)
+			if made, err = r.sample(ctx, data.low); err != nil {
+				return "", nil, err
 			}
-			s, err := score(generated, originals, low)
+			s, err := score(made, data.originals, data.low)
 			if err != nil {
 				return "", nil, err
 			}
-			fmt.Fprintf(&b, "| %s | %s | %d | %.4f | %.2f | %.4f | %.1e |\n",
-				l.name, w.name, l.model.Step, noise, s.PSNR, s.SSIM, s.Consistency)
-			if w.model == l.model {
-				shown = append(shown, generated)
-			}
+			fmt.Fprintf(&b, "| %s | %s | %d | %.4f | %.2f | %.4f | %.1e |\n", c.name(), r.weights, c.steps(), noise, s.PSNR, s.SSIM, s.Consistency)
 		}
+		captions, shown = append(captions, c.name()), append(shown, made)
 	}
-	bicubic := make([]imaging.Picture, pictures)
-	for i, p := range low {
-		bicubic[i] = imaging.Bicubic(p, originals[i].Width, originals[i].Height)
+	bicubic := make([]imaging.Picture, len(data.low))
+	for i, p := range data.low {
+		bicubic[i] = imaging.Bicubic(p, data.originals[i].Width, data.originals[i].Height)
 	}
-	s, err := score(bicubic, originals, low)
+	s, err := score(bicubic, data.originals, data.low)
 	if err != nil {
 		return "", nil, err
 	}
 	fmt.Fprintf(&b, "| bicubic interpolation | | | | %.2f | %.4f | %.1e |\n", s.PSNR, s.SSIM, s.Consistency)
+	var rows []image.Image
 	for i := range 6 {
-		rows = append(rows, originals[i].Image(), low[i].Image())
-		for _, generated := range shown {
-			rows = append(rows, generated[i].Image())
+		rows = append(rows, data.originals[i].Image(), data.low[i].Image())
+		for _, made := range shown {
+			rows = append(rows, made[i].Image())
 		}
 	}
-	return b.String(), rows, nil
+	return b.String(), imaging.Grid(len(captions), captions, rows...), nil
 }
 
 // score returns the mean scores of pictures.
-func score(generated, originals, low []imaging.Picture) (mean metrics.Scores, err error) {
-	for i, p := range generated {
+func score(made, originals, low []imaging.Picture) (mean metrics.Scores, err error) {
+	for i, p := range made {
 		one, err := metrics.Score(p, originals[i], low[i], nil)
 		if err != nil {
 			return mean, err
 		}
-		mean.Add(1/float64(len(generated)), one)
+		one.PSNR = min(one.PSNR, metrics.MaxPSNR)
+		mean.Add(1/float64(len(made)), one)
 	}
 	return mean, nil
 }

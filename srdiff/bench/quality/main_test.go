@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/bench/process"
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
@@ -26,15 +27,20 @@ func TestInTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var learners []*learner
-	for range 3 {
-		c := srdiff.Config{BaseChannels: 2, ImageSize: 8, BatchSize: 2}
-		m, err := srdiff.NewModel(eng.Backend, c)
+	var learners []contestant
+	for range 2 {
+		m, err := srdiff.NewModel(eng.Backend, srdiff.Config{BaseChannels: 2, ImageSize: 8, BatchSize: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
-		learners = append(learners, &learner{config: c, model: m})
+		learners = append(learners, &learner{model: m})
 	}
+	other, err := process.Start(ctx, []string{"sh", "-c", `while read line; do sleep .1; echo '{"seconds": 0.1, "steps": 5}'; done`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.End()
+	learners = append(learners, &pytorch{Process: other})
 	const budget = 300 * time.Millisecond
 	started := time.Now()
 	if err := inTurns(ctx, learners, src, budget); err != nil {
@@ -43,13 +49,16 @@ func TestInTurns(t *testing.T) {
 	if took := time.Since(started); took < 3*budget {
 		t.Errorf("all three took %v: want at least %v, one after the other", took, 3*budget)
 	}
-	for i, l := range learners {
-		if l.used < budget || l.used > 20*budget || l.model.Step < 5 {
-			t.Errorf("learner %d took %v and %d steps, want %v", i, l.used, l.model.Step, budget)
+	for i, c := range learners {
+		if c.steps() < 5 {
+			t.Errorf("contestant %d trained for %d steps", i, c.steps())
 		}
-	}
-	for _, l := range learners {
-		l.used = 0
+		if l, ours := c.(*learner); ours {
+			if l.used < budget || l.used > 20*budget {
+				t.Errorf("contestant %d took %v: want %v", i, l.used, budget)
+			}
+			l.used = 0
+		}
 	}
 	stopped, stop := context.WithCancel(ctx)
 	stop()

@@ -24,10 +24,6 @@ import (
 const (
 	evalBatch = 16 // pictures sampled together
 	sheetRows = 8  // pictures on the sheet
-
-	// maxPSNR is what the PSNR of a picture counts for at most, in dB, as in VMAF for 8 bits: of a flat picture an exact
-	// enlargement is easy, and one infinite value would be the mean of all.
-	maxPSNR = 60
 )
 
 // examination measures candidates on the same pictures.
@@ -221,7 +217,7 @@ func (e *examination) measure(c *candidate, b batch, samples [][]imaging.Picture
 			}
 		}
 		c.values = append(c.values, measures{
-			PSNR: number(min(s.PSNR, maxPSNR)), SSIM: number(s.SSIM), Consistency: number(s.Consistency), Sharpness: number(sharpness),
+			PSNR: number(min(s.PSNR, metrics.MaxPSNR)), SSIM: number(s.SSIM), Consistency: number(s.Consistency), Sharpness: number(sharpness),
 			Sharper: number(math.NaN()), Diversity: number(diversity), SFD: number(math.NaN()), Seconds: number(seconds),
 		})
 	}
