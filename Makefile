@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go test-notebooks test-slider test-browser test-kernel notebooks bench quality fmt clean check FORCE
+.PHONY: help lab setup test test-go test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,10 @@ bench: check .lab/engine.ok .lab/bench.ok ## measure beside PyTorch and JAX, int
 quality: check .lab/engine.ok ## train in several ways side by side, into docs/training.md; QUALITY_FLAGS="..."
 	go build -o .lab/bin/ ./srdiff/bench/quality
 	.lab/bin/quality $(QUALITY_FLAGS)
+
+photos: check .lab/engine.ok .lab/photos.ok ## measure the models on photographs, into docs/evaluation.md
+	go build -o .lab/bin/ ./srdiff/bench/photos
+	.lab/bin/photos
 
 fmt: ## format the code
 	gofmt -w srdiff kernelext
@@ -158,6 +162,12 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 	@echo 'PyTorch and JAX into .lab/bench-venv, which takes some minutes'
 	@rm -rf .lab/bench-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/bench-venv && \
 		.lab/bench-venv/bin/python3 -m pip install --quiet --no-cache-dir -r srdiff/bench/requirements.txt
+	@touch $@
+
+.lab/photos.ok: srdiff/bench/photos/requirements.txt .lab/venv.ok
+	@rm -rf .lab/photos && mkdir -p .lab/photos && \
+		python3 -m pip download --quiet --no-cache-dir --no-deps --only-binary :all: -d .lab/photos -r $<
+	@cd .lab/photos && python3 -m zipfile -e *.whl . && mv skimage/data/*.png skimage/data/*.jpg . && rm -rf *.whl skimage*
 	@touch $@
 
 .lab/kerneltest.ok: kernelext/kerneltest/requirements.txt .lab/venv.ok

@@ -1,0 +1,250 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Command photos measures the models that come with srdiff, which were trained on generated pictures alone, on photographs: those of
+// scikit-image, which are not kept here.
+//
+//	make photos
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/bench/section"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/metrics"
+)
+
+const (
+	file  = "docs/evaluation.md"
+	name  = "photos"
+	sheet = "docs/images/photos.png"
+
+	side      = 256 // of what is cut from the middle of each photograph: the most that a network with attention takes
+	shown     = 96  // of that, on the sheet
+	ahead     = 0.5 // dB of regression before bicubic
+	regressed = "regression"
+	wanted    = "small, 4 steps, back-projected"
+)
+
+// photographs are all of scikit-image's package that are photographs and large enough; each name is that of a .png or .jpg.
+var photographs = []string{"astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field",
+	"moon", "motorcycle_left", "retina", "rocket"}
+
+// onSheet are shown.
+var onSheet = []string{"astronaut", "camera", "chelsea", "coffee", "coins", "motorcycle_left"}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	folder := flag.String("folder", ".lab/photos", "where the photographs are")
+	engineName := flag.String("engine", "auto", "what computes: "+engine.Names)
+	flag.Parse()
+	if err := run(ctx, *folder, *engineName); err != nil {
+		fmt.Fprintln(os.Stderr, "photos:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, folder, engineName string) error {
+	if err := section.Check(file, name); err != nil {
+		return err
+	}
+	eng, err := engine.Open(engineName)
+	if err != nil {
+		return err
+	}
+	ways, err := enlargers(eng.Backend)
+	if err != nil {
+		return err
+	}
+	var sheets []image.Image
+	for _, photograph := range photographs {
+		fmt.Fprintln(os.Stderr, photograph)
+		original, err := open(folder, photograph)
+		if err != nil {
+			return err
+		}
+		low := srdiff.DegradePicture(srdiff.Config{}, original)
+		row := []image.Image{middle(original, shown).Image(), middle(low, shown/srdiff.Scale).Image()}
+		for _, w := range ways {
+			made, err := w.enlarge(ctx, low)
+			if err != nil {
+				return err
+			}
+			if err := w.measure(made, original, low); err != nil {
+				return err
+			}
+			row = append(row, middle(made, shown).Image())
+		}
+		for _, s := range onSheet {
+			if s == photograph {
+				sheets = append(sheets, row...)
+			}
+		}
+	}
+	captions := []string{"original", "input"}
+	for _, w := range ways {
+		captions = append(captions, w.name)
+	}
+	if err := imaging.WritePNG(sheet, imaging.Grid(len(captions), captions, sheets...)); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("Measured on %s by `make photos` on %s: the middle %dx%d of %d photographs (%s).\n\n", time.Now().Format(time.DateOnly),
+		eng.Name, side, side, len(photographs), strings.Join(photographs, ", ")) + table(ways)
+	fmt.Print(text)
+	if err := section.Write(file, name, text); err != nil {
+		return err
+	}
+	return verdict(ways)
+}
+
+// open returns the middle of a photograph.
+func open(folder, name string) (imaging.Picture, error) {
+	for _, suffix := range []string{".png", ".jpg"} {
+		img, err := imaging.Open(filepath.Join(folder, name+suffix))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return imaging.Picture{}, err
+		}
+		if size := img.Bounds().Size(); min(size.X, size.Y) < side {
+			return imaging.Picture{}, fmt.Errorf("%s is %dx%d: want at least %d a side", name, size.X, size.Y, side)
+		}
+		return middle(imaging.FromImage(img), side), nil
+	}
+	return imaging.Picture{}, fmt.Errorf("no photograph %s in %s: make photos fetches them", name, folder)
+}
+
+// middle cuts a square out of a picture's middle.
+func middle(p imaging.Picture, side int) imaging.Picture {
+	x, y := (p.Width-side)/2, (p.Height-side)/2
+	cut := imaging.New(side, side)
+	for row := range side {
+		copy(cut.Pix[row*side*3:][:side*3], p.Pix[((y+row)*p.Width+x)*3:])
+	}
+	return cut
+}
+
+// way is one of enlarging, with what was measured of it, a value for each photograph.
+type way struct {
+	name                               string
+	enlarge                            func(context.Context, imaging.Picture) (imaging.Picture, error)
+	psnr, ssim, consistency, sharpness []float64
+	originals                          []float64 // sharpness
+}
+
+func enlargers(backend compute.Backend) (ways []*way, err error) {
+	for _, f := range []struct {
+		name   string
+		resize func(p imaging.Picture, width, height int) imaging.Picture
+	}{{"bilinear", imaging.Bilinear}, {"bicubic", imaging.Bicubic}} {
+		ways = append(ways, &way{name: f.name, enlarge: func(_ context.Context, p imaging.Picture) (imaging.Picture, error) {
+			return f.resize(p, p.Width*srdiff.Scale, p.Height*srdiff.Scale), nil
+		}})
+	}
+	for _, m := range []struct {
+		name, file string
+		options    srdiff.SampleOptions
+	}{
+		{regressed, "regression", srdiff.SampleOptions{}},
+		{"small, 50 steps", "small", srdiff.SampleOptions{Sampler: srdiff.DDIM, Steps: 50}},
+		{"small, 4 steps", "small-4step", srdiff.SampleOptions{}},
+		{wanted, "small-4step", srdiff.SampleOptions{BackProject: 1}},
+	} {
+		model, err := srdiff.Load(backend, filepath.Join("notebooks/models", m.file+".safetensors"))
+		if err != nil {
+			return nil, err
+		}
+		ways = append(ways, &way{name: m.name, enlarge: func(ctx context.Context, p imaging.Picture) (imaging.Picture, error) {
+			made, err := model.Sample(ctx, m.options, p)
+			if err != nil {
+				return imaging.Picture{}, err
+			}
+			return made[0], nil
+		}})
+	}
+	return ways, nil
+}
+
+// measure measures one result.
+func (w *way) measure(made, original, low imaging.Picture) error {
+	s, err := metrics.Score(made, original, low, nil)
+	if err != nil {
+		return err
+	}
+	sharp, err := metrics.Sharpness(made)
+	if err != nil {
+		return err
+	}
+	reference, err := metrics.Sharpness(original)
+	if err != nil {
+		return err
+	}
+	w.psnr, w.ssim = append(w.psnr, min(s.PSNR, metrics.MaxPSNR)), append(w.ssim, s.SSIM)
+	w.consistency, w.sharpness = append(w.consistency, s.Consistency), append(w.sharpness, sharp)
+	w.originals = append(w.originals, reference)
+	return nil
+}
+
+func find(ways []*way, name string) *way {
+	for _, w := range ways {
+		if w.name == name {
+			return w
+		}
+	}
+	return nil
+}
+
+// before is how many dB one way is before another on the same photographs, with half of its confidence interval.
+func before(w, other *way) (mean, half float64) {
+	differences := make([]float64, len(w.psnr))
+	for i := range differences {
+		differences[i] = w.psnr[i] - other.psnr[i]
+	}
+	return metrics.Interval(differences)
+}
+
+func table(ways []*way) string {
+	var b strings.Builder
+	b.WriteString("| | PSNR, dB | before bicubic, dB | SSIM | consistency | sharpness |\n|---|---|---|---|---|---|\n")
+	bicubic := find(ways, "bicubic")
+	for _, w := range ways {
+		psnr, _ := metrics.Interval(w.psnr)
+		difference, half := before(w, bicubic)
+		ssim, _ := metrics.Interval(w.ssim)
+		consistency, _ := metrics.Interval(w.consistency)
+		sharpness, _ := metrics.Ratio(w.sharpness, w.originals)
+		fmt.Fprintf(&b, "| %s | %.2f | %+.2f ± %.2f | %.3f | %.1e | %.2f |\n", w.name, psnr, difference, half, ssim, consistency, sharpness)
+	}
+	return b.String()
+}
+
+// verdict returns an error for what the models should have shown and did not.
+func verdict(ways []*way) error {
+	bicubic, regression, small := find(ways, "bicubic"), find(ways, regressed), find(ways, wanted)
+	var failed []error
+	if d, _ := before(regression, bicubic); !(d >= ahead) {
+		failed = append(failed, fmt.Errorf("regression is %.2f dB before bicubic: want %g", d, ahead))
+	}
+	mean := func(values []float64) float64 { m, _ := metrics.Interval(values); return m }
+	if !(mean(small.sharpness) > mean(bicubic.sharpness)) {
+		failed = append(failed, fmt.Errorf("%s is not sharper than bicubic", small.name))
+	}
+	if !(mean(small.consistency) <= mean(bicubic.consistency)) {
+		failed = append(failed, fmt.Errorf("%s is less consistent with its input than bicubic", small.name))
+	}
+	return errors.Join(failed...)
+}
