@@ -13,26 +13,18 @@ import (
 // MaxUpscaled is how many pixels a result of Upscale may have. The whole picture is in memory at every step.
 const MaxUpscaled = 1 << 20
 
-// Upscale enlarges any picture Scale times in each direction: see Sample. Transparency is enlarged by itself, bilinear.
+// Upscale enlarges any picture Scale times in each direction: see Sample. The result is of the input's kind: with 16 bits a
+// channel, grey, or transparent where that is; see imaging.Picture.As.
 // It returns an error for a picture whose result would have more than MaxUpscaled pixels.
-func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (*image.NRGBA, error) {
+func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (image.Image, error) {
 	if err := CheckUpscale(img); err != nil {
 		return nil, err
 	}
-	out, err := m.Sample(ctx, o, imaging.FromImage(img))
+	out, err := m.Sample(ctx, o, imaging.Visible(img))
 	if err != nil {
 		return nil, err
 	}
-	result := out[0].Image()
-	if alpha, transparent := alphaOf(img); transparent {
-		alpha = imaging.Bilinear(alpha, out[0].Width, out[0].Height)
-		for i, a := range alpha.Image().Pix {
-			if i%4 == 0 { // alphaOf puts it in red
-				result.Pix[i+3] = a
-			}
-		}
-	}
-	return result, nil
+	return out[0].As(img), nil
 }
 
 // CheckUpscale returns the error that Upscale would return for the picture's size.
@@ -44,21 +36,4 @@ func CheckUpscale(img image.Image) error {
 			MaxUpscaled, MaxUpscaled/(Scale*Scale))
 	}
 	return nil
-}
-
-// alphaOf returns a picture's opacity as shades of grey, and whether any pixel is not opaque.
-func alphaOf(img image.Image) (alpha imaging.Picture, transparent bool) {
-	if o, ok := img.(interface{ Opaque() bool }); ok && o.Opaque() {
-		return imaging.Picture{}, false
-	}
-	bounds := img.Bounds()
-	alpha = imaging.New(bounds.Dx(), bounds.Dy())
-	for i := range bounds.Dx() * bounds.Dy() {
-		_, _, _, a := img.At(bounds.Min.X+i%bounds.Dx(), bounds.Min.Y+i/bounds.Dx()).RGBA()
-		transparent = transparent || a != 0xffff
-		for c := range 3 {
-			alpha.Pix[3*i+c] = float32(a)/0xffff*2 - 1
-		}
-	}
-	return alpha, transparent
 }

@@ -24,8 +24,6 @@ const (
 	cutsPerPicture = 16
 )
 
-var pictureSuffixes = []string{".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-
 // folder cuts random crops from the pictures of a folder, at the scale they have.
 type folder struct {
 	name    string
@@ -129,7 +127,7 @@ func pictureFiles(dir string) ([]string, error) {
 			}
 			return nil
 		}
-		if !entry.IsDir() && slices.Contains(pictureSuffixes, strings.ToLower(filepath.Ext(name))) {
+		if !entry.IsDir() && slices.Contains(imaging.Suffixes, strings.ToLower(filepath.Ext(name))) {
 			names = append(names, name)
 		}
 		return nil

@@ -4,6 +4,7 @@ package imaging
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"image"
@@ -18,6 +19,9 @@ import (
 	_ "golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp"
 )
+
+// Suffixes are what the names of picture files end in, in lower case.
+var Suffixes = []string{".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 // MaxPixels is the largest picture that is read: 8192x8192, or 64 binary megapixels. That is more than nearly every
 // camera's photograph, while a Picture of that size still fits into memory: it takes 12 bytes a pixel, 768 MiB.
@@ -41,8 +45,25 @@ func (e *SizeError) Error() string {
 		e.Width, e.Height, MaxPixels)
 }
 
+// File is a picture file that was read.
+type File struct {
+	Image   image.Image // the first picture in it, upright
+	SHA256  string      // of the file's bytes, in hexadecimal
+	Colour  []Chunk     // what its colours mean, for WritePNG: an ICC profile, or what a PNG file says in its place
+	Remarks []string    // one line each: what of the file is not in the above though its owner may look for it
+}
+
 // Open decodes the picture in a file. Its errors name the file; otherwise they are Decode's.
 func Open(path string) (image.Image, error) {
+	file, err := Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return file.Image, nil
+}
+
+// Read is Open with what else the file says.
+func Read(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err // It already names the file.
@@ -51,50 +72,89 @@ func Open(path string) (image.Image, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder, not a picture", path)
 	}
-	img, err := Decode(f)
+	file, err := decode(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return img, nil
+	return file, nil
 }
 
-// Decode reads one PNG, JPEG, GIF (its first frame), BMP, TIFF (its first page) or WebP picture. A JPEG photograph is
-// turned upright as its EXIF orientation says. The size is read first: a picture without pixels or above MaxPixels is
-// a *SizeError, before any memory is taken for it. Data in no known format is ErrFormat.
-func Decode(r io.Reader) (img image.Image, err error) {
-	defer func() {
-		// The decoders read hostile bytes. A fault in one must not end a long run over a folder of pictures.
-		if v := recover(); v != nil {
-			img, err = nil, fmt.Errorf("picture cannot be decoded: %v", v)
-		}
-	}()
+// Decode reads one PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data. It is turned upright as its
+// EXIF orientation says. The size is read first: a picture without pixels or above MaxPixels is a *SizeError, before any
+// memory is taken for it. Data in no known format is ErrFormat.
+func Decode(r io.Reader) (image.Image, error) {
+	file, err := decode(r)
+	if err != nil {
+		return nil, err
+	}
+	return file.Image, nil
+}
+
+func decode(r io.Reader) (file *File, err error) {
+	defer guard(&err)
 	r = io.LimitReader(r, maxBytes)
 	var head bytes.Buffer
 	config, format, err := image.DecodeConfig(io.TeeReader(r, &head))
 	if err != nil {
-		if head.Len() == 0 {
-			return nil, fmt.Errorf("empty: %w", ErrFormat)
-		}
-		return nil, explain(err)
+		return nil, explain(err, head.Bytes())
 	}
 	if err := checkSize(config.Width, config.Height); err != nil {
 		return nil, err
 	}
-	img, _, err = image.Decode(io.MultiReader(bytes.NewReader(head.Bytes()), r))
+	data, err := io.ReadAll(io.MultiReader(&head, r))
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
+	}
+	file = &File{SHA256: fmt.Sprintf("%x", sha256.Sum256(data))}
+	about := metadata(format, data)
+	if about.frames > 1 && format == "webp" {
+		data = firstFrame(data)
+		if config, _, err = image.DecodeConfig(bytes.NewReader(data)); err != nil {
+			return nil, explain(err, data)
+		}
+		if err := checkSize(config.Width, config.Height); err != nil {
+			return nil, err // The head speaks of the canvas.
+		}
+	}
+	img, _, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, explain(err, data)
 	}
 	if err := checkSize(img.Bounds().Dx(), img.Bounds().Dy()); err != nil {
 		return nil, err // The head speaks of a GIF's screen, and its first frame may be empty.
 	}
-	switch format {
-	case "jpeg":
-		// DecodeConfig has read up to the frame header, and EXIF comes before it.
-		return upright(img, orientation(exif(head.Bytes()))), nil
-	case "webp":
-		return studioRange(img), nil
+	if format == "webp" {
+		img = studioRange(img)
 	}
-	return img, nil
+	file.Image = upright(img, orientation(about.exif))
+	if about.frames > 1 {
+		file.Remarks = append(file.Remarks, "it holds several pictures, of which the first one is taken")
+	}
+	file.Colour, err = about.colour(img)
+	if err != nil {
+		file.Remarks = append(file.Remarks, err.Error())
+	}
+	return file, nil
+}
+
+// Size returns the width and height that a file claims, without decoding its pixels.
+func Size(path string) (size image.Point, err error) {
+	defer guard(&err)
+	f, err := os.Open(path)
+	if err != nil {
+		return image.Point{}, err
+	}
+	defer f.Close()
+	config, _, err := image.DecodeConfig(f)
+	return image.Pt(config.Width, config.Height), err
+}
+
+// guard makes an error of a panic. The decoders read hostile bytes, and a fault in one must not end a long run over a
+// folder of pictures.
+func guard(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("picture cannot be decoded: %v", v)
+	}
 }
 
 // studioRange gives a lossy WebP picture its colours. The format stores luma in 16..235 and chroma in 16..240
@@ -141,9 +201,17 @@ func checkSize(width, height int) error {
 }
 
 // explain puts a decoder's error into words for the owner of the picture.
-func explain(err error) error {
-	if errors.Is(err, image.ErrFormat) {
+func explain(err error, data []byte) error {
+	switch {
+	case len(data) == 0:
+		return fmt.Errorf("empty: %w", ErrFormat)
+	case errors.Is(err, image.ErrFormat):
 		return ErrFormat
+	}
+	for marker := range segments(data) {
+		if marker >= 0xc9 && marker <= 0xcf && marker != 0xcc { // SOF9 to SOF15 (ITU-T T.81, table B.1)
+			return errors.New("an arithmetic-coded JPEG, which is not read: save it as an ordinary JPEG or as a PNG")
+		}
 	}
 	// The decoders do not tell these cases apart reliably.
 	return fmt.Errorf("picture is damaged, cut short or of an unusual kind: %w", err)

@@ -263,8 +263,14 @@ func FuzzDecode(f *testing.F) {
 	for _, encode := range []func(io.Writer, image.Image) error{png.Encode, asJPEG, asGIF, bmp.Encode, asTIFF} {
 		f.Add(encoded(encode, small))
 	}
-	for _, name := range []string{"cmyk_red.jpg", "lossless.webp", "lossy.webp", "lossy_alpha.webp", "on_its_side.jpg"} {
-		f.Add(testFile(f, name))
+	for _, pattern := range []string{"testdata/*.*", "testdata/pictures/*"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, name := range names {
+			f.Add(testFile(f, strings.TrimPrefix(name, "testdata")))
+		}
 	}
 	f.Add(pngClaiming(60000, 60000))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -272,12 +278,23 @@ func FuzzDecode(f *testing.F) {
 		if err == nil && checkSize(config.Width, config.Height) == nil && config.Width*config.Height > 1<<16 {
 			return // It is allowed but takes long.
 		}
-		img, err := Decode(bytes.NewReader(data))
+		file, err := decode(bytes.NewReader(data))
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("error of several lines: %q", err)
 			}
 			return
+		}
+		img := file.Image
+		for _, remark := range file.Remarks {
+			if strings.Contains(remark, "\n") {
+				t.Errorf("remark of several lines: %q", remark)
+			}
+		}
+		for _, v := range Visible(img).Pix {
+			if !(-1 <= v && v <= 1) {
+				t.Fatalf("a value of what can be seen is %v", v)
+			}
 		}
 		once := FromImage(img)
 		for i, v := range once.Pix {

@@ -3,10 +3,14 @@
 package imaging
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,9 +18,42 @@ import (
 	"github.com/google/renameio/v2"
 )
 
+// Chunk is a part of a PNG file: four letters that say what it is, and its contents.
+type Chunk struct {
+	Type string
+	Data []byte
+}
+
+// TextChunk is a text under a key of up to 79 Latin letters (PNG 3rd ed., 11.3.3.4).
+func TextChunk(key, text string) Chunk {
+	// After the key: not compressed, by no method, in no language, and the key in no translation.
+	return Chunk{"iTXt", []byte(key + "\x00\x00\x00\x00\x00" + text)}
+}
+
+// Text returns the text that a PNG file carries under a key, as TextChunk writes it or in a tEXt chunk; "" if there is
+// none, or the file is no PNG file. Its errors are those of reading the file.
+func Text(path, key string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	for chunk := range pngChunks(data) {
+		switch text, ok := bytes.CutPrefix(chunk.Data, []byte(key+"\x00")); {
+		case ok && chunk.Type == "tEXt":
+			return string(text), nil
+		case ok && chunk.Type == "iTXt" && len(text) > 2 && text[0] == 0: // not compressed
+			if parts := bytes.SplitN(text[2:], []byte{0}, 3); len(parts) == 3 {
+				return string(parts[2]), nil
+			}
+		}
+	}
+	return "", nil
+}
+
 // WritePNG writes img to a file whole or not at all: to a hidden file in the same folder first, which then takes
-// the name. On an error a file of that name is as it was before, and nothing else is left behind.
-func WritePNG(path string, img image.Image) error {
+// the name. On an error a file of that name is as it was before, and nothing else is left behind. The chunks are put
+// before the pixels.
+func WritePNG(path string, img image.Image, chunks ...Chunk) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
 	}
@@ -26,13 +63,48 @@ func WritePNG(path string, img image.Image) error {
 		return fmt.Errorf("write %s: folder %s: %w", path, folder, cause(err))
 	}
 	defer f.Cleanup() // Does nothing once the file has its name.
-	if err := png.Encode(f, img); err != nil {
+	if err := png.Encode(&inserter{w: f, chunks: chunks}, img); err != nil {
 		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	if err := f.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	return nil
+}
+
+// inserter passes a PNG file on, with chunks after its header.
+type inserter struct {
+	w      io.Writer
+	chunks []Chunk // still to be written
+	passed int     // bytes of the file's own
+}
+
+// Write implements io.Writer.
+func (i *inserter) Write(p []byte) (n int, err error) {
+	const header = 8 + 12 + 13 // the signature and IHDR
+	if len(i.chunks) > 0 && i.passed+len(p) >= header {
+		first := header - i.passed
+		if n, err = i.w.Write(p[:first]); err != nil {
+			return n, err
+		}
+		i.passed, p = header, p[first:]
+		for _, c := range i.chunks {
+			if _, err := i.w.Write(c.encoded()); err != nil {
+				return n, err
+			}
+		}
+		i.chunks = nil
+	}
+	rest, err := i.w.Write(p)
+	i.passed += rest
+	return n + rest, err
+}
+
+// encoded is the chunk with its length and checksum.
+func (c Chunk) encoded() []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(c.Data)))
+	b = append(append(b, c.Type...), c.Data...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
 }
 
 // cause strips the hidden file's name from an error: it means nothing to the reader.

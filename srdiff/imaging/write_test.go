@@ -4,11 +4,15 @@ package imaging
 
 import (
 	"bytes"
+	"errors"
 	"image"
+	"image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -62,6 +66,83 @@ func TestWritePNGErrors(t *testing.T) {
 	onlyFile(t, folder, "old.png")
 	if data, err := os.ReadFile(file); err != nil || string(data) != "old" {
 		t.Errorf("the old file holds %q, %v", data, err)
+	}
+}
+
+// failing takes so many bytes, as a disk that gets full.
+type failing struct{ left int }
+
+func (f *failing) Write(p []byte) (int, error) {
+	n := min(len(p), f.left)
+	f.left -= n
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// Chunks come after the header however the encoder's bytes come, and a writer's error ends it wherever that is.
+func TestInserter(t *testing.T) {
+	plain := encoded(png.Encode, pattern(5, 4).Image())
+	chunks := []Chunk{{"gAMA", []byte{0, 0, 0xb1, 0x8f}}, TextChunk("key", "text, größer")}
+	inserted := "\x00\x00\x00\x04gAMA\x00\x00\xb1\x8f\x0b\xfc\x61\x05" + // as libpng writes it
+		"\x00\x00\x00\x16iTXtkey\x00\x00\x00\x00\x00text, größer"
+	var whole []byte
+	for _, step := range []int{1, 7, 33, 34, len(plain)} {
+		var out bytes.Buffer
+		w := &inserter{w: &out, chunks: chunks}
+		for piece := range slices.Chunk(plain, step) {
+			if n, err := w.Write(piece); n != len(piece) || err != nil {
+				t.Fatalf("%d of %d bytes, %v", n, len(piece), err)
+			}
+		}
+		whole = out.Bytes()
+		if !bytes.Equal(whole[:33], plain[:33]) || !bytes.HasSuffix(whole, plain[33:]) ||
+			!strings.HasPrefix(string(whole[33:]), inserted) || len(whole) != len(plain)+len(inserted)+4 {
+			t.Errorf("in pieces of %d: %q", step, whole)
+		}
+		if types, _ := parts(t, whole); !slices.Equal(types, []string{"IHDR", "gAMA", "iTXt", "IDAT", "IEND"}) {
+			t.Errorf("in pieces of %d: %q", step, types)
+		}
+	}
+	for room := range len(whole) {
+		if err := png.Encode(&inserter{w: &failing{room}, chunks: chunks}, pattern(5, 4).Image()); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("on a disk of %d bytes: %v", room, err)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.png")
+	for _, test := range []struct {
+		chunks []Chunk
+		want   string
+	}{
+		{nil, ""},
+		{[]Chunk{TextChunk("srdiff", "größer")}, "größer"},
+		{[]Chunk{TextChunk("other", "no"), TextChunk("srdiff", "yes"), TextChunk("srdiff", "later")}, "yes"},
+		{[]Chunk{{"tEXt", []byte("srdiff\x00plain")}}, "plain"},
+		{[]Chunk{{"iTXt", []byte("srdiff\x00\x00\x00de\x00Schlüssel\x00text")}}, "text"},
+		{[]Chunk{{"iTXt", []byte("srdiff\x00\x01\x00\x00\x00compressed")}}, ""},
+		{[]Chunk{{"iTXt", []byte("srdiff\x00")}}, ""},
+		{[]Chunk{{"iTXt", []byte("srdiff\x00\x00\x00cut short")}}, ""},
+		{[]Chunk{{"zTXt", []byte("srdiff\x00\x00")}}, ""},
+	} {
+		if err := WritePNG(path, New(2, 2).Image(), test.chunks...); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Text(path, "srdiff"); got != test.want || err != nil {
+			t.Errorf("%q: %q, %v, want %q", test.chunks, got, err, test.want)
+		}
+	}
+	if err := os.WriteFile(path, []byte("no PNG"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Text(path, "srdiff"); got != "" || err != nil {
+		t.Errorf("a text file: %q, %v", got, err)
+	}
+	if _, err := Text(path+"x", "srdiff"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }
 

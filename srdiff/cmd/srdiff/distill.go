@@ -122,7 +122,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 			return err
 		}
 		if err := o.teach(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
-			len(stages)-1-i, line); err != nil {
+			len(stages)-1-i, line, eng.Name); err != nil {
 			return err
 		}
 		teacher = student
@@ -173,7 +173,7 @@ func (o *distillOptions) config(c srdiff.Config) srdiff.Config {
 
 // teach trains one student, and writes a sheet of what it can do. As many more follow.
 func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, heldOut dataset.Source, name string, more int,
-	line *progressLine) error {
+	line *progressLine, engine string) error {
 	if student.Step >= o.stageSteps {
 		return nil
 	}
@@ -190,5 +190,6 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 		return err
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,
-		filepath.Join(o.out, fmt.Sprintf("samples-%04d.png", student.Config.Distilled)), line)
+		filepath.Join(o.out, fmt.Sprintf("samples-%04d.png", student.Config.Distilled)), line,
+		record{Run: folderName(o.out), Engine: engine})
 }

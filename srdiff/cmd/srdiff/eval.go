@@ -78,7 +78,8 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 		err = result.print(cmd.OutOrStdout())
 	}
 	if err == nil && o.sheet != "" {
-		err = imaging.WritePNG(o.sheet, e.sheetOf())
+		made := record{Models: e.hashes, Seed: o.sampling.Seed, Options: optionsOf(cmd.Flags(), e.config), Engine: eng.Name}
+		err = imaging.WritePNG(o.sheet, e.sheetOf(), made.chunk())
 	}
 	return err
 }

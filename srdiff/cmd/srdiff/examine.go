@@ -32,6 +32,7 @@ type examination struct {
 	config     srdiff.Config // of all models, as far as pictures and what they are shown of them go
 	src        dataset.Source
 	candidates []*candidate         // the originals themselves, bilinear, bicubic and the models
+	hashes     []string             // of the models' files
 	classifier *features.Classifier // nil where there are too few pictures for SFD
 	low        []imaging.Picture    // on the sheet
 	line       *progressLine
@@ -58,10 +59,11 @@ type batch struct {
 func (e *examination) open(ctx context.Context, backend compute.Backend) error {
 	e.interpolations()
 	for i, path := range e.models {
-		m, err := srdiff.Load(backend, path)
+		m, hash, err := load(backend, path)
 		if err != nil {
 			return err
 		}
+		e.hashes = append(e.hashes, hash)
 		if err := e.sampling.Validate(m.Config); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}

@@ -137,15 +137,6 @@ func engineFlag(flags *pflag.FlagSet, name *string) {
 	flags.StringVar(name, "engine", "auto", "what computes: "+engine.Names)
 }
 
-// load opens the engine and reads a model for it.
-func load(engineName, model string) (*srdiff.Model, error) {
-	eng, err := engine.Open(engineName)
-	if err != nil {
-		return nil, err
-	}
-	return srdiff.Load(eng.Backend, model)
-}
-
 func seedFlag(flags *pflag.FlagSet, seed *int64) {
 	flags.Int64Var(seed, "seed", 0, "seed of all that is random: the same seed gives the same result")
 }

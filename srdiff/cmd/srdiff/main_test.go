@@ -161,7 +161,7 @@ func TestMistakes(t *testing.T) {
 		{"at most 1048576 pixels", []string{"upscale", "--model", model, large}},
 		{"not a safetensors file, or cut short", []string{"upscale", "--model", cut, good}},
 		{"name that ends in .png", []string{"upscale", "--model", model, good, "-o", "out.jpg"}},
-		{"accepts 1 arg(s)", []string{"upscale", "--model", model}},
+		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},
 		{`required flag(s) "model"`, []string{"upscale", good}},
 		{`engine "xyz" is not known`, []string{"upscale", "--engine", "xyz", "--model", model, good}},
 		{"beta_start 0.5 is greater than beta_end 0.02", []string{"schedule", "--beta-start", "0.5"}},

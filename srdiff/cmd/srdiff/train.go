@@ -94,7 +94,8 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 			p.Step, p.Steps, p.Loss, p.ImagesPerSecond, p.Left.Round(time.Second))
 		if ctx.Err() == nil && (p.Step == p.Steps || isSamplePoint(p.Step)) && sampling == nil {
 			line.end()
-			sampling = sampleGrid(ctx, m, o.sampling, heldOut, filepath.Join(o.out, fmt.Sprintf("samples-%06d.png", m.Step)), line)
+			sampling = sampleGrid(ctx, m, o.sampling, heldOut, filepath.Join(o.out, fmt.Sprintf("samples-%06d.png", m.Step)), line,
+				record{Run: folderName(o.out), Options: optionsOf(flags, m.Config), Engine: eng.Name})
 		}
 	})
 	line.end()
@@ -165,9 +166,10 @@ func openPictures(ctx context.Context, spec string, c srdiff.Config, line *progr
 	return src, heldOut, err
 }
 
-// sampleGrid writes a sheet of held-out pictures: original, low-resolution input, generated.
+// sampleGrid writes a sheet of held-out pictures: original, low-resolution input, generated. The record of what made it lacks
+// only what the model knows.
 func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOptions, src dataset.Source, path string,
-	line *progressLine) error {
+	line *progressLine, made record) error {
 	const count = 4
 	batch, err := dataset.Batch(src, count, 0)
 	if err != nil {
@@ -193,7 +195,8 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	for i := range originals {
 		sheet = append(sheet, originals[i].Image(), low[i].Image(), generated[i].Image())
 	}
-	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...))
+	made.Step, made.Seed = m.Step, m.Config.Seed
+	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...), made.chunk())
 }
 
 // shrink returns the low-resolution pictures that the condition is made of.

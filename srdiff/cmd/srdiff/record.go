@@ -1,0 +1,151 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/gomlx/compute"
+	"github.com/spf13/pflag"
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// record says what made a picture. Pictures carry it as PNG text under recordKey, in JSON.
+type record struct {
+	Model   string            `json:"model,omitempty"`  // SHA-256 of the model's file
+	Models  []string          `json:"models,omitempty"` // the same of several, in the order of the sheet's columns
+	Run     string            `json:"run,omitempty"`    // the training run's folder, in place of a model
+	Step    int               `json:"step,omitempty"`   // of training
+	Input   string            `json:"input,omitempty"`  // SHA-256 of the enlarged picture's file
+	Seed    int64             `json:"seed"`
+	Options map[string]string `json:"options,omitempty"` // the sampling flags that change something: see optionsOf
+	Engine  string            `json:"engine"`
+	Version string            `json:"version"` // of srdiff
+	Go      string            `json:"go"`
+}
+
+const recordKey = "srdiff"
+
+// chunk is the record as part of a PNG file.
+func (r record) chunk() imaging.Chunk {
+	r.Version, r.Go = version(), runtime.Version()
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // strings and numbers always can
+	}
+	return imaging.TextChunk(recordKey, string(text))
+}
+
+// recordOf reads the record that a picture carries.
+func recordOf(path string) (record, error) {
+	var r record
+	text, err := imaging.Text(path, recordKey)
+	if err != nil {
+		return r, err
+	}
+	if text == "" || json.Unmarshal([]byte(text), &r) != nil || r.Model == "" {
+		return r, fmt.Errorf("%s does not say what made it: want a result of srdiff upscale", path)
+	}
+	return r, nil
+}
+
+// isIn is whether a file was made by the model, from the input and with the settings of this record. Which engine did it, and
+// which srdiff, makes no difference but in the last bits.
+func (r record) isIn(path string) bool {
+	old, err := recordOf(path)
+	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options)
+}
+
+// version is srdiff's own version, as the Go tools know it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(info.Main.Version, "(devel)")
+	}
+	return "(devel)"
+}
+
+// optionsOf returns the flags of samplingFlags that were given and change what a model of this configuration does.
+func optionsOf(flags *pflag.FlagSet, c srdiff.Config) map[string]string {
+	options := map[string]string{}
+	var o srdiff.SampleOptions
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	samplingFlags(set, &o)
+	flags.Visit(func(f *pflag.Flag) {
+		before := o.WithDefaults(c)
+		if set.Set(f.Name, f.Value.String()) == nil && !reflect.DeepEqual(o.WithDefaults(c), before) {
+			options[f.Name] = f.Value.String()
+		}
+	})
+	return options
+}
+
+// repeat returns the sampling options of the record that path carries. Flags that were given must say nothing else.
+func (r record) repeat(path string, flags *pflag.FlagSet, c srdiff.Config) (srdiff.SampleOptions, error) {
+	var o srdiff.SampleOptions
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	samplingFlags(set, &o)
+	seedFlag(set, &o.Seed)
+	o.Seed = r.Seed
+	for name, text := range r.Options {
+		if err := set.Set(name, text); err != nil {
+			return o, fmt.Errorf("%s was made with the option %q %q, which this srdiff does not know", path, name, text)
+		}
+	}
+	var contradiction error
+	flags.Visit(func(f *pflag.Flag) {
+		before := o
+		if set.Set(f.Name, f.Value.String()) == nil && !reflect.DeepEqual(o.WithDefaults(c), before.WithDefaults(c)) {
+			contradiction = fmt.Errorf("--%s %s is not what %s was made with: leave it away, or leave --like away",
+				f.Name, f.Value, path)
+		}
+		o = before
+	})
+	return o, contradiction
+}
+
+// folderName is what a training run is called in a record: its folder, without where that is.
+func folderName(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	return filepath.Base(path)
+}
+
+// load reads a model, and the SHA-256 of its file.
+func load(backend compute.Backend, path string) (*srdiff.Model, string, error) {
+	before, _ := hashOf(path) // Load has the better errors.
+	m, err := srdiff.Load(backend, path)
+	if err != nil {
+		return nil, "", err
+	}
+	hash, err := hashOf(path)
+	if err == nil && hash != before {
+		err = fmt.Errorf("%s was replaced while it was read: try again", path)
+	}
+	return m, hash, err
+}
+
+// hashOf returns the SHA-256 of a file, in hexadecimal.
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil)), nil
+}

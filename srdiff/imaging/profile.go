@@ -1,0 +1,119 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package imaging
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"io"
+	"slices"
+)
+
+// maxProfile is the largest ICC profile that is kept. Those of printers have 3 MB at most.
+const maxProfile = 8 << 20
+
+// errProfile is the error for a profile that is left out.
+var errProfile = errors.New("its ICC profile is broken, and left out")
+
+// jpegProfile returns the pieces of the profile in a JPEG file's segments (ICC.1:2022, annex B.4) in their order, nil
+// where there are none, and none of them where one is missing.
+func jpegProfile(data []byte) (pieces [][]byte) {
+	const app2 = 0xe2
+	for marker, body := range segments(data) {
+		body, ok := bytes.CutPrefix(body, []byte("ICC_PROFILE\x00"))
+		if marker != app2 || !ok || len(body) < 2 {
+			continue
+		}
+		number, count := int(body[0]), int(body[1])
+		if pieces == nil {
+			pieces = make([][]byte, count)
+		}
+		if count != len(pieces) || number < 1 || number > count || pieces[number-1] != nil {
+			return [][]byte{}
+		}
+		pieces[number-1] = body[2:]
+	}
+	if slices.ContainsFunc(pieces, func(piece []byte) bool { return piece == nil }) {
+		return [][]byte{}
+	}
+	return pieces
+}
+
+// colour returns the PNG chunks that say what the colours of a result mean, which is grey where img is, else RGB. The
+// error says why a profile is left out.
+func (x extras) colour(img image.Image) (chunks []Chunk, err error) {
+	profile, found := slices.Concat(x.profile...), x.profile != nil
+	sizes := map[string]int{"sRGB": 1, "gAMA": 4, "cHRM": 32, "cICP": 4}
+	for _, chunk := range x.png {
+		if chunk.Type == "iCCP" {
+			found = true
+			profile = inflate(chunk.Data)
+		} else if len(chunk.Data) == sizes[chunk.Type] {
+			chunks = append(chunks, chunk)
+		}
+	}
+	if !found {
+		return chunks, nil
+	}
+	space := "RGB "
+	if isGrey(img) {
+		space = "GRAY"
+	}
+	if err := checkProfile(profile, space); err != nil {
+		return chunks, err
+	}
+	// A PNG file has one of the two.
+	chunks = slices.DeleteFunc(chunks, func(c Chunk) bool { return c.Type == "sRGB" })
+	return append([]Chunk{profileChunk(profile)}, chunks...), nil
+}
+
+// isGrey is whether a picture is stored as shades of grey. What its pixels are is another question.
+func isGrey(img image.Image) bool {
+	return img.ColorModel() == color.GrayModel || img.ColorModel() == color.Gray16Model
+}
+
+// checkProfile looks at what a profile's header says (ICC.1:2022, 7.2): its length, that it is a profile, and the kind
+// of colours that it is for.
+func checkProfile(profile []byte, space string) error {
+	const header = 128
+	if len(profile) < header || len(profile) > maxProfile || int(binary.BigEndian.Uint32(profile)) != len(profile) ||
+		string(profile[36:40]) != "acsp" {
+		return errProfile
+	}
+	if is := string(profile[16:20]); is != space {
+		return fmt.Errorf("its ICC profile is for colours of the kind %q and not %q, and left out", is, space)
+	}
+	return nil
+}
+
+// inflate returns the profile in an iCCP chunk: a name, its end, the method 0, and the compressed profile. It returns
+// nil for one that is broken or longer than maxProfile.
+func inflate(data []byte) []byte {
+	_, packed, ok := bytes.Cut(data, []byte{0})
+	if !ok || len(packed) < 1 || packed[0] != 0 {
+		return nil
+	}
+	r, err := zlib.NewReader(bytes.NewReader(packed[1:]))
+	if err != nil {
+		return nil
+	}
+	profile, err := io.ReadAll(io.LimitReader(r, maxProfile+1)) // checkProfile refuses the one that is too long.
+	if err != nil {
+		return nil
+	}
+	return profile
+}
+
+// profileChunk is inflate backward.
+func profileChunk(profile []byte) Chunk {
+	b := bytes.NewBufferString("ICC profile\x00\x00")
+	w := zlib.NewWriter(b)
+	w.Write(profile) // Writes to memory do not fail.
+	w.Close()
+	return Chunk{"iCCP", b.Bytes()}
+}
