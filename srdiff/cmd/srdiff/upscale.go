@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -102,34 +103,46 @@ func (o *upscaleOptions) tasks(args []string) ([]task, error) {
 	if !several && o.out != "" && !strings.EqualFold(filepath.Ext(o.out), ".png") {
 		return nil, fmt.Errorf("the result is a PNG, not what %s says: want a name that ends in .png", o.out)
 	}
-	from := map[string]string{} // of results, by name; some systems take capitals for small letters
+	return list, o.nameResults(list, several)
+}
+
+// nameResults gives every picture its result, and no two the same. In a folder with a.png and a.jpg their results are called
+// a.png-x4.png and a.jpg-x4.png.
+func (o *upscaleOptions) nameResults(list []task, several bool) error {
+	named := func(stem string) string {
+		name := fmt.Sprintf("%s-x%d.png", stem, srdiff.Scale)
+		if several && o.out != "" {
+			return filepath.Join(o.out, filepath.Base(name))
+		}
+		return cmp.Or(o.out, name)
+	}
+	short := func(t task) string { return named(strings.TrimSuffix(t.in, filepath.Ext(t.in))) }
+	key := func(path string) string { return strings.ToLower(filepath.Clean(path)) } // as some systems compare names
+	count, from, inputs := map[string]int{}, map[string]string{}, map[string]bool{}
+	for _, t := range list {
+		count[key(short(t))]++
+		inputs[key(t.in)] = true
+	}
 	for i := range list {
 		t := &list[i]
-		t.out = fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, filepath.Ext(t.in)), srdiff.Scale)
-		if several && o.out != "" {
-			t.out = filepath.Join(o.out, filepath.Base(t.out))
-		} else if o.out != "" {
-			t.out = o.out
+		if t.out = short(*t); count[key(t.out)] > 1 {
+			t.out = named(t.in)
 		}
-		name := strings.ToLower(filepath.Clean(t.out))
-		if other, taken := from[name]; taken {
-			return nil, fmt.Errorf("%s and %s would both become %s: rename one, or enlarge them one at a time", other, t.in, t.out)
+		if other, taken := from[key(t.out)]; taken {
+			return fmt.Errorf("%s and %s would both become %s: enlarge them one at a time", other, t.in, t.out)
 		}
-		from[name] = t.in
-		if several {
-			if info, err := os.Stat(t.in); err == nil && info.Mode().IsRegular() {
-				size, _ := imaging.Size(t.in) // what is wrong with it is said later
-				t.pixels = float64(size.X) * float64(size.Y)
+		from[key(t.out)] = t.in
+		for _, path := range []string{t.out, t.sheet()} {
+			if inputs[key(path)] {
+				return fmt.Errorf("%s would be replaced by what is made of %s: name another place for it, with -o", path, t.in)
 			}
 		}
-	}
-	for _, t := range list {
-		in := filepath.Clean(t.in)
-		if slices.ContainsFunc(list, func(o task) bool { return filepath.Clean(o.out) == in || filepath.Clean(o.sheet()) == in }) {
-			return nil, fmt.Errorf("%s would be replaced by a result: name another place for it, with -o", t.in)
+		if info, err := os.Stat(t.in); several && err == nil && info.Mode().IsRegular() {
+			size, _ := imaging.Size(t.in) // what is wrong with it is said later
+			t.pixels = float64(size.X) * float64(size.Y)
 		}
 	}
-	return list, nil
+	return nil
 }
 
 // picturesIn lists the files of a folder that have a picture's name, in order.

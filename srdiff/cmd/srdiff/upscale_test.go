@@ -334,6 +334,13 @@ func TestUpscaleFolder(t *testing.T) {
 	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--sampler", "ddim")...)
 	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--model", tinyOf(t, "other", srdiff.Config{Seed: 3}))...)
 
+	// Two that differ in their ending are told apart by it, and in capitals too, as not all systems tell those apart.
+	put("A.bmp", func(w io.Writer) error { return bmp.Encode(w, scene(1, 1)) })
+	_, printed, _ = command(args...)
+	if want := filepath.Join(out, "A.bmp-x4.png") + ": 4x4\n" + b + ": 24x20\n" + filepath.Join(out, "a.png-x4.png") + ": 16x12\n"; printed != want {
+		t.Errorf("printed %q, want %q", printed, want)
+	}
+
 	// Several files, beside which the results go.
 	first, second := write(t, "one.png", pngOf(scene(2, 2))), write(t, "two.png", pngOf(scene(3, 2)))
 	want := strings.Replace(first, ".png", "-x4.png: 8x8\n", 1) + strings.Replace(second, ".png", "-x4.png: 12x8\n", 1)
@@ -357,8 +364,8 @@ func TestUpscaleMistakesWithSeveral(t *testing.T) {
 		{"is a folder: name one for the results", []string{dir}},
 		{"among the pictures", []string{dir, "-o", dir}},
 		{"holds no pictures", []string{empty, "-o", out}},
-		{"would both become", []string{dir, "-o", out}},
 		{"would both become", []string{in("a.png"), in("a.png"), "-o", out}},
+		{"would both become", []string{dir, in("b.png"), "-o", out}},
 		{"want a folder for them", []string{in("a.png"), in("b.png"), "-o", out + ".png"}},
 		{"want a folder for them", []string{in("a.png"), in("b.png"), "-o", in("A.bmp")}},
 		{"b-x4.png would be replaced", []string{in("b.png"), in("b-x4.png")}},
