@@ -10,8 +10,6 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
-	"image/draw"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"math"
@@ -26,7 +24,6 @@ import (
 
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
-	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
 // asCommand makes the test binary behave as the command, with its files limited to so many bytes.
@@ -203,49 +200,6 @@ func TestMistakes(t *testing.T) {
 	}
 	if left, err := os.ReadDir(empty); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
-	}
-}
-
-func TestUpscaleKindsOfPictures(t *testing.T) {
-	model := tiny(t)
-	deep := image.NewNRGBA64(image.Rect(0, 0, 5, 3))
-	draw.Draw(deep, deep.Rect, scene(5, 3), image.Point{}, draw.Src)
-	grey := image.NewGray(image.Rect(0, 0, 5, 3))
-	draw.Draw(grey, grey.Rect, scene(5, 3), image.Point{}, draw.Src)
-	palette := image.NewPaletted(image.Rect(0, 0, 5, 3), color.Palette{color.Black, color.White, color.NRGBA{255, 0, 0, 255}})
-	draw.Draw(palette, palette.Rect, scene(5, 3), image.Point{}, draw.Src)
-	glass := scene(5, 3)
-	glass.SetNRGBA(0, 0, color.NRGBA{255, 0, 0, 0})
-	for name, encode := range map[string]func(io.Writer) error{
-		"16-bit.png":      pngOf(deep),
-		"grey.png":        pngOf(grey),
-		"palette.png":     pngOf(palette),
-		"transparent.png": pngOf(glass),
-		"photo.jpg":       func(w io.Writer) error { return jpeg.Encode(w, scene(5, 3), nil) },
-	} {
-		in := write(t, name, encode)
-		out := filepath.Join(t.TempDir(), "out.png")
-		if status, _, errs := command("upscale", "--model", model, in, "-o", out, "--seed", "5"); status != 0 {
-			t.Errorf("%s: %s", name, errs)
-			continue
-		}
-		img, err := imaging.Open(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if size := img.Bounds().Size(); size != image.Pt(20, 12) {
-			t.Errorf("%s became %v, want 20x12", name, size)
-		}
-		_, _, _, a := img.At(0, 0).RGBA()
-		if clear := a == 0; clear != (name == "transparent.png") {
-			t.Errorf("%s: opacity of the first pixel is %d", name, a)
-		}
-	}
-	// A 1x1 picture, and the name that a result gets by itself.
-	in := write(t, "dot.png", pngOf(scene(1, 1)))
-	status, out, errs := command("upscale", "--model", model, in)
-	if want := strings.TrimSuffix(in, ".png") + "-x4.png: 4x4\n"; status != 0 || out != want {
-		t.Errorf("status %d, printed %q %q, want %q", status, out, errs, want)
 	}
 }
 

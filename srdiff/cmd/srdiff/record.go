@@ -61,7 +61,7 @@ func recordOf(path string) (record, error) {
 }
 
 // isIn is whether a file was made by the model, from the input and with the settings of this record. Which engine did it, and
-// which srdiff, makes no difference but in the last bits.
+// which srdiff, is not asked: one may go on with a folder on another machine.
 func (r record) isIn(path string) bool {
 	old, err := recordOf(path)
 	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options)

@@ -291,7 +291,7 @@ func (u *upscaling) open(input string) error {
 		again.Prediction = u.sampling.Prediction
 		u.sampling, options = again, old.Options
 		if old.Engine != eng.Name || old.Version != version() {
-			fmt.Fprintf(u.log, "%s was made by srdiff %q on the engine %q, and this is %q on %q: results may differ in their last bits\n",
+			fmt.Fprintf(u.log, "%s was made by srdiff %q on the engine %q, and this is %q on %q: the results may differ\n",
 				u.like, old.Version, old.Engine, version(), eng.Name)
 		}
 		if len(u.tasks) == 1 && old.Input != input {
