@@ -41,11 +41,12 @@ func upscaleCommand() *cobra.Command {
 			"the same pictures in the same way, are left as they are. Results are PNG files that carry what made them; see --like.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			tasks, err := o.tasks(args)
+			tasks, several, err := o.tasks(args)
 			if err != nil {
 				return err
 			}
-			u := upscaling{upscaleOptions: &o, flags: cmd.Flags(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), tasks: tasks}
+			u := upscaling{upscaleOptions: &o, flags: cmd.Flags(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(),
+				tasks: tasks, several: several}
 			return u.run(cmd.Context())
 		},
 	}
@@ -72,10 +73,10 @@ type task struct {
 // sheet is the name of the sheet that compares the result.
 func (t task) sheet() string { return strings.TrimSuffix(t.out, filepath.Ext(t.out)) + "-compare.png" }
 
-// tasks are the pictures that the command line names, with the names of their results.
-func (o *upscaleOptions) tasks(args []string) ([]task, error) {
-	var list []task
-	several := len(args) > 1
+// tasks are the pictures that the command line names, with the names of their results. They are several where it names a folder,
+// even if that holds but one.
+func (o *upscaleOptions) tasks(args []string) (list []task, several bool, err error) {
+	several = len(args) > 1
 	for _, arg := range args {
 		info, err := os.Stat(arg)
 		if err != nil || !info.IsDir() {
@@ -85,25 +86,25 @@ func (o *upscaleOptions) tasks(args []string) ([]task, error) {
 		several = true
 		switch results, err := os.Stat(o.out); {
 		case o.out == "":
-			return nil, fmt.Errorf("%s is a folder: name one for the results, with -o", arg)
+			return nil, several, fmt.Errorf("%s is a folder: name one for the results, with -o", arg)
 		case err == nil && os.SameFile(info, results):
-			return nil, fmt.Errorf("the results would be among the pictures of %s: name another folder, with -o", arg)
+			return nil, several, fmt.Errorf("the results would be among the pictures of %s: name another folder, with -o", arg)
 		}
 		names, err := picturesIn(arg)
 		if err != nil {
-			return nil, err
+			return nil, several, err
 		}
 		for _, name := range names {
 			list = append(list, task{in: name})
 		}
 	}
 	if info, err := os.Stat(o.out); several && (strings.EqualFold(filepath.Ext(o.out), ".png") || err == nil && !info.IsDir()) {
-		return nil, fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
+		return nil, several, fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
 	}
 	if !several && o.out != "" && !strings.EqualFold(filepath.Ext(o.out), ".png") {
-		return nil, fmt.Errorf("the result is a PNG, not what %s says: want a name that ends in .png", o.out)
+		return nil, several, fmt.Errorf("the result is a PNG, not what %s says: want a name that ends in .png", o.out)
 	}
-	return list, o.nameResults(list, several)
+	return list, several, o.nameResults(list, several)
 }
 
 // nameResults gives every picture its result, and no two the same. In a folder with a.png and a.jpg their results are called
@@ -172,6 +173,7 @@ type upscaling struct {
 	flags    *pflag.FlagSet
 	out, log io.Writer
 	tasks    []task
+	several  bool // see upscaleOptions.tasks
 
 	m    *srdiff.Model // nil until the first picture needs it
 	made record        // of results, but for the input
@@ -190,11 +192,11 @@ func (u *upscaling) run(ctx context.Context) error {
 	for i, t := range u.tasks {
 		bad, err := u.enlarge(ctx, i, t)
 		switch {
-		case err != nil && ctx.Err() != nil && len(u.tasks) > 1:
+		case err != nil && ctx.Err() != nil && u.several:
 			return fmt.Errorf("%w; what is made stays, and the same command goes on from there", err)
 		case err != nil:
 			return err
-		case bad != nil && len(u.tasks) == 1:
+		case bad != nil && !u.several:
 			return bad
 		case bad != nil:
 			failed++
@@ -224,7 +226,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	}
 	made := u.made
 	made.Input = file.SHA256
-	if len(u.tasks) > 1 && made.isIn(t.out) && (!u.compare || made.isIn(t.sheet())) {
+	if u.several && made.isIn(t.out) && (!u.compare || made.isIn(t.sheet())) {
 		u.work -= t.pixels
 		fmt.Fprintf(u.out, "%s: is there already\n", t.out)
 		return nil, nil
@@ -242,7 +244,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	u.done += t.pixels
-	if len(u.tasks) > 1 {
+	if u.several {
 		if err := os.MkdirAll(filepath.Dir(t.out), 0o755); err != nil {
 			return nil, err
 		}
@@ -308,7 +310,7 @@ func (u *upscaling) open(input string) error {
 
 // show says how far the work is: on its only picture, or on all of them.
 func (u *upscaling) show(i int, s srdiff.SampleStep) {
-	if len(u.tasks) == 1 {
+	if !u.several {
 		u.line.show(s.Done == s.Steps, "%d of %d steps, %s",
 			s.Done, s.Steps, left(time.Since(u.started), s.Done, s.Steps-s.Done))
 		return

@@ -350,6 +350,13 @@ func TestUpscaleFolder(t *testing.T) {
 		t.Errorf("printed %q, want %q", printed, want)
 	}
 
+	// A folder of one picture is one, too.
+	alone := write(t, "alone.png", pngOf(scene(1, 2)))
+	result := filepath.Join(t.TempDir(), "new", "alone-x4.png")
+	args = []string{"upscale", "--model", model, filepath.Dir(alone), "-o", filepath.Dir(result)}
+	again(result+": 4x8\n", args...)
+	again(result+there, args...)
+
 	// Several files, beside which the results go.
 	first, second := write(t, "one.png", pngOf(scene(2, 2))), write(t, "two.png", pngOf(scene(3, 2)))
 	want := strings.Replace(first, ".png", "-x4.png: 8x8\n", 1) + strings.Replace(second, ".png", "-x4.png: 12x8\n", 1)
