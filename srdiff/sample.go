@@ -48,7 +48,11 @@ type SampleOptions struct {
 	// Prediction, if not empty, is what the model is expected to predict; another one is an error.
 	Prediction string
 
-	// Each, if not nil, is called after every step.
+	// Memory is about how many bytes Upscale may take, all of the program together; DefaultMemory. A picture that needs more is an
+	// error. The result does not depend on it.
+	Memory int64
+
+	// Each, if not nil, is called after every step, and where Upscale makes a picture in tiles, after every tile.
 	Each func(SampleStep)
 }
 
@@ -144,9 +148,11 @@ func (o SampleOptions) guided(t int) bool {
 	return o.Guidance > 0 && o.GuidanceFrom <= t && t < o.GuidanceTo
 }
 
-// SampleStep is where a trajectory stands after one reverse step. The tensors are valid during the callback only.
+// SampleStep is where a trajectory stands after one reverse step, or after one tile of it. The tensors are valid during the callback
+// only; of a picture in tiles there are none.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and in all
+	Tile, Tiles int             // tiles of the next step that are done, and in all: 0 of 1 for pictures in one piece
 	T           int             // the timestep that was undone: T-1 at first where all are visited, 0 at last
 	X           *tensors.Tensor // x_s, where s is the timestep that comes next, [batch, height, width, 3]
 	X0          *tensors.Tensor // the predicted x_0, clipped, of the same shape
@@ -167,18 +173,14 @@ type SampleStep struct {
 //
 // The loop runs on the engine, as many steps at a time as take about a second, so that ctx is heeded; with a callback, one.
 func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Picture) ([]imaging.Picture, error) {
-	if err := o.Validate(m.Config); err != nil {
+	o, steps, err := m.prepare(o)
+	if err != nil {
 		return nil, err
 	}
 	for _, p := range low {
 		if err := m.Config.checkAttention(p.Width*Scale, p.Height*Scale); err != nil {
 			return nil, err
 		}
-	}
-	o = o.WithDefaults(m.Config)
-	steps, err := o.steps(m.Config, m.schedule)
-	if err != nil {
-		return nil, err
 	}
 	lowTensor, err := Tensor(low...)
 	if err != nil {
@@ -219,13 +221,23 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 		}
 		x, x0, rng = next[0], next[1], next[2]
 		if o.Each != nil {
-			o.Each(SampleStep{Done: end, Steps: len(steps), T: t, X: x, X0: x0})
+			o.Each(SampleStep{Done: end, Steps: len(steps), Tiles: 1, T: t, X: x, X0: x0})
 			continue
 		}
 		perStep := max(1, time.Since(began)/time.Duration(end-k))
 		stride = max(1, int(time.Second/perStep))
 	}
 	return Pictures(x)
+}
+
+// prepare returns the options complete with their defaults, and the steps that they say.
+func (m *Model) prepare(o SampleOptions) (SampleOptions, []ReverseStep, error) {
+	if err := o.Validate(m.Config); err != nil {
+		return o, nil, err
+	}
+	o = o.WithDefaults(m.Config)
+	steps, err := o.steps(m.Config, m.schedule)
+	return o, steps, err
 }
 
 // tables are the steps as the loop reads them: their timesteps, [steps] int32, and a row of coefficients each, [steps, 6].
@@ -246,9 +258,10 @@ type samplerVariant struct {
 	stochastic, guided bool
 	clip               string
 	backProject        int
+	tiles              bool // the program is Model.tileX0
 }
 
-// sampler returns the program of the reverse steps k up to before end:
+// sampler returns the program of the reverse steps k up to before end, or of the tiles' x_0: see Model.tileX0.
 //
 //	x_t, x_0', random state, k, end, y, timesteps, table, low -> x_s, x_0, random state
 func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
@@ -256,6 +269,9 @@ func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
 		return exec, nil
 	}
 	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, inputs []*Node) []*Node {
+		if v.tiles {
+			return []*Node{m.tileX0(scope, v, inputs)}
+		}
 		return m.reverseSteps(scope, v, inputs)
 	})
 	if err != nil {
@@ -326,6 +342,19 @@ func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rn
 	x, x0, newRNG *Node) {
 	c := func(i int) *Node { return Reshape(Slice(coefficients, AxisElem(i)), 1, 1, 1, 1) }
 	ofXt, ofX0, ofBefore, sigma, guidance, rescale := c(0), c(1), c(2), c(3), c(4), c(5)
+	x0 = m.predictX0(scope, v, xt, y, t, guidance, rescale, low)
+	x = Add(Add(Mul(ofXt, xt), Mul(ofX0, x0)), Mul(ofBefore, before))
+	if v.stochastic {
+		var z *Node
+		rng, z = Normal(rng, xt.Shape())
+		x = Add(x, Mul(sigma, z))
+	}
+	return x, x0, rng
+}
+
+// predictX0 is the x_0 that a reverse step goes by: what the network predicts, with guidance, back-projection and clipping as the
+// variant says.
+func (m *Model) predictX0(scope *model.Scope, v samplerVariant, xt, y, t, guidance, rescale, low *Node) *Node {
 	var predicted *Node
 	if v.guided { // both predictions as one doubled batch
 		batch := xt.Shape().Dimensions[0]
@@ -335,7 +364,7 @@ func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rn
 	} else {
 		predicted = Predict(scope.In("%s", v.weights), m.Config, xt, y, t)
 	}
-	x0 = m.schedule.X0(m.Config.Prediction, xt, t, predicted)
+	x0 := m.schedule.X0(m.Config.Prediction, xt, t, predicted)
 	for range v.backProject {
 		x0 = BackProject(m.Config, x0, low)
 	}
@@ -345,13 +374,7 @@ func (m *Model) reverseStep(scope *model.Scope, v samplerVariant, xt, before, rn
 	case ClipDynamic:
 		x0 = ThresholdX0(x0)
 	}
-	x = Add(Add(Mul(ofXt, xt), Mul(ofX0, x0)), Mul(ofBefore, before))
-	if v.stochastic {
-		var z *Node
-		rng, z = Normal(rng, xt.Shape())
-		x = Add(x, Mul(sigma, z))
-	}
-	return x, x0, rng
+	return x0
 }
 
 // finalize frees tensors at once, rather than when the garbage collector comes to them.

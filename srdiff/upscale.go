@@ -10,21 +10,22 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// MaxUpscaled is how many pixels a result of Upscale may have. The whole picture is in memory at every step.
-const MaxUpscaled = 1 << 20
+// MaxUpscaled is how many pixels a result of Upscale may have. It is in memory as a whole, with some 20 bytes a pixel.
+const MaxUpscaled = 100_000_000
 
 // Upscale enlarges any picture Scale times in each direction: see Sample. The result is of the input's kind: with 16 bits a
 // channel, grey, or transparent where that is; see imaging.Picture.As.
-// It returns an error for a picture whose result would have more than MaxUpscaled pixels.
+// Results larger than 128x128 pixels are made in tiles that overlap and are sampled together, so that there are no seams.
+// It returns an error for a picture whose result would have more than MaxUpscaled pixels, or take more than o.Memory.
 func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (image.Image, error) {
 	if err := CheckUpscale(img); err != nil {
 		return nil, err
 	}
-	out, err := m.Sample(ctx, o, imaging.Visible(img))
+	out, err := m.sampleAny(ctx, o, imaging.Visible(img))
 	if err != nil {
 		return nil, err
 	}
-	return out[0].As(img), nil
+	return out.As(img), nil
 }
 
 // CheckUpscale returns the error that Upscale would return for the picture's size.
@@ -32,7 +33,7 @@ func CheckUpscale(img image.Image) error {
 	size := img.Bounds().Size()
 	if width, height := int64(size.X)*Scale, int64(size.Y)*Scale; width*height > MaxUpscaled {
 		return fmt.Errorf("the picture is %dx%d, so its result would be %dx%d: at most %d pixels are made (%d of the input, "+
-			"such as 256x256); cut the picture or make it smaller", size.X, size.Y, width, height,
+			"such as 2500x2500); cut the picture or make it smaller", size.X, size.Y, width, height,
 			MaxUpscaled, MaxUpscaled/(Scale*Scale))
 	}
 	return nil

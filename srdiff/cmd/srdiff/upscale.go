@@ -56,6 +56,7 @@ func upscaleCommand() *cobra.Command {
 		"name of the result (default: IN-x4.png beside IN); for several pictures, the folder of the results")
 	flags.BoolVar(&o.compare, "compare", false, "write OUT-compare.png too: the result beside plain enlargements")
 	flags.StringVar(&o.like, "like", "", "PNG file that upscale has made: take its seed and options, and refuse another model")
+	flags.Var((*byteCount)(&o.sampling.Memory), "memory", "how much memory may be taken, such as 4GB (default: 2GB)")
 	seedFlag(flags, &o.sampling.Seed)
 	samplingFlags(flags, &o.sampling)
 	predictionFlag(flags, &o.sampling)
@@ -290,7 +291,7 @@ func (u *upscaling) open(input string) error {
 		if err != nil {
 			return err
 		}
-		again.Prediction = u.sampling.Prediction
+		again.Prediction, again.Memory = u.sampling.Prediction, u.sampling.Memory
 		u.sampling, options = again, old.Options
 		if old.Engine != eng.Name || old.Version != version() {
 			fmt.Fprintf(u.log, "%s was made by srdiff %q on the engine %q, and this is %q on %q: the results may differ\n",
@@ -310,12 +311,13 @@ func (u *upscaling) open(input string) error {
 
 // show says how far the work is: on its only picture, or on all of them.
 func (u *upscaling) show(i int, s srdiff.SampleStep) {
+	made, all := s.Done*s.Tiles+s.Tile, s.Steps*s.Tiles
 	if !u.several {
 		u.line.show(s.Done == s.Steps, "%d of %d steps, %s",
-			s.Done, s.Steps, left(time.Since(u.started), s.Done, s.Steps-s.Done))
+			s.Done, s.Steps, left(time.Since(u.started), made, all-made))
 		return
 	}
-	done := max(u.done+u.tasks[i].pixels*float64(s.Done)/float64(s.Steps), 1)
+	done := max(u.done+u.tasks[i].pixels*float64(made)/float64(all), 1)
 	rest := time.Duration(float64(time.Since(u.started)) * max(u.work-done, 0) / done)
 	u.line.show(false, "picture %d of %d: %d of %d steps, %s left for all",
 		i+1, len(u.tasks), s.Done, s.Steps, rest.Round(time.Second))
