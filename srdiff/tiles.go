@@ -231,15 +231,15 @@ const (
 
 // checkMemory returns an error unless the options allow the memory that sampleTiles takes for a result of width x height.
 func (m *Model) checkMemory(o SampleOptions, width, height int) error {
-	size := m.Config.tileSize()
+	rows, columns := min(height, m.Config.tileSize()), min(width, m.Config.tileSize())
 	perPixel := pixelMemory
 	if o.Sampler == DPMpp2M {
 		perPixel += solverMemory
 	}
-	need := engineMemory + channelMemory*m.Config.BaseChannels*size*size + 12*size*width + perPixel*width*height
+	need := engineMemory + channelMemory*m.Config.BaseChannels*rows*columns + 12*rows*width + perPixel*width*height
 	if allowed := cmp.Or(o.Memory, DefaultMemory); int64(need) > allowed {
-		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much, "+
-			"cut the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
+		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
+			"(--memory), cut the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
 	}
 	return nil
 }

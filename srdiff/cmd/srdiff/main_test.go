@@ -136,7 +136,8 @@ func TestMistakes(t *testing.T) {
 		_, err := w.Write(header)
 		return err
 	})
-	large := write(t, "large.png", pngOf(image.NewGray(image.Rect(0, 0, 300, 300))))
+	large := write(t, "large.png", pngOf(image.NewGray(image.Rect(0, 0, 2501, 2500))))
+	photograph := write(t, "photograph.png", pngOf(image.NewGray(image.Rect(0, 0, 300, 300))))
 	cut := write(t, "cut.safetensors", func(w io.Writer) error {
 		data, err := os.ReadFile(model)
 		if err != nil {
@@ -155,7 +156,9 @@ func TestMistakes(t *testing.T) {
 		{"cut short", []string{"upscale", "--model", model, truncated}},
 		{"not a picture", []string{"upscale", "--model", model, text}},
 		{"60000x60000", []string{"upscale", "--model", model, huge}},
-		{"at most 1048576 pixels", []string{"upscale", "--model", model, large}},
+		{"at most 100000000 pixels", []string{"upscale", "--model", model, large}},
+		{"0.1GB are allowed", []string{"upscale", "--model", model, "--memory", "100MB", photograph}},
+		{"an amount such as 800MB", []string{"upscale", "--model", model, "--memory", "much", good}},
 		{"not a safetensors file, or cut short", []string{"upscale", "--model", cut, good}},
 		{"name that ends in .png", []string{"upscale", "--model", model, good, "-o", "out.jpg"}},
 		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},

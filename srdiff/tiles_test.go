@@ -1,0 +1,364 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// setTiles sets the size of tiles for one test.
+func setTiles(t *testing.T, size, overlap int) {
+	before := []int{tileSize, tileOverlap}
+	tileSize, tileOverlap = size, overlap
+	t.Cleanup(func() { tileSize, tileOverlap = before[0], before[1] })
+}
+
+// network replaces what is worked out for a tile.
+func (m *Model) network(t *testing.T, o SampleOptions, f func(in []*Node) *Node) {
+	t.Helper()
+	exec, err := model.NewExec(m.backend, m.store, func(_ *model.Scope, in []*Node) []*Node { return []*Node{f(in)} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec.SetMaxCache(-1)
+	m.samplers[samplerVariant{weights: m.weights(), clip: o.WithDefaults(m.Config).Clip, tiles: true}] = exec
+}
+
+func inTiles(t *testing.T, m *Model, o SampleOptions, low imaging.Picture) imaging.Picture {
+	t.Helper()
+	p, err := m.sampleTiles(context.Background(), o, low)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func farthest(a, b []float32) float64 {
+	worst := 0.0
+	for i, v := range a {
+		worst = max(worst, math.Abs(float64(v-b[i]))) // NaN stays NaN
+	}
+	return worst
+}
+
+// oddSizes are low-resolution pictures, in pixels.
+var oddSizes = [][2]int{{1, 1}, {3, 250}, {250, 3}, {65, 67}, {8, 8}, {9, 8}, {14, 14}, {15, 13}}
+
+func TestTilesCover(t *testing.T) {
+	for _, size := range [][2]int{{128, 16}, {32, 8}, {32, 16}, {64, 4}} {
+		setTiles(t, size[0], size[1])
+		for n := Scale; n < 700; n += Scale {
+			rows := Config{}.WithDefaults().tilesOf(n)
+			sum := make([]float64, n)
+			for i, at := range rows.at {
+				if at%Scale != 0 || i == 0 && at != 0 || i > 0 && rows.at[i-1]+rows.size-at < tileOverlap {
+					t.Fatalf("%v, %d pixels: tiles of %d at %v", size, n, rows.size, rows.at)
+				}
+				for j, w := range rows.weights[i] {
+					sum[at+j] += float64(w)
+				}
+			}
+			for i, s := range sum {
+				if math.Abs(s-1) > 1e-6 {
+					t.Fatalf("%v, %d pixels: weights of pixel %d sum to %v", size, n, i, s)
+				}
+			}
+			if least := (n - tileOverlap + tileSize - tileOverlap - 1) / (tileSize - tileOverlap); len(rows.at) != max(1, least) {
+				t.Errorf("%v, %d pixels: %d tiles, want %d", size, n, len(rows.at), max(1, least))
+			}
+		}
+	}
+	if size := (Config{Network: NetworkSmall, Attention: 3}).WithDefaults().tileSize(); size != 64 {
+		t.Errorf("tiles of %d pixels where all pixels attend to each other, want 64", size)
+	}
+}
+
+// With a network that takes x_t / 2 for x_0, every pixel goes its own way, which the sampler's table says, whatever the tiles.
+func TestTilesTakeTheSteps(t *testing.T) {
+	setTiles(t, 32, 8)
+	m := newSmall(t, Config{Timesteps: 40, BetaEnd: 0.2, BaseChannels: 4})
+	for _, o := range []SampleOptions{
+		{Seed: 1, Steps: 4}, {Seed: 2, Sampler: DDIM, Steps: 5, Eta: 0.7}, {Seed: 3, Sampler: DPMpp2M, Steps: 5},
+	} {
+		m.network(t, o, func(in []*Node) *Node { return MulScalar(in[0], 0.5) })
+		for _, size := range oddSizes {
+			got := inTiles(t, m, o, low(size[0], size[1]))
+			if got.Width != Scale*size[0] || got.Height != Scale*size[1] {
+				t.Fatalf("%v became %dx%d", size, got.Width, got.Height)
+			}
+			full := o.WithDefaults(m.Config)
+			steps, err := full.steps(m.Config, m.schedule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, before := make([]float32, len(got.Pix)), make([]float32, len(got.Pix))
+			draw := normals(o.Seed, 0)
+			for i := range want {
+				want[i] = float32(draw())
+			}
+			for k, s := range steps {
+				draw := normals(o.Seed, k+1)
+				for i, x := range want {
+					want[i] = float32((s.OfXt+s.OfX0/2)*float64(x) + s.OfBefore*float64(before[i]))
+					if s.Sigma != 0 {
+						want[i] += float32(s.Sigma * draw())
+					}
+					before[i] = x / 2
+				}
+			}
+			if d := farthest(got.Pix, want); !(d < 1e-4) {
+				t.Errorf("%s, %v: off by %v", full.Sampler, size, d)
+			}
+		}
+	}
+}
+
+// What a tile is shown of the input is that part of the whole input, enlarged.
+func TestTilesAreShownTheInput(t *testing.T) {
+	setTiles(t, 32, 8)
+	m := newSmall(t, Config{BaseChannels: 4})
+	o := SampleOptions{Sampler: DDIM, Steps: 1}
+	m.network(t, o, func(in []*Node) *Node { return tileCondition(m.Config, in[1], in[2]) })
+	for _, size := range oddSizes {
+		p := low(size[0], size[1])
+		got, want := inTiles(t, m, o, p), imaging.Bilinear(p, size[0]*Scale, size[1]*Scale)
+		if d := farthest(got.Pix, want.Pix); !(d < 1e-5) {
+			t.Errorf("%v: off by %v", size, d)
+		}
+	}
+}
+
+// noiseOf has Sample begin with the x_T of sampleTiles.
+func (m *Model) noiseOf(t *testing.T, seed int64) {
+	t.Helper()
+	draw := normals(seed, 0)
+	var err error
+	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
+		shape := Upscale(low).Shape()
+		values := make([]float32, shape.Size())
+		for i := range values {
+			values[i] = float32(draw())
+		}
+		xT := Reshape(Const(low.Graph(), values), shape.Dimensions...)
+		return []*Node{xT, ZerosLike(xT), ShownCondition(m.Config, low, Reshape(level, 1)), rng}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// One tile of the whole picture is what Sample makes of the same noise, with all options.
+func TestOneTileIsSample(t *testing.T) {
+	config := Config{Timesteps: 20, BetaEnd: 0.4, BaseChannels: 4, DropCondition: 0.1, Noise: 0.2, Degradation: Bicubic}
+	for _, o := range []SampleOptions{
+		{Sampler: DDIM, Steps: 4, Guidance: 1.5, Rescale: 0.5, GuidanceFrom: 5, GuidanceTo: 15, Clip: ClipDynamic, Noise: 0.1},
+		{Sampler: DPMpp2M, Steps: 4, BackProject: 2},
+	} {
+		m := newSmall(t, config)
+		m.noiseOf(t, 4)
+		o.Seed = 4
+		want, err := m.Sample(context.Background(), o, low(7, 5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := farthest(inTiles(t, m, o, low(7, 5)).Pix, want[0].Pix); !(d < 1e-4) {
+			t.Errorf("%+v: off by %v", o, d)
+		}
+	}
+}
+
+// seams is by how many standard errors a picture jumps more at the given columns than at others between two pixels of the input, where a
+// jump is what the difference of neighbours has over those beside it.
+func seams(p imaging.Picture, at map[int]bool) float64 {
+	var sums, squares, counts [2]float64
+	for x := Scale; x < p.Width; x += Scale {
+		difference := func(y, x, c int) float64 {
+			return math.Abs(float64(p.Pix[3*(y*p.Width+x)+c] - p.Pix[3*(y*p.Width+x-1)+c]))
+		}
+		jump := 0.0
+		for y := range p.Height {
+			for c := range 3 {
+				jump += difference(y, x, c) - (difference(y, x-1, c)+difference(y, x+1, c))/2
+			}
+		}
+		i := 0
+		if at[x] {
+			i = 1
+		}
+		sums[i], squares[i], counts[i] = sums[i]+jump, squares[i]+jump*jump, counts[i]+1
+	}
+	elsewhere, here := sums[0]/counts[0], sums[1]/counts[1]
+	variance := (squares[0] - counts[0]*elsewhere*elsewhere) / (counts[0] - 1)
+	return (here - elsewhere) / math.Sqrt(variance*(1/counts[0]+1/counts[1]))
+}
+
+// Where tiles begin and end, and where they overlap, a trained model's picture is as it is elsewhere. Tiles that are sampled apart have
+// seams, which shows that they would be seen.
+func TestTilesHaveNoSeams(t *testing.T) {
+	m, err := Load(openEngine(t), filepath.Join("..", "notebooks", "models", "guided.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const side = 32
+	p := imaging.New(3*side, side/4) // in low resolution: patches of colour
+	for i := range p.Pix {
+		x, y, c := i/3%p.Width, i/3/p.Width, i%3
+		p.Pix[i] = float32(math.Sin(float64(7*(x/5)+3*(y/4)+c)) / 2)
+	}
+	o := SampleOptions{Sampler: DDIM, Steps: 3}
+	setTiles(t, side, 8)
+	columns := m.Config.tilesOf(p.Width * Scale)
+	edges, alone := map[int]bool{}, map[int]bool{}
+	for _, at := range columns.at {
+		edges[at], edges[at+side] = true, true
+	}
+	together := inTiles(t, m, o, p)
+	tileSize = 1 << 20
+	whole := inTiles(t, m, o, p)
+	apart := imaging.New(whole.Width, whole.Height)
+	for i, n := 0, side/Scale; i < p.Width*p.Height/n/n; i++ {
+		left, top := i%(p.Width/n)*n, i/(p.Width/n)*n
+		alone[left*Scale] = true
+		tile := imaging.New(n, n)
+		for y := range n {
+			copy(tile.Pix[3*y*n:][:3*n], p.Pix[3*((top+y)*p.Width+left):])
+		}
+		o.Seed = int64(i)
+		tile = inTiles(t, m, o, tile)
+		for y := range side {
+			copy(apart.Pix[3*((top*Scale+y)*apart.Width+left*Scale):], tile.Pix[3*y*side:][:3*side])
+		}
+	}
+	a, b, c := seams(whole, edges), seams(together, edges), seams(apart, alone)
+	t.Logf("standard errors: %.1f in one piece, %.1f in tiles, %.1f in tiles apart; off by %.3f", a, b, c,
+		math.Sqrt(squaredError(whole, together)))
+	if !(math.Abs(b) < 3) || !(c > 6) {
+		t.Errorf("jumps at the tiles' edges: %.1f standard errors in tiles, and %.1f in tiles apart: want less than 3, and more than 6", b, c)
+	}
+	// An overlap that blurs would have smaller differences of neighbours.
+	shared := func(p imaging.Picture) float64 {
+		var sums, counts [2]float64
+		for i := 3; i < len(p.Pix); i++ {
+			x, owners := i/3%p.Width, 0
+			for _, at := range columns.at {
+				if at < x && x < at+side {
+					owners++
+				}
+			}
+			if x > 0 {
+				k := min(1, owners/2)
+				sums[k], counts[k] = sums[k]+math.Abs(float64(p.Pix[i]-p.Pix[i-3])), counts[k]+1
+			}
+		}
+		return sums[1] / counts[1] / (sums[0] / counts[0])
+	}
+	if ratio := shared(together) / shared(whole); !(ratio > 0.95 && ratio < 1.05) {
+		t.Errorf("differences of neighbours where tiles overlap: %.3f times those of the picture in one piece, want 1", ratio)
+	} else {
+		t.Logf("differences of neighbours in overlaps: %.3f of those in one piece", ratio)
+	}
+}
+
+func squaredError(a, b imaging.Picture) float64 {
+	sum := 0.0
+	for i, v := range a.Pix {
+		sum += square(float64(v - b.Pix[i]))
+	}
+	return sum / float64(len(a.Pix))
+}
+
+// A picture of any size, with transparency, through Upscale: the same bytes from the same seed, whatever the memory.
+func TestUpscaleInTiles(t *testing.T) {
+	setTiles(t, 32, 8)
+	m := newSmall(t, Config{Network: NetworkTiny, Timesteps: 6, BetaEnd: 0.5})
+	upscale := func(seed, memory int64, width, height int) *image.NRGBA {
+		t.Helper()
+		img := low(width, height).Image()
+		for i := range width * height {
+			img.SetNRGBA(i%width, i/width, color.NRGBA{uint8(9 * i), uint8(5 * i), uint8(3 * i), uint8(255 * (i % width) / width)})
+		}
+		out, err := m.Upscale(context.Background(), SampleOptions{Seed: seed, Steps: 2, Memory: memory}, img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.Rect.Dx() != width*Scale || out.Rect.Dy() != height*Scale {
+			t.Errorf("%dx%d became %v", width, height, out.Rect)
+		}
+		return out
+	}
+	for _, size := range [][2]int{{1, 1}, {3, 40}, {40, 3}} {
+		upscale(1, 0, size[0], size[1])
+	}
+	a, more, again := upscale(1, 0, 17, 19), upscale(1, 1e12, 17, 19), upscale(1, 600e6, 17, 19)
+	if !bytes.Equal(a.Pix, more.Pix) || !bytes.Equal(a.Pix, again.Pix) {
+		t.Error("the same seed gave another picture")
+	}
+	if bytes.Equal(a.Pix, upscale(2, 0, 17, 19).Pix) {
+		t.Error("another seed gave the same picture")
+	}
+	if left, right := a.NRGBAAt(0, 40).A, a.NRGBAAt(67, 40).A; left != 0 || right != 240 {
+		t.Errorf("opacity of %d on the left and %d on the right, want 0 and 240", left, right)
+	}
+}
+
+func TestTilesTellAndStop(t *testing.T) {
+	setTiles(t, 32, 8)
+	m := newSmall(t, Config{BaseChannels: 4, Timesteps: 9})
+	ctx, stop := context.WithCancel(context.Background())
+	var seen []string
+	o := SampleOptions{Steps: 3, Each: func(s SampleStep) {
+		seen = append(seen, fmt.Sprintf("%d/%d %d/%d", s.Done, s.Steps, s.Tile, s.Tiles))
+		if len(seen) == 5 {
+			stop()
+		}
+	}}
+	_, err := m.sampleTiles(ctx, o, low(9, 9))
+	if got := strings.Join(seen, ", "); !errors.Is(err, context.Canceled) || got != "0/3 1/4, 0/3 2/4, 0/3 3/4, 1/3 0/4, 1/3 1/4" {
+		t.Errorf("stopped after %s with %v", got, err)
+	}
+}
+
+// A picture that needs more memory than is allowed is refused, with an amount that does.
+func TestTilesMemory(t *testing.T) {
+	m := newSmall(t, Config{BaseChannels: 32})
+	for _, o := range []SampleOptions{{}, {Memory: 500e6}, {Sampler: DPMpp2M}} {
+		err := m.checkMemory(o, 10_000, 10_000)
+		if err == nil || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("%+v: %v, want an error of one line", o, err)
+		}
+		var want, allowed float64
+		_, after, _ := strings.Cut(err.Error(), "which takes ")
+		if _, e := fmt.Sscanf(after, "%fGB of memory, and %fGB are allowed", &want, &allowed); e != nil {
+			t.Fatalf("%v: %v", err, e)
+		}
+		o.Memory = int64(want * 1e9)
+		if err := m.checkMemory(o, 10_000, 10_000); err != nil || want < allowed {
+			t.Errorf("%v GB are said to do: %v", want, err)
+		}
+	}
+	if err := m.checkMemory(SampleOptions{}, 4096, 4096); err != nil {
+		t.Error(err)
+	}
+	if err := CheckUpscale(image.NewUniform(color.White)); err == nil {
+		t.Error("a picture without end is not refused")
+	}
+	if err := CheckUpscale(image.NewAlpha(image.Rect(0, 0, 2500, 2500))); err != nil {
+		t.Error(err)
+	}
+	if err := CheckUpscale(image.NewAlpha(image.Rect(0, 0, 2500, 2501))); err == nil || !strings.Contains(err.Error(), "at most 100000000") {
+		t.Errorf("a result of more than 100 megapixels: %v", err)
+	}
+}
