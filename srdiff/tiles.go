@@ -136,7 +136,7 @@ func (m *Model) tileX0(scope *model.Scope, v samplerVariant, in []*Node) *Node {
 
 // tileCondition is what ShownCondition of a whole picture is on one tile of it, of which low has one more pixel around it.
 func tileCondition(c Config, low, level *Node) *Node {
-	return inner(ShownCondition(c, low, Reshape(level, 1)), Scale)
+	return inner(ShownCondition(c, low, BroadcastToDims(level, low.Shape().Dimensions[0])), Scale)
 }
 
 // inner is a picture without its border, so many pixels wide.
