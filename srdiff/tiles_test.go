@@ -294,10 +294,10 @@ func TestUpscaleInTiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out.Rect.Dx() != width*Scale || out.Rect.Dy() != height*Scale {
-			t.Errorf("%dx%d became %v", width, height, out.Rect)
+		if out.Bounds().Dx() != width*Scale || out.Bounds().Dy() != height*Scale {
+			t.Errorf("%dx%d became %v", width, height, out.Bounds())
 		}
-		return out
+		return out.(*image.NRGBA)
 	}
 	for _, size := range [][2]int{{1, 1}, {3, 40}, {40, 3}} {
 		upscale(1, 0, size[0], size[1])
