@@ -96,8 +96,8 @@ const complaints = `cells().flatMap((cell, i) => (cell.model.outputs?.toJSON() ?
 // from the first cell to the last.
 func TestCommitted(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(root, "notebooks", "*.ipynb"))
-	if err != nil || len(paths) != 7 {
-		t.Fatalf("there are %d notebooks, want 7: %v", len(paths), err)
+	if err != nil || len(paths) != 8 {
+		t.Fatalf("there are %d notebooks, want 8: %v", len(paths), err)
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".ipynb"), func(t *testing.T) {
