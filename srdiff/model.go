@@ -24,6 +24,8 @@ type Model struct {
 	Config Config // with its defaults filled in
 	Step   int    // how many training steps its weights have seen
 
+	Damaged []error // the checkpoints that Resume could not read, newest first
+
 	backend  compute.Backend
 	schedule *Schedule
 	store    *model.Store // the weights; while and after training, their averages and the optimizer's state too

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,8 +32,8 @@ const (
 // maxSteps is what GoMLX's loop has memory for, which keeps the time of every step.
 const maxSteps = 100_000_000
 
-// saveEvery is how much work a power cut can cost.
-const saveEvery = time.Minute
+// saveEvery is how much work a power cut can cost. It is a variable for the tests.
+var saveEvery = time.Minute
 
 // Progress is what a training run tells its listeners after every step.
 type Progress struct {
@@ -60,8 +59,10 @@ type Progress struct {
 // stopped and resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none), the files above are written there every
 // minute, at the end, and when ctx ends, which stops training after the step at hand; then the error wraps ctx's.
 //
-// Each listener is called after every step, in order. A loss that is not finite ends training with an error; what was
-// saved before stays.
+// The last three saves are kept, as training-STEP.safetensors.
+//
+// Each listener is called after every step, in order. A loss that is not finite, or has exploded (see divergence), ends training with an
+// error, and so does a weight that is not finite when it is to be saved: then the files and the model are as they were last saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
 	if src.Size() != m.Config.ImageSize {
 		return fmt.Errorf("the pictures of %s are %d pixels wide and the model is for %d: want the same size",
@@ -84,6 +85,11 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making the output folder: %w", err)
+		}
+		if m.Step == 0 {
+			for _, old := range keptIn(dir) { // of another run
+				os.Remove(old)
+			}
 		}
 		metrics, err := openMetrics(filepath.Join(dir, MetricsFile), m.Step)
 		if err != nil {
@@ -133,9 +139,8 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 
 // afterStep counts the step just done, saves when it is time, and tells the listeners. It returns an error to end the run.
 func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string, loss float64, on []func(Progress)) error {
-	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return fmt.Errorf("the loss is %g at step %d: training diverged, use a smaller learning rate than %g",
-			loss, m.Step+1, m.Config.LearningRate)
+	if problem := run.check(loss); problem != "" {
+		return m.spoiled(run, dir, m.Step+1, problem)
 	}
 	m.Step++
 	p := run.progress(m, steps, loss)
@@ -145,10 +150,15 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	}
 	stopped := ctx.Err() // asked once: a run that stops here is saved here
 	if dir != "" && (m.Step == steps || stopped != nil || time.Since(run.saved) >= saveEvery) {
+		if name, err := m.notFinite(); err != nil {
+			return err
+		} else if name != "" {
+			return m.spoiled(run, dir, m.Step, "the loss is still finite")
+		}
 		if err := m.saveTraining(dir); err != nil {
 			return err
 		}
-		p.Saved, run.saved = true, time.Now()
+		p.Saved, run.saved, run.hasSaved = true, time.Now(), true
 	}
 	run.tell(p, on)
 	if stopped != nil && m.Step < steps {
@@ -223,6 +233,8 @@ type clock struct {
 	first                int // the step at which the run began
 	started, saved, last time.Time
 	perStep              float64 // seconds, averaged over the last steps
+	hasSaved             bool
+	divergence
 }
 
 func newClock(step int) *clock {
@@ -271,15 +283,31 @@ func (m *Model) saveTraining(dir string) error {
 	if err := m.write(filepath.Join(dir, TrainingFile), file); err != nil {
 		return err
 	}
+	if err := m.keep(dir, file); err != nil {
+		return err
+	}
 	return m.Save(filepath.Join(dir, ModelFile))
 }
 
-// Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it stopped.
+// Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it stopped. Where the last save is
+// damaged, it is the newest of those before that is not; Model.Damaged says what was passed over.
 func Resume(backend compute.Backend, dir string) (*Model, error) {
-	path := filepath.Join(dir, TrainingFile)
+	var damaged []error
+	for _, path := range append([]string{filepath.Join(dir, TrainingFile)}, keptIn(dir)...) {
+		m, err := resume(backend, path)
+		if err == nil {
+			m.Damaged = damaged
+			return m, nil
+		}
+		damaged = append(damaged, err)
+	}
+	return nil, fmt.Errorf("nothing to resume: %w", damaged[0])
+}
+
+func resume(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)
 	if err != nil {
-		return nil, fmt.Errorf("nothing to resume: %w", err)
+		return nil, err
 	}
 	for _, p := range parametersOf(m.Config) {
 		t := file.Tensors[p.path(weights)]

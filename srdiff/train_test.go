@@ -197,7 +197,7 @@ func TestTrainRefuses(t *testing.T) {
 		}
 	}
 	err := m.Train(ctx, waves{8}, 3, dir)
-	if err == nil || !strings.Contains(err.Error(), "use a smaller learning rate") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.Contains(err.Error(), "a smaller learning rate") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a loss that is not finite: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, ModelFile)); err == nil {

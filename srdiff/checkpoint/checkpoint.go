@@ -6,10 +6,14 @@ package checkpoint
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -55,6 +59,9 @@ func Read(path string) (File, error) {
 		return File{}, err
 	}
 	file, err := decode(data)
+	if errors.Is(err, errDamaged) {
+		return File{}, fmt.Errorf("%s: %w", path, err)
+	}
 	if err != nil {
 		return File{}, fmt.Errorf("%s: not a safetensors file, or cut short: %w", path, err)
 	}
@@ -78,7 +85,37 @@ func decode(data []byte) (File, error) {
 		}
 		file.Tensors[named.Name] = t
 	}
+	if sum, ok := file.Metadata[sumKey]; ok {
+		delete(file.Metadata, sumKey)
+		views := map[string]view{}
+		for name, t := range file.Tensors {
+			if views[name], err = toView(t); err != nil {
+				return File{}, err
+			}
+		}
+		if sum != sumOf(views, file.Metadata) {
+			return File{}, errDamaged
+		}
+	}
 	return file, nil
+}
+
+var errDamaged = errors.New("the file is damaged: its content does not fit its checksum")
+
+// sumKey is where the metadata of a file that Write wrote say the SHA-256 of all else that it holds.
+const sumKey = "sha256"
+
+func sumOf(views map[string]view, metadata map[string]string) string {
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(views)) {
+		v := views[name]
+		fmt.Fprintf(hash, "%q %v %v %d\n", name, v.dtype, v.shape, len(v.data))
+		hash.Write(v.data)
+	}
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		fmt.Fprintf(hash, "%q %q\n", key, metadata[key])
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil))
 }
 
 func fromView(view safetensors.TensorView) (*tensors.Tensor, error) {
@@ -104,7 +141,10 @@ func fromView(view safetensors.TensorView) (*tensors.Tensor, error) {
 	return t, err
 }
 
-// Write writes a file under a temporary name in the same folder, syncs it and renames it. On an error nothing is left
+// onDisk is what files are written through; the tests have it fail.
+var onDisk = func(w io.Writer) io.Writer { return w }
+
+// Write writes a file, with its checksum in the metadata under "sha256", under a temporary name in the same folder, syncs it and renames it. On an error nothing is left
 // behind, and a file that was there before is as it was.
 func Write(path string, file File) (err error) {
 	views := make(map[string]view, len(file.Tensors))
@@ -118,8 +158,10 @@ func Write(path string, file File) (err error) {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer pending.Cleanup() // removes the temporary file, unless it has been renamed
-	w := bufio.NewWriter(pending)
-	if err := safetensors.SerializeToWriter(views, file.Metadata, w); err != nil {
+	metadata := map[string]string{sumKey: sumOf(views, file.Metadata)}
+	maps.Copy(metadata, file.Metadata)
+	w := bufio.NewWriter(onDisk(pending))
+	if err := safetensors.SerializeToWriter(views, metadata, w); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	if err := w.Flush(); err != nil {

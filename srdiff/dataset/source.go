@@ -125,6 +125,12 @@ func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
 				failed = fmt.Errorf("picture %d of %s: %w", i, src.Name(), failed)
 				return
 			}
+			for _, v := range flat[k*each : (k+1)*each] {
+				if v-v != 0 { // it would spoil the network in one step
+					failed = fmt.Errorf("picture %d of %s: a value is %g, want -1 to 1", i, src.Name(), v)
+					return
+				}
+			}
 		}
 	})
 	if err == nil {

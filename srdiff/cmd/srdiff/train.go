@@ -67,7 +67,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err != nil {
 		return err
 	}
-	m, err := o.model(eng.Backend, flags)
+	m, err := o.model(eng.Backend, flags, log)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 }
 
 // model returns the network to train: a new one, or the one of the run to resume.
-func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet) (*srdiff.Model, error) {
+func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log io.Writer) (*srdiff.Model, error) {
 	old, err := srdiff.Resume(backend, o.out)
 	if o.resume && err != nil {
 		return nil, err
@@ -130,6 +130,9 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet) (*sr
 			}
 		}
 		return srdiff.NewModel(backend, o.config)
+	}
+	for _, damaged := range old.Damaged {
+		fmt.Fprintf(log, "%v: going on from step %d\n", damaged, old.Step)
 	}
 	// What is not said again is as it was; the learning rate may change on the way, nothing else may. So the flags that were
 	// given are set once more, on the old run's configuration.
