@@ -14,7 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// metricsFile writes training progress as JSON, one line a step: a listener of Train.
+// metricsFile writes training progress as JSON, one line a step.
 type metricsFile struct {
 	file *os.File
 	w    *bufio.Writer
@@ -45,14 +45,16 @@ func openMetrics(path string, step int) (*metricsFile, error) {
 	return &metricsFile{file: file, w: bufio.NewWriter(file)}, nil
 }
 
-// write is the listener. Lines reach the disk when the model does.
+// write writes a line. Lines are on the disk before the model is.
 func (m *metricsFile) write(p Progress) {
 	line, err := json.Marshal(p)
 	if err == nil {
 		_, err = m.w.Write(append(line, '\n'))
 	}
 	if err == nil && p.Saved {
-		err = m.w.Flush()
+		if err = m.w.Flush(); err == nil {
+			err = m.file.Sync()
+		}
 	}
 	m.note(err)
 }

@@ -82,6 +82,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		return fmt.Errorf("training from step %d to %d, of which every %d change the weights once: want multiples",
 			m.Step, steps, each)
 	}
+	run := newClock(m.Step)
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making the output folder: %w", err)
@@ -100,7 +101,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 				err = closing
 			}
 		}()
-		on = append([]func(Progress){metrics.write}, on...)
+		run.metrics = metrics
 	}
 	if m.store.GetVariable(model.RNGStateVariableName) == nil {
 		if err := m.store.SetRNGStateFromSeed(m.Config.Seed); err != nil {
@@ -122,7 +123,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 
 	// The loop wraps what a hook returns in the names of its own parts; ended is the plain error.
 	var ended error
-	run := newClock(m.Step)
+	run.last, run.saved = time.Now(), time.Now()
 	loop.OnStep("srdiff", 0, func(_ *train.Loop, metrics []*tensors.Tensor) error {
 		ended = m.afterStep(ctx, run, steps, dir, float64(tensors.ToScalar[float32](metrics[0])), on)
 		return ended
@@ -144,12 +145,13 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 	}
 	m.Step++
 	p := run.progress(m, steps, loss)
-	if m.Step%m.Config.Accumulate != 0 { // half of an update can be neither saved nor resumed
-		run.tell(p, on)
-		return nil
+	updated := m.Step%m.Config.Accumulate == 0 // half of an update can be neither saved nor resumed
+	stopped := ctx.Err()                       // asked once: a run that stops here is saved here
+	p.Saved = dir != "" && updated && (m.Step == steps || stopped != nil || time.Since(run.saved) >= saveEvery)
+	if run.metrics != nil {
+		run.metrics.write(p) // before the model: a run that is killed between the two writes its last lines once more
 	}
-	stopped := ctx.Err() // asked once: a run that stops here is saved here
-	if dir != "" && (m.Step == steps || stopped != nil || time.Since(run.saved) >= saveEvery) {
+	if p.Saved {
 		if name, err := m.notFinite(); err != nil {
 			return err
 		} else if name != "" {
@@ -158,10 +160,10 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 		if err := m.saveTraining(dir); err != nil {
 			return err
 		}
-		p.Saved, run.saved, run.hasSaved = true, time.Now(), true
+		run.saved, run.hasSaved = time.Now(), true
 	}
 	run.tell(p, on)
-	if stopped != nil && m.Step < steps {
+	if stopped != nil && updated && m.Step < steps {
 		message := fmt.Sprintf("training stopped at step %d of %d", m.Step, steps)
 		if dir != "" {
 			message += ", and is saved in " + dir
@@ -234,6 +236,7 @@ type clock struct {
 	started, saved, last time.Time
 	perStep              float64 // seconds, averaged over the last steps
 	hasSaved             bool
+	metrics              *metricsFile // nil without a folder
 	divergence
 }
 
