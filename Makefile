@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fmt clean check FORCE
+.PHONY: help lab setup test test-go test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -106,6 +106,13 @@ quality: check .lab/engine.ok ## train in several ways side by side, into docs/t
 photos: check .lab/engine.ok .lab/photos.ok ## measure the models on photographs, into docs/evaluation.md
 	go build -o .lab/bin/ ./srdiff/bench/photos
 	.lab/bin/photos
+
+fuzz: check ## feed every reader of files with noise, for FUZZTIME each (10s; 100000x is so many tries)
+	@grep -rl '^func Fuzz' --include='*_test.go' srdiff kernelext | sort | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' "$$file"); do \
+			echo "$$file $$name"; \
+			go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),10s) || exit 1; \
+		done; done
 
 fmt: ## format the code
 	gofmt -w srdiff kernelext

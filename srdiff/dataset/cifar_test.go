@@ -246,13 +246,15 @@ func FuzzCIFAR(f *testing.F) {
 func TestOpenDownloadsCIFAROnce(t *testing.T) {
 	data := archive(t, cifarEntries(2))
 	requests := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests++
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}))
 	before := cifarArchive
 	t.Cleanup(func() { cifarArchive = before; server.Close() })
 	sum := sha256.Sum256(data)
+	defer func(before http.RoundTripper) { http.DefaultTransport = before }(http.DefaultTransport)
+	http.DefaultTransport = server.Client().Transport
 	cifarArchive = download.File{
 		URL: server.URL + "/cifar.tar.gz", Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]),
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,13 +28,24 @@ const (
 var retryPause = 500 * time.Millisecond
 
 // File is one file to fetch. What has arrived lies in Path.part until all of it is there and its checksum is right, so a
-// slow download may be broken off and taken up again.
+// slow download may be broken off and taken up again. It comes over https, redirects too.
 type File struct {
 	URL      string
 	Path     string                  // where it shall be
 	Size     int64                   // in bytes
 	SHA256   string                  // in hexadecimal
 	Progress func(done, total int64) // if not nil, called with bytes now and then
+}
+
+// plainHTTP lets the tests' servers do without https.
+var plainHTTP bool
+
+// secure refuses addresses from which something else could be slipped in.
+func secure(u *url.URL) error {
+	if u.Scheme != "https" && !plainHTTP {
+		return permanent{fmt.Errorf("%s is not fetched: want an address that begins with https", u.Redacted())}
+	}
+	return nil
 }
 
 // permanent is an error that trying again does not help against.
@@ -114,7 +126,16 @@ func (d *File) try(ctx context.Context, part string) error {
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
-	response, err := http.DefaultClient.Do(request)
+	if err := secure(request.URL); err != nil {
+		return err
+	}
+	client := http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if len(via) == 10 {
+			return errors.New("the server redirects without end")
+		}
+		return secure(next.URL)
+	}}
+	response, err := client.Do(request)
 	if err != nil {
 		return because(ctx, err)
 	}

@@ -30,10 +30,50 @@ func hurry(t *testing.T) {
 	t.Cleanup(func() { retryPause = before })
 }
 
+func allowPlain(t *testing.T) {
+	plainHTTP = true
+	t.Cleanup(func() { plainHTTP = false })
+}
+
+// Nothing comes over http, not by a redirect either; over https it comes.
+func TestHTTPSOnly(t *testing.T) {
+	d := offer(t, serve)
+	plainHTTP = false
+	refused := func(what string) {
+		t.Helper()
+		err := d.Fetch(context.Background())
+		if err == nil || !strings.Contains(err.Error(), "want an address that begins with https") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Stat(d.Path); err == nil {
+			t.Errorf("%s: fetched", what)
+		}
+	}
+	refused("http")
+	plain := d.URL
+	tls := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, plain, http.StatusFound)
+			return
+		}
+		serve(w, r)
+	}))
+	defer tls.Close()
+	defer func(before http.RoundTripper) { http.DefaultTransport = before }(http.DefaultTransport)
+	http.DefaultTransport = tls.Client().Transport
+	d.URL = tls.URL + "/moved"
+	refused("a redirect to http")
+	d.URL = tls.URL + "/data.tar.gz"
+	if err := d.Fetch(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 // offer starts a server and returns the download of its file, into a folder that does not exist yet.
 func offer(t *testing.T, handler http.HandlerFunc) *File {
 	t.Helper()
 	hurry(t)
+	allowPlain(t)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	sum := sha256.Sum256(content)
