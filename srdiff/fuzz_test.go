@@ -51,6 +51,7 @@ func FuzzMetadata(f *testing.F) {
 // FuzzMetrics resumes beside any metrics file: what stays are whole lines of the steps up to that one.
 func FuzzMetrics(f *testing.F) {
 	f.Add([]byte("{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":1}\n{\"step\":3,\"lo"), 1)
+	f.Add([]byte("{\"step\":1,\"loss\":1}"), 1) // cut short by one byte, and whole all the same
 	f.Add([]byte("\n\n[]\nnull\n{\"step\":1e99}\n"), 3)
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte, step int) {

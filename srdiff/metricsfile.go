@@ -31,7 +31,7 @@ func openMetrics(path string, step int) (*metricsFile, error) {
 	var kept []byte
 	for line := range bytes.Lines(old) {
 		var p Progress
-		if json.Unmarshal(line, &p) == nil && p.Step <= step {
+		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &p) == nil && p.Step >= 1 && p.Step <= step {
 			kept = append(kept, line...)
 		}
 	}

@@ -25,6 +25,7 @@ type Model struct {
 	Step   int    // how many training steps its weights have seen
 
 	Damaged []error // the checkpoints that Resume could not read, newest first
+	Devices int     // of the engine, over which Train spreads every batch; 0 is 1
 
 	backend  compute.Backend
 	schedule *Schedule

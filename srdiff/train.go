@@ -83,6 +83,16 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 			m.Step, steps, each)
 	}
 	run := newClock(m.Step)
+	if err := m.checkDevices(); err != nil {
+		return err
+	}
+	if m.Config.Flip {
+		src = dataset.Flip(src, uint64(m.Config.Seed))
+	}
+	batches, err := m.batches(src)
+	if err != nil {
+		return err
+	}
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making the output folder: %w", err)
@@ -128,10 +138,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		ended = m.afterStep(ctx, run, steps, dir, float64(tensors.ToScalar[float32](metrics[0])), on)
 		return ended
 	})
-	if m.Config.Flip {
-		src = dataset.Flip(src, uint64(m.Config.Seed))
-	}
-	_, err = loop.RunSteps(dataset.Batches(src, m.Config.BatchSize, int64(m.Step)), steps-m.Step)
+	_, err = loop.RunSteps(batches, steps-m.Step)
 	if ended != nil {
 		return ended
 	}

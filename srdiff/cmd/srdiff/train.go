@@ -26,7 +26,7 @@ type trainOptions struct {
 	config            srdiff.Config
 	sampling          srdiff.SampleOptions // of the sample grids
 	data, out, engine string
-	steps             int
+	steps, devices    int
 	resume            bool
 }
 
@@ -34,6 +34,8 @@ func trainCommand() *cobra.Command {
 	o := trainOptions{
 		config: srdiff.Config{}.WithDefaults(),
 		steps:  7813, // the tutorial's 5 epochs of CIFAR-10: 5 * 50,000 / 32
+
+		devices: 1,
 	}
 	o.config.BaseChannels = 0 // each network has its own
 	cmd := &cobra.Command{
@@ -53,6 +55,7 @@ func trainCommand() *cobra.Command {
 	scheduleFlags(flags, &o.config)
 	trainingFlags(flags, &o.config)
 	samplingFlags(flags, &o.sampling)
+	intFlag(flags, &o.devices, "devices", "of the engine, over which every batch is spread")
 	flags.BoolVar(&o.resume, "resume", false, "go on with the run in DIR where it was last saved")
 	engineFlag(flags, &o.engine)
 	required(cmd, "data", "out")
@@ -71,6 +74,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err != nil {
 		return err
 	}
+	m.Devices = o.devices
 	if err := o.sampling.Validate(m.Config); err != nil {
 		return err
 	}
