@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -199,6 +201,21 @@ func TestNotFiniteIsNamed(t *testing.T) {
 	}
 	if name, err := m.notFinite(); err != nil || name != p.name {
 		t.Errorf("%q and %v, want %q", name, err, p.name)
+	}
+}
+
+// A full disk is told of, and training goes on as long as the model itself can be saved.
+func TestMetricsOnFullDisk(t *testing.T) {
+	file, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	m := &metricsFile{file: file, w: bufio.NewWriter(file)}
+	m.write(Progress{Step: 1})
+	m.write(Progress{Step: 2, Saved: true})
+	m.write(Progress{Step: 3})
+	if err := m.close(); !errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -207,19 +207,21 @@ func seams(p imaging.Picture, at map[int]bool) float64 {
 
 // Where tiles begin and end, and where they overlap, a trained model's picture is as it is elsewhere. Tiles that are sampled apart have
 // seams, which shows that they would be seen.
-func TestTilesHaveNoSeams(t *testing.T) {
+func TestTilesHaveNoSeams(t *testing.T) { noSeams(t, 32, 8, 96, 8) }
+
+// noSeams is the test for tiles of a size and overlap and a low-resolution picture of width x height.
+func noSeams(t *testing.T, side, overlap, width, height int) {
 	m, err := Load(openEngine(t), filepath.Join("..", "notebooks", "models", "guided.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	const side = 32
-	p := imaging.New(3*side, side/4) // in low resolution: patches of colour
+	p := imaging.New(width, height) // patches of colour
 	for i := range p.Pix {
 		x, y, c := i/3%p.Width, i/3/p.Width, i%3
 		p.Pix[i] = float32(math.Sin(float64(7*(x/5)+3*(y/4)+c)) / 2)
 	}
-	o := SampleOptions{Sampler: DDIM, Steps: 3}
-	setTiles(t, side, 8)
+	o := SampleOptions{Sampler: DDIM, Steps: 3, Memory: 1e10}
+	setTiles(t, side, overlap)
 	columns := m.Config.tilesOf(p.Width * Scale)
 	edges, alone := map[int]bool{}, map[int]bool{}
 	for _, at := range columns.at {
