@@ -61,7 +61,9 @@ lab: check .lab/warm.ok $(settings) ## start JupyterLab with the first notebook;
 setup: check .lab/warm.ok ## build the kernel and fetch what it needs, once; the srdiff command goes to .lab/bin
 	@$(build-programs)
 
-build-programs = go build -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
+# The programs say of which commit they are, where git can tell.
+programs = -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
+build-programs = { go build -buildvcs=auto $(programs) 2>/dev/null || go build $(programs); }
 
 test: test-go test-notebooks test-slider ## all tests: the code's and the notebooks', and one in a browser if there is one
 

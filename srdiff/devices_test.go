@@ -22,8 +22,11 @@ func TestDevices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := newSmall(t, small)
-		until := steps
+		c, until := small, steps
+		if strings.HasSuffix(dir, "student") {
+			c.Prediction, until = PredictsV, 4
+		}
+		m := newSmall(t, c)
 		if old, err := Resume(openEngine(t), dir); err == nil {
 			m = old
 		} else if strings.HasSuffix(dir, "both") {
@@ -31,6 +34,18 @@ func TestDevices(t *testing.T) {
 		}
 		m.Devices = devices
 		trainSmall(t, m, until, dir)
+		if strings.HasSuffix(dir, "student") { // whose losses replace its teacher's
+			student, err := m.Student(2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			student.Devices = devices
+			m = student
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			trainSmall(t, m, steps, dir)
+		}
 		if _, err := m.Sample(context.Background(), SampleOptions{Sampler: DDIM, Steps: 2}, low(2, 2)); err != nil {
 			t.Fatal(err)
 		}
@@ -50,18 +65,22 @@ func TestDevices(t *testing.T) {
 		}
 		return lossesIn(t, dir)
 	}
-	want := losses(filepath.Join(t.TempDir(), "1"), "1")
+	dir := func(name string) string { return filepath.Join(t.TempDir(), name) }
+	one, oneStudent := losses(dir("1"), "1"), losses(dir("student"), "1")
 	for name, got := range map[string][]float64{
-		"2": losses(filepath.Join(t.TempDir(), "2"), "2"), "4, then 2": losses(filepath.Join(t.TempDir(), "both"), "4", "2"),
-		"4": losses(filepath.Join(t.TempDir(), "4"), "4"),
+		"2": losses(dir("2"), "2"), "4, then 2": losses(dir("both"), "4", "2"), "4": losses(dir("4"), "4"),
+		"a student on 2": losses(dir("student"), "2"),
 	} {
-		worst := 0.0
-		for i, loss := range got {
-			worst = max(worst, math.Abs(loss-want[i]))
+		worst, want := 0.0, one
+		if strings.HasPrefix(name, "a student") {
+			want = oneStudent
 		}
-		t.Logf("%s devices: off by %.1e", name, worst)
+		for i, loss := range got {
+			worst = max(worst, math.Abs(loss/want[i]-1))
+		}
+		t.Logf("%s devices: losses %.3g to %.3g, off by %.1e of them", name, want[0], want[len(want)-1], worst)
 		if len(got) != steps || len(want) != steps || !(worst < 1e-4) {
-			t.Errorf("%s devices: %d losses, off by %g: want %d within 1e-4", name, len(got), worst, steps)
+			t.Errorf("%s devices: %d losses, off by %g of them: want %d within 1e-4", name, len(got), worst, steps)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // it is written again.
 func FuzzMetadata(f *testing.F) {
 	for _, c := range []Config{{}, {Network: NetworkSmall, Kind: KindCosine, Prediction: PredictsV, Distilled: 4}} {
-		text, err := json.Marshal(metadata{architecture(c.WithDefaults()), 7, c.WithDefaults()})
+		text, err := json.Marshal(metadata{architecture(c.WithDefaults()), 7, c.WithDefaults(), "v1.2.3"})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -37,7 +37,7 @@ func FuzzMetadata(f *testing.F) {
 			return
 		}
 		c := about.Config.WithDefaults()
-		again, err := json.Marshal(metadata{architecture(c), about.Step, c})
+		again, err := json.Marshal(metadata{architecture(c), about.Step, c, about.Version})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func FuzzMetrics(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		metrics, err := openMetrics(path, step)
+		metrics, err := openMetrics(path, step, madeBy{})
 		if err != nil {
 			t.Fatal(err)
 		}

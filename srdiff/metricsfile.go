@@ -16,14 +16,24 @@ import (
 
 // metricsFile writes training progress as JSON, one line a step.
 type metricsFile struct {
-	file *os.File
-	w    *bufio.Writer
-	err  error // the first that happened; the lines after it are lost, training is not
+	file   *os.File
+	w      *bufio.Writer
+	madeBy *madeBy // what goes with the next line: a run says it once, whenever it starts or is resumed
+	err    error   // the first that happened; the lines after it are lost, training is not
+}
+
+// madeBy says what the losses from a line on come from.
+type madeBy struct {
+	Engine  string `json:"engine"`
+	Devices int    `json:"devices"`
+	Version string `json:"version"` // of srdiff
+	Go      string `json:"go"`
+	Config  Config `json:"config"` // the seed, too
 }
 
 // openMetrics opens the file for the steps after the given one. Lines of later steps, from a run that was not saved
 // before it died, are dropped.
-func openMetrics(path string, step int) (*metricsFile, error) {
+func openMetrics(path string, step int, by madeBy) (*metricsFile, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading the metrics: %w", err)
@@ -42,12 +52,16 @@ func openMetrics(path string, step int) (*metricsFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the metrics: %w", err)
 	}
-	return &metricsFile{file: file, w: bufio.NewWriter(file)}, nil
+	return &metricsFile{file: file, w: bufio.NewWriter(file), madeBy: &by}, nil
 }
 
 // write writes a line. Lines are on the disk before the model is.
 func (m *metricsFile) write(p Progress) {
-	line, err := json.Marshal(p)
+	line, err := json.Marshal(struct {
+		Progress
+		MadeBy *madeBy `json:"made_by,omitempty"`
+	}{p, m.madeBy})
+	m.madeBy = nil
 	if err == nil {
 		_, err = m.w.Write(append(line, '\n'))
 	}

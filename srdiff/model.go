@@ -125,6 +125,7 @@ type metadata struct {
 	Architecture string `json:"architecture"`
 	Step         int    `json:"step"`
 	Config       Config `json:"config"`
+	Version      string `json:"version,omitempty"` // of srdiff, which wrote the file
 }
 
 // Save writes the weights that Sample uses, the averaged ones where there are any, as a safetensors file with the names and
@@ -145,7 +146,7 @@ func (m *Model) Save(path string) error {
 
 // write adds the metadata to a file and writes it.
 func (m *Model) write(path string, file checkpoint.File) error {
-	about, err := json.Marshal(metadata{architecture(m.Config), m.Step, m.Config})
+	about, err := json.Marshal(metadata{architecture(m.Config), m.Step, m.Config, Version()})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 const (
 	ModelFile    = "model.safetensors"    // the weights: see Model.Save
 	TrainingFile = "training.safetensors" // all that Resume needs: weights, Adam's moments, random state
-	MetricsFile  = "metrics.jsonl"        // one Progress a line
+	MetricsFile  = "metrics.jsonl"        // one Progress a line; the first line of a run and of what is resumed says what made it
 )
 
 // maxSteps is what GoMLX's loop has memory for, which keeps the time of every step.
@@ -102,7 +103,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 				os.Remove(old)
 			}
 		}
-		metrics, err := openMetrics(filepath.Join(dir, MetricsFile), m.Step)
+		metrics, err := openMetrics(filepath.Join(dir, MetricsFile), m.Step, m.madeBy())
 		if err != nil {
 			return err
 		}
@@ -178,6 +179,11 @@ func (m *Model) afterStep(ctx context.Context, run *clock, steps int, dir string
 		return &stoppedError{message, stopped}
 	}
 	return nil
+}
+
+// madeBy is what the metrics say of the run that begins.
+func (m *Model) madeBy() madeBy {
+	return madeBy{Engine: m.backend.Name(), Devices: max(m.Devices, 1), Version: Version(), Go: runtime.Version(), Config: m.Config}
 }
 
 // stoppedError is the end of work that its context ended: it says how far the work had come, and wraps the context's error.

@@ -5,10 +5,12 @@ package srdiff
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -130,6 +132,7 @@ func TestResumeIsExact(t *testing.T) {
 	if m.Step < 5 || m.Step > 6 {
 		t.Errorf("resumed at step %d, want 5 or 6", m.Step)
 	}
+	stoppedAt := m.Step
 	trainSmall(t, m, 12, stopped)
 
 	a, err := checkpoint.Read(filepath.Join(straight, TrainingFile))
@@ -155,6 +158,21 @@ func TestResumeIsExact(t *testing.T) {
 	if n := bytes.Count(lines, []byte("\n")); n != 12 {
 		t.Errorf("%d lines of metrics over both runs, want 12", n)
 	}
+	for i, line := range bytes.Split(bytes.TrimSpace(lines), []byte("\n")) {
+		var says struct {
+			MadeBy madeBy `json:"made_by"`
+		}
+		if err := json.Unmarshal(line, &says); err != nil {
+			t.Fatal(err)
+		}
+		want := madeBy{}
+		if step := i + 1; step == 1 || step == stoppedAt+1 {
+			want = madeBy{openEngine(t).Name(), 1, Version(), runtime.Version(), m.Config}
+		}
+		if says.MadeBy != want {
+			t.Errorf("line %d says it was made by %+v, want %+v", i+1, says.MadeBy, want)
+		}
+	}
 }
 
 // A run that died after its last save left metrics of steps that the resumed run takes again.
@@ -164,7 +182,7 @@ func TestMetricsAreCutBack(t *testing.T) {
 	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	metrics, err := openMetrics(path, 1)
+	metrics, err := openMetrics(path, 1, madeBy{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +194,9 @@ func TestMetricsAreCutBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":0.5,\"images_per_second\":0}\n"; string(got) != want {
-		t.Errorf("got %q, want %q", got, want)
+	want := "{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":0.5,\"images_per_second\":0,\"made_by\":{"
+	if !strings.HasPrefix(string(got), want) || bytes.Count(got, []byte("\n")) != 2 {
+		t.Errorf("got %q, want two lines that begin with %q", got, want)
 	}
 }
 

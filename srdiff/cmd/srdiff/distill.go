@@ -22,13 +22,14 @@ import (
 type distillOptions struct {
 	model, data, out, engine    string
 	from, to, stageSteps, batch int
+	devices                     int
 	learningRate                float64
 	seed                        int64
 	resume                      bool
 }
 
 func distillCommand() *cobra.Command {
-	o := distillOptions{to: 4, stageSteps: 2000, batch: 32, learningRate: 3e-4}
+	o := distillOptions{to: 4, stageSteps: 2000, batch: 32, learningRate: 3e-4, devices: 1}
 	cmd := &cobra.Command{
 		Use:   "distill --model TEACHER --data SPEC --out DIR",
 		Short: "Teach a model to sample in a handful of steps",
@@ -48,6 +49,7 @@ func distillCommand() *cobra.Command {
 	intFlag(flags, &o.batch, "batch", "pictures a batch")
 	floatFlag(flags, &o.learningRate, "lr", "Adam's learning rate, which falls to 0 for each student")
 	seedFlag(flags, &o.seed)
+	devicesFlag(flags, &o.devices)
 	flags.BoolVar(&o.resume, "resume", false, "go on with the distillation in DIR where it was last saved")
 	engineFlag(flags, &o.engine)
 	required(cmd, "model", "data", "out")
@@ -121,6 +123,8 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		if err != nil {
 			return err
 		}
+		student.Devices = o.devices
+		reportDamaged(log, student)
 		if err := o.teach(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
 			len(stages)-1-i, line, eng.Name); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
@@ -62,6 +63,7 @@ func doctor(out io.Writer, engineName string) error {
 		features = strings.Join(list, ", ")
 	}
 	row("processor", "%s/%s, %d in use, %s", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), features)
+	row("srdiff", "%s", srdiff.Version())
 	row("go", "%s", runtime.Version())
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dep := range info.Deps {

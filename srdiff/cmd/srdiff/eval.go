@@ -72,13 +72,14 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	made := record{Models: e.hashes, Seed: o.sampling.Seed, Options: optionsOf(cmd.Flags(), e.config), Engine: eng.Name}
+	result.MadeBy = made.stamped()
 	if o.asJSON {
 		err = json.NewEncoder(cmd.OutOrStdout()).Encode(result)
 	} else {
 		err = result.print(cmd.OutOrStdout())
 	}
 	if err == nil && o.sheet != "" {
-		made := record{Models: e.hashes, Seed: o.sampling.Seed, Options: optionsOf(cmd.Flags(), e.config), Engine: eng.Name}
 		err = imaging.WritePNG(o.sheet, e.sheetOf(), made.chunk())
 	}
 	return err
@@ -109,6 +110,7 @@ type evaluation struct {
 	SSIM      string `json:"ssim_variant"`
 	SFD       string `json:"sfd_variant"`
 	Intervals string `json:"ci95_variant"`
+	MadeBy    record `json:"made_by"`
 }
 
 // The definitions are named, since others give other numbers.

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,6 +49,9 @@ func evaluated(t *testing.T, args ...string) (e evaluation, keys map[string]map[
 	}
 	if err := json.Unmarshal([]byte(out), &e); err != nil {
 		t.Fatal(err)
+	}
+	if made := e.MadeBy; len(made.Models) == 0 || len(made.Models[0]) != 64 || made.Version == "" || made.Go != runtime.Version() {
+		t.Errorf("made by %+v", made)
 	}
 	keys = map[string]map[string]any{}
 	var all map[string]any

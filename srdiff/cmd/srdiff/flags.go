@@ -137,6 +137,10 @@ func engineFlag(flags *pflag.FlagSet, name *string) {
 	flags.StringVar(name, "engine", "auto", "what computes: "+engine.Names)
 }
 
+func devicesFlag(flags *pflag.FlagSet, n *int) {
+	intFlag(flags, n, "devices", "of the engine, over which every batch is spread")
+}
+
 func seedFlag(flags *pflag.FlagSet, seed *int64) {
 	flags.Int64Var(seed, "seed", 0, "seed of all that is random: the same seed gives the same result")
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/pflag"
@@ -21,7 +19,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// record says what made a picture. Pictures carry it as PNG text under recordKey, in JSON.
+// record says what made a picture or a measurement. Pictures carry it as PNG text under recordKey, in JSON.
 type record struct {
 	Model   string            `json:"model,omitempty"`  // SHA-256 of the model's file
 	Models  []string          `json:"models,omitempty"` // the same of several, in the order of the sheet's columns
@@ -37,10 +35,15 @@ type record struct {
 
 const recordKey = "srdiff"
 
+// stamped adds what made this program.
+func (r record) stamped() record {
+	r.Version, r.Go = srdiff.Version(), runtime.Version()
+	return r
+}
+
 // chunk is the record as part of a PNG file.
 func (r record) chunk() imaging.Chunk {
-	r.Version, r.Go = version(), runtime.Version()
-	text, err := json.Marshal(r)
+	text, err := json.Marshal(r.stamped())
 	if err != nil {
 		panic(err) // strings and numbers always can
 	}
@@ -65,14 +68,6 @@ func recordOf(path string) (record, error) {
 func (r record) isIn(path string) bool {
 	old, err := recordOf(path)
 	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options)
-}
-
-// version is srdiff's own version, as the Go tools know it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return cmp.Or(info.Main.Version, "(devel)")
-	}
-	return "(devel)"
 }
 
 // optionsOf returns the flags of samplingFlags that were given and change what a model of this configuration does.

@@ -55,7 +55,7 @@ func trainCommand() *cobra.Command {
 	scheduleFlags(flags, &o.config)
 	trainingFlags(flags, &o.config)
 	samplingFlags(flags, &o.sampling)
-	intFlag(flags, &o.devices, "devices", "of the engine, over which every batch is spread")
+	devicesFlag(flags, &o.devices)
 	flags.BoolVar(&o.resume, "resume", false, "go on with the run in DIR where it was last saved")
 	engineFlag(flags, &o.engine)
 	required(cmd, "data", "out")
@@ -135,9 +135,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 		}
 		return srdiff.NewModel(backend, o.config)
 	}
-	for _, damaged := range old.Damaged {
-		fmt.Fprintf(log, "%v: going on from step %d\n", damaged, old.Step)
-	}
+	reportDamaged(log, old)
 	// What is not said again is as it was; the learning rate may change on the way, nothing else may. So the flags that were
 	// given are set once more, on the old run's configuration.
 	given := map[string]string{}
@@ -155,6 +153,13 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 	}
 	old.Config.LearningRate = o.config.LearningRate
 	return old, nil
+}
+
+// reportDamaged tells of the checkpoints that resuming passed over.
+func reportDamaged(log io.Writer, m *srdiff.Model) {
+	for _, damaged := range m.Damaged {
+		fmt.Fprintf(log, "%v: going on from step %d\n", damaged, m.Step)
+	}
 }
 
 // isSamplePoint is true at 1000, 2000, 4000, 8000, ... steps: sampling takes a minute or so, learning slows down.

@@ -293,9 +293,9 @@ func (u *upscaling) open(input string) error {
 		}
 		again.Prediction, again.Memory = u.sampling.Prediction, u.sampling.Memory
 		u.sampling, options = again, old.Options
-		if old.Engine != eng.Name || old.Version != version() {
+		if old.Engine != eng.Name || old.Version != srdiff.Version() {
 			fmt.Fprintf(u.log, "%s was made by srdiff %q on the engine %q, and this is %q on %q: the results may differ\n",
-				u.like, old.Version, old.Engine, version(), eng.Name)
+				u.like, old.Version, old.Engine, srdiff.Version(), eng.Name)
 		}
 		if len(u.tasks) == 1 && old.Input != input {
 			fmt.Fprintf(u.log, "%s was made from another picture than %s\n", u.like, u.tasks[0].in)
