@@ -109,8 +109,8 @@ photos: check .lab/engine.ok .lab/photos.ok ## measure the models on photographs
 	go build -o .lab/bin/ ./srdiff/bench/photos
 	.lab/bin/photos
 
-fuzz: check ## feed every reader of files with noise, for FUZZTIME each (10s; 100000x is so many tries)
-	@grep -rl '^func Fuzz' --include='*_test.go' srdiff kernelext | sort | while read -r file; do \
+fuzz: check ## feed every reader of files with noise, for FUZZTIME each (10s; 100000x is so many tries), within 1 GB
+	@ulimit -d 1048576; grep -rl '^func Fuzz' --include='*_test.go' srdiff kernelext | sort | while read -r file; do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' "$$file"); do \
 			echo "$$file $$name"; \
 			go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),10s) || exit 1; \
