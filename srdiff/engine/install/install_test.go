@@ -405,3 +405,31 @@ func TestCUDAFor(t *testing.T) {
 		}
 	}
 }
+
+// A name in the package that leads out of the folder is an error, and nothing is written there.
+func TestUnpackStaysInItsFolder(t *testing.T) {
+	for _, name := range []string{headers + "/../../outside", headers + "//../../outside", headers + "/a/../../../outside"} {
+		dir := t.TempDir()
+		wheel, err := os.Create(filepath.Join(dir, "w.whl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		archive := zip.NewWriter(wheel)
+		if _, err := archive.Create("tensorflow/" + name); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(archive.Close(), wheel.Close()); err != nil {
+			t.Fatal(err)
+		}
+		err = unpack(t.Context(), wheel.Name(), filepath.Join(dir, "in", "here"), func(bool, string, ...any) {})
+		if err == nil || !strings.Contains(err.Error(), "leads out of the folder") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "*", "outside")); err != nil || len(left) > 0 {
+			t.Errorf("%s: wrote %v, %v", name, left, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "outside")); err == nil {
+			t.Errorf("%s: wrote outside", name)
+		}
+	}
+}
