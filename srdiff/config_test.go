@@ -17,8 +17,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Every field of a configuration that says something else than the default survives a training run's two files, and a model with all of
-// them samples.
+// Every field of a configuration that says something else than the default survives a training run's two files, and a model with
+// all of them samples.
 func TestConfigIsSaved(t *testing.T) {
 	c := Config{
 		Kind: KindCosine, Timesteps: 20, BetaStart: 2e-4, BetaEnd: 0.03, ZeroSNR: true,

@@ -80,7 +80,8 @@ func copyVariable(store *model.Store, path string, from *model.Variable, trainab
 	return nil
 }
 
-// CheckTeacher returns an error unless the model is a student of this very teacher, weight by weight. It is for a run that is resumed.
+// CheckTeacher returns an error unless the model is a student of this very teacher, weight by weight. It is for a run that is
+// resumed.
 func (m *Model) CheckTeacher(teacher *Model) error {
 	if !m.taught() {
 		return errors.New("this model is no student, or has no teacher with it")

@@ -13,8 +13,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/checkpoint"
 )
 
-// FuzzMetadata reads what a model file says about itself: what is accepted is a configuration that can be used, and says the same when
-// it is written again.
+// FuzzMetadata reads what a model file says about itself: what is accepted is a configuration that can be used, and says the same
+// when it is written again.
 func FuzzMetadata(f *testing.F) {
 	for _, c := range []Config{{}, {Network: NetworkSmall, Kind: KindCosine, Prediction: PredictsV, Distilled: 4}} {
 		text, err := json.Marshal(metadata{architecture(c.WithDefaults()), 7, c.WithDefaults(), "v1.2.3"})

@@ -19,9 +19,9 @@ import (
 //	d(u) = u^2  (MSE),   |u|  (L1),   u^2 / 2 where |u| < 1, else |u| - 1/2  (Huber)
 //
 // x0 and eps are [batch, height, width, 3], y is the network's: see Predict; t is an integer [batch]; the result is the scalar
-// mean. Scope is where the network's weights are. The weight w_t is 1, or MinSNR's for c.MinSNRGamma; or else, for the networks whose
-// prediction is put together (see Predict), 1/c^2: so the network's own share counts alike at all timesteps (Karras et al. 2022,
-// section 5).
+// mean. Scope is where the network's weights are. The weight w_t is 1, or MinSNR's for c.MinSNRGamma; or else, for the networks
+// whose prediction is put together (see Predict), 1/c^2: so the network's own share counts alike at all timesteps (Karras et al.
+// 2022, section 5).
 func Loss(scope *model.Scope, s *Schedule, c Config, x0, y, t, eps *Node) *Node {
 	c = c.WithDefaults()
 	predicted := Predict(scope, c, s.QSample(x0, t, eps), y, t)

@@ -20,9 +20,9 @@ func (s *Schedule) PredictX0(xt, t, eps *Node) *Node {
 // which rightly leaves that range while there is noise in it (see docs/errata.md).
 func ClipX0(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
 
-// BackProject brings a predicted x_0 closer to the input, the low-resolution picture that it must shrink to: what is missing of that is
-// enlarged and added (Irani and Peleg 1991). At every step of a sampler, that keeps a model from contradicting its input (Choi et
-// al. 2021; Wang et al. 2022):
+// BackProject brings a predicted x_0 closer to the input, the low-resolution picture that it must shrink to: what is missing of
+// that is enlarged and added (Irani and Peleg 1991). At every step of a sampler, that keeps a model from contradicting its input
+// (Choi et al. 2021; Wang et al. 2022):
 //
 //	x_0 + Upscale(low - Degrade(x_0))
 //

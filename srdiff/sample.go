@@ -148,8 +148,8 @@ func (o SampleOptions) guided(t int) bool {
 	return o.Guidance > 0 && o.GuidanceFrom <= t && t < o.GuidanceTo
 }
 
-// SampleStep is where a trajectory stands after one reverse step, or after one tile of it. The tensors are valid during the callback
-// only; of a picture in tiles there are none.
+// SampleStep is where a trajectory stands after one reverse step, or after one tile of it. The tensors are valid during the
+// callback only; of a picture in tiles there are none.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and in all
 	Tile, Tiles int             // tiles of the next step that are done, and in all: 0 of 1 for pictures in one piece

@@ -28,8 +28,8 @@ func keptIn(dir string) []string {
 	return paths
 }
 
-// keep gives the TrainingFile just written its second name, and removes checkpoints beyond keptCheckpoints and those of later steps:
-// they are of a run that was given up.
+// keep gives the TrainingFile just written its second name, and removes checkpoints beyond keptCheckpoints and those of later
+// steps: they are of a run that was given up.
 func (m *Model) keep(dir string, file checkpoint.File) error {
 	path := filepath.Join(dir, checkpointName(m.Step))
 	os.Remove(path)
@@ -50,9 +50,9 @@ func (m *Model) keep(dir string, file checkpoint.File) error {
 	return nil
 }
 
-// divergence is the rule that ends a run: a loss that is not finite, or has exploded, which is 1000 times the least that its running
-// mean has been, and above 100. What networks predict is of unit size, so a network that says nothing has a loss of about 1; no healthy
-// run comes near that, whatever its batches.
+// divergence is the rule that ends a run: a loss that is not finite, or has exploded, which is 1000 times the least that its
+// running mean has been, and above 100. What networks predict is of unit size, so a network that says nothing has a loss of about
+// 1; no healthy run comes near that, whatever its batches.
 type divergence struct {
 	mean, least float64 // the running mean over about 20 steps, and its least value
 	steps       int
@@ -73,8 +73,8 @@ func (d *divergence) check(loss float64) (problem string) {
 	return ""
 }
 
-// notFinite names the first weight, in the network's order, that holds a NaN or an infinity; then the first variable of any other kind.
-// It returns "" if there is none.
+// notFinite names the first weight, in the network's order, that holds a NaN or an infinity; then the first variable of any other
+// kind. It returns "" if there is none.
 func (m *Model) notFinite() (name string, err error) {
 	for _, p := range parametersOf(m.Config) {
 		if bad, err := hasNotFinite(m.store.GetVariable(p.path(weights))); bad || err != nil {
@@ -100,7 +100,8 @@ func hasNotFinite(v *model.Variable) (bad bool, err error) {
 	return bad, err
 }
 
-// spoiled is the error of a run that diverged in a step. The model becomes what it was at the last checkpoint of the run, if there is one.
+// spoiled is the error of a run that diverged in a step. The model becomes what it was at the last checkpoint of the run, if there
+// is one.
 func (m *Model) spoiled(run *clock, dir string, step int, problem string) error {
 	if name, err := m.notFinite(); err == nil && name != "" {
 		problem += fmt.Sprintf(", and %s is not finite", name)

@@ -19,8 +19,8 @@ import (
 )
 
 // The height and width of tiles, and how much of that neighbours share, in pixels of the result: multiples of Scale. Tiles of 128
-// give what one of 256 gives to 0.1 dB for a network with attention, and to 0.01 dB without, those of 32 half a decibel less; those of
-// 256 take four times the memory, and 16 times in attention (docs/benchmarks.md). They are variables for the tests.
+// give what one of 256 gives to 0.1 dB for a network with attention, and to 0.01 dB without, those of 32 half a decibel less; those
+// of 256 take four times the memory, and 16 times in attention (docs/benchmarks.md). They are variables for the tests.
 var tileSize, tileOverlap = 128, 16
 
 // sampleAny is Sample for one picture, in tiles if the result is larger than one.
@@ -35,18 +35,18 @@ func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Pict
 	return out[0], nil
 }
 
-// sampleTiles is Sample for one picture of any size, in tiles. There is one x_t of the whole picture. At every step the network predicts
-// x_0 for tiles that overlap, and their weighted mean is the x_0 of the whole picture (Bar-Tal et al. 2023, equation 5, with smooth
-// weights as in Jiménez 2023):
+// sampleTiles is Sample for one picture of any size, in tiles. There is one x_t of the whole picture. At every step the network
+// predicts x_0 for tiles that overlap, and their weighted mean is the x_0 of the whole picture (Bar-Tal et al. 2023, equation 5,
+// with smooth weights as in Jiménez 2023):
 //
 //	x_0 = sum over tiles i of w_i x_0(tile i of x_t, tile i of y),   where the w_i of a pixel sum to 1
 //
 // So neighbours agree in every step on what is where they meet, as tiles that are sampled apart do not. The rest of the step is
 // Sample's. What Guide, ThresholdX0 and the network work out over a picture, they work out over a tile.
 //
-// x_T and z are drawn pixel by pixel in order, so that they follow from the seed alone. So do the results, from the seed and the model:
-// there is one tile at a time on the engine, since engines round otherwise in batches of another size, and processors are not faster
-// with more.
+// x_T and z are drawn pixel by pixel in order, so that they follow from the seed alone. So do the results, from the seed and the
+// model: there is one tile at a time on the engine, since engines round otherwise in batches of another size, and processors are
+// not faster with more.
 func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
 	o, steps, err := m.prepare(o)
 	if err != nil {
@@ -160,8 +160,9 @@ func (c Config) tileSize() int {
 	return size
 }
 
-// tilesOf spreads tiles evenly over n pixels, a multiple of Scale, as many as overlap by tileOverlap at least. Before all weights of a
-// pixel are brought to the sum 1, they are 1 inside of a tile, and fall in tileOverlap pixels to 0 at both ends, as sin^2 does.
+// tilesOf spreads tiles evenly over n pixels, a multiple of Scale, as many as overlap by tileOverlap at least. Before all weights
+// of a pixel are brought to the sum 1, they are 1 inside of a tile, and fall in tileOverlap pixels to 0 at both ends, as sin^2
+// does.
 func (c Config) tilesOf(n int) tiling {
 	size := c.tileSize()
 	count := 1 + max(0, n-tileOverlap-1)/(size-tileOverlap) // the tiles after the first bring size - tileOverlap each

@@ -180,8 +180,8 @@ func TestOneTileIsSample(t *testing.T) {
 	}
 }
 
-// seams is by how many standard errors a picture jumps more at the given columns than at others between two pixels of the input, where a
-// jump is what the difference of neighbours has over those beside it.
+// seams is by how many standard errors a picture jumps more at the given columns than at others between two pixels of the input,
+// where a jump is what the difference of neighbours has over those beside it.
 func seams(p imaging.Picture, at map[int]bool) float64 {
 	var sums, squares, counts [2]float64
 	for x := Scale; x < p.Width; x += Scale {
@@ -205,8 +205,8 @@ func seams(p imaging.Picture, at map[int]bool) float64 {
 	return (here - elsewhere) / math.Sqrt(variance*(1/counts[0]+1/counts[1]))
 }
 
-// Where tiles begin and end, and where they overlap, a trained model's picture is as it is elsewhere. Tiles that are sampled apart have
-// seams, which shows that they would be seen.
+// Where tiles begin and end, and where they overlap, a trained model's picture is as it is elsewhere. Tiles that are sampled apart
+// have seams, which shows that they would be seen.
 func TestTilesHaveNoSeams(t *testing.T) { noSeams(t, 32, 8, 96, 8) }
 
 // noSeams is the test for tiles of a size and overlap and a low-resolution picture of width x height.

@@ -57,13 +57,15 @@ type Progress struct {
 //
 // With Config.Accumulate > 1 the weights change every so many steps only, and steps must be a multiple of it. A Student learns from
 // its teacher in place of the pictures. Batches, timesteps and noise follow from Config.Seed and the step, so that a run that was
-// stopped and resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none), the files above are written there every
-// minute, at the end, and when ctx ends, which stops training after the step at hand; then the error wraps ctx's.
+// stopped and resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none), the files above are
+// written there every minute, at the end, and when ctx ends, which stops training after the step at hand; then the error wraps
+// ctx's.
 //
 // The last three saves are kept, as training-STEP.safetensors.
 //
-// Each listener is called after every step, in order. A loss that is not finite, or has exploded (see divergence), ends training with an
-// error, and so does a weight that is not finite when it is to be saved: then the files and the model are as they were last saved.
+// Each listener is called after every step, in order. A loss that is not finite, or has exploded (see divergence), ends training
+// with an error, and so does a weight that is not finite when it is to be saved: then the files and the model are as they were last
+// saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
 	if src.Size() != m.Config.ImageSize {
 		return fmt.Errorf("the pictures of %s are %d pixels wide and the model is for %d: want the same size",
@@ -305,8 +307,8 @@ func (m *Model) saveTraining(dir string) error {
 	return m.Save(filepath.Join(dir, ModelFile))
 }
 
-// Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it stopped. Where the last save is
-// damaged, it is the newest of those before that is not; Model.Damaged says what was passed over.
+// Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it stopped. Where the last
+// save is damaged, it is the newest of those before that is not; Model.Damaged says what was passed over.
 func Resume(backend compute.Backend, dir string) (*Model, error) {
 	var damaged []error
 	for _, path := range append([]string{filepath.Join(dir, TrainingFile)}, keptIn(dir)...) {

@@ -144,8 +144,8 @@ func fromView(view safetensors.TensorView) (*tensors.Tensor, error) {
 // onDisk is what files are written through; the tests have it fail.
 var onDisk = func(w io.Writer) io.Writer { return w }
 
-// Write writes a file, with its checksum in the metadata under "sha256", under a temporary name in the same folder, syncs it and renames it. On an error nothing is left
-// behind, and a file that was there before is as it was.
+// Write writes a file, with its checksum in the metadata under "sha256", under a temporary name in the same folder, syncs it and
+// renames it. On an error nothing is left behind, and a file that was there before is as it was.
 func Write(path string, file File) (err error) {
 	views := make(map[string]view, len(file.Tensors))
 	for name, t := range file.Tensors {

@@ -13,9 +13,9 @@ import (
 //
 //	mean of G_x^2 + G_y^2,   G_x = 1/8 [-1 0 1; -2 0 2; -1 0 1] * picture,   G_y its transpose
 //
-// That is the squared slope, per pixel on the scale 0..1, of a picture that is a slope. It needs no original; beside one, it is read
-// as a ratio: see Ratio. Noise raises it as detail does, by 3/8 of its variance on the scale 0..1, and a checkerboard of single
-// pixels does not. A picture with a side below 3 pixels is an error.
+// That is the squared slope, per pixel on the scale 0..1, of a picture that is a slope. It needs no original; beside one, it is
+// read as a ratio: see Ratio. Noise raises it as detail does, by 3/8 of its variance on the scale 0..1, and a checkerboard of
+// single pixels does not. A picture with a side below 3 pixels is an error.
 func Sharpness(p imaging.Picture) (float64, error) {
 	if err := check(p); err != nil {
 		return 0, err

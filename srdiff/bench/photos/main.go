@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command photos measures the models that come with srdiff, which were trained on generated pictures alone, on photographs: those of
-// scikit-image, which are not kept here.
+// Command photos measures the models that come with srdiff, which were trained on generated pictures alone, on photographs: those
+// of scikit-image, which are not kept here.
 //
 //	make photos
 package main

@@ -56,8 +56,8 @@ func (p *Process) Ask(answer any, format string, args ...any) error {
 	return p.Answer(answer)
 }
 
-// Answer waits for an answer, which is a pointer that JSON can be read into. When there is none, the process is ended, and the error
-// says why it failed: what it panicked with, or the last line that it wrote on stderr.
+// Answer waits for an answer, which is a pointer that JSON can be read into. When there is none, the process is ended, and the
+// error says why it failed: what it panicked with, or the last line that it wrote on stderr.
 func (p *Process) Answer(answer any) error {
 	if err := p.answers.Decode(answer); err != nil {
 		return p.failed(err)
