@@ -36,7 +36,7 @@ type examination struct {
 	classifier *features.Classifier // nil where there are too few pictures for SFD
 	low        []imaging.Picture    // on the sheet
 	line       *progressLine
-	started    time.Time
+	rest       remaining
 	sampled    float64 // how often all models together have sampled a picture
 }
 
@@ -166,14 +166,12 @@ func warmUp(ctx context.Context, m *srdiff.Model, o srdiff.SampleOptions, low []
 func (e *examination) show(name string, b batch, seed int, s srdiff.SampleStep) {
 	all := float64(e.count * len(e.models) * e.seeds)
 	share := (e.sampled + float64(len(b.low)*s.Done)/float64(s.Steps)) / all
-	rest := time.Duration(float64(time.Since(e.started)) * (1 - share) / share)
-	e.line.show(false, "%s, picture %d to %d of %d, seed %d of %d: %d of %d steps, %s left", name, b.first+1, b.first+len(b.low),
-		e.count, seed+1, e.seeds, s.Done, s.Steps, rest.Round(time.Second))
+	e.line.show(false, "%s, picture %d to %d of %d, seed %d of %d: %d of %d steps%s", name, b.first+1, b.first+len(b.low),
+		e.count, seed+1, e.seeds, s.Done, s.Steps, e.rest.left(share, 1))
 }
 
 // examine measures all candidates on all pictures.
 func (e *examination) examine(ctx context.Context) error {
-	e.started = time.Now()
 	defer e.line.end()
 	for b := (batch{}); b.first < e.count; b.first += len(b.low) {
 		var err error

@@ -57,7 +57,24 @@ func (p *progressLine) end() {
 	}
 }
 
-// left says how long n more pieces take when done ones took elapsed.
-func left(elapsed time.Duration, done, n int) string {
-	return (elapsed / time.Duration(max(1, done)) * time.Duration(n)).Round(time.Second).String() + " left"
+// remaining tells how long work will take that goes on as it went since it was first asked. What was before does not count: the
+// first piece waits for its program to be compiled.
+type remaining struct {
+	since time.Time
+	from  float64
+}
+
+// left says it of work of which so much is done, in any unit: ", 12s left", or nothing while that is not known.
+func (r *remaining) left(done, all float64) string {
+	if r.since.IsZero() {
+		r.since, r.from = time.Now(), done
+	}
+	if done >= all {
+		return ", 0s left"
+	}
+	if done <= r.from {
+		return ""
+	}
+	rest := time.Duration(float64(time.Since(r.since)) * (all - done) / (done - r.from))
+	return fmt.Sprintf(", %s left", rest.Round(time.Second))
 }

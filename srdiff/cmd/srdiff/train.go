@@ -192,11 +192,11 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 		return err
 	}
 	low := shrink(m.Config, originals)
-	started := time.Now()
+	var rest remaining
 	sampling.Seed = m.Config.Seed
 	sampling.Each = func(s srdiff.SampleStep) {
-		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps, %s",
-			count, s.Done, s.Steps, left(time.Since(started), s.Done, s.Steps-s.Done))
+		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps%s",
+			count, s.Done, s.Steps, rest.left(float64(s.Done), float64(s.Steps)))
 	}
 	generated, err := m.Sample(ctx, sampling, low...)
 	line.end()

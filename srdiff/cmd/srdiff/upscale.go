@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -180,8 +179,8 @@ type upscaling struct {
 	made record        // of results, but for the input
 
 	line       *progressLine
-	started    time.Time // with the first picture that is enlarged
-	work, done float64   // pixels: all that are to be enlarged, and those that have been
+	rest       remaining
+	work, done float64 // pixels: all that are to be enlarged, and those that have been
 }
 
 func (u *upscaling) run(ctx context.Context) error {
@@ -304,23 +303,23 @@ func (u *upscaling) open(input string) error {
 	if err := u.sampling.Validate(m.Config); err != nil {
 		return err
 	}
-	u.m, u.started = m, time.Now()
+	u.m = m
 	u.made = record{Model: hash, Seed: u.sampling.Seed, Options: options, Engine: eng.Name}
 	return nil
 }
 
 // show says how far the work is: on its only picture, or on all of them.
 func (u *upscaling) show(i int, s srdiff.SampleStep) {
-	made, all := s.Done*s.Tiles+s.Tile, s.Steps*s.Tiles
+	share := float64(s.Done*s.Tiles+s.Tile) / float64(s.Steps*s.Tiles)
 	if !u.several {
-		u.line.show(s.Done == s.Steps, "%d of %d steps, %s",
-			s.Done, s.Steps, left(time.Since(u.started), made, all-made))
+		u.line.show(s.Done == s.Steps, "%d of %d steps%s", s.Done, s.Steps, u.rest.left(share, 1))
 		return
 	}
-	done := max(u.done+u.tasks[i].pixels*float64(made)/float64(all), 1)
-	rest := time.Duration(float64(time.Since(u.started)) * max(u.work-done, 0) / done)
-	u.line.show(false, "picture %d of %d: %d of %d steps, %s left for all",
-		i+1, len(u.tasks), s.Done, s.Steps, rest.Round(time.Second))
+	left := u.rest.left(u.done+u.tasks[i].pixels*share, u.work)
+	if left != "" {
+		left += " for all"
+	}
+	u.line.show(false, "picture %d of %d: %d of %d steps%s", i+1, len(u.tasks), s.Done, s.Steps, left)
 }
 
 // comparison is a sheet of plain enlargements of a picture and of what the model made of it. Of large ones it shows the

@@ -169,7 +169,7 @@ func TestUpscaleOddPictures(t *testing.T) {
 			status, printed, errs := command("upscale", "--model", model, in, "-o", out)
 			var said []string // but for the progress
 			for line := range strings.Lines(errs) {
-				if !strings.Contains(line, "steps, ") {
+				if !strings.Contains(line, " steps") {
 					said = append(said, line)
 				}
 			}
