@@ -313,7 +313,7 @@ func TestUpscaleFolder(t *testing.T) {
 		t.Errorf("status %d, printed %q, want %q", status, printed, want)
 	}
 	if bad := filepath.Join(dir, "c.png") + ": not a picture"; !strings.Contains(errs, "\n"+bad) ||
-		!strings.HasSuffix(errs, "\nsrdiff: 1 of 3 pictures could not be enlarged\n") || !strings.Contains(errs, "left for all") {
+		!strings.HasSuffix(errs, "\nsrdiff: 1 of 3 pictures could not be enlarged\n") || !strings.Contains(errs, "picture 1 of 3: 1 of ") {
 		t.Errorf("said %q", errs)
 	}
 	entries, err := os.ReadDir(out)
