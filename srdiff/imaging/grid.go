@@ -42,9 +42,9 @@ func Grid(columns int, captions []string, pictures ...image.Image) *image.NRGBA 
 	columns = min(max(columns, 1), max(len(pictures), 1))
 	rows := (len(pictures) + columns - 1) / columns
 	metrics := face.Metrics()
-	textHeight := 0
-	if len(captions) > 0 {
-		textHeight = textBelow + (metrics.Ascent + metrics.Descent).Ceil()
+	textHeights := make([]int, rows) // Of the rows that have captions: one may stand for all below it.
+	for row := range min(rows, (len(captions)+columns-1)/columns) {
+		textHeights[row] = textBelow + (metrics.Ascent + metrics.Descent).Ceil()
 	}
 	caption := func(i int) string {
 		if i < len(captions) {
@@ -62,7 +62,7 @@ func Grid(columns int, captions []string, pictures ...image.Image) *image.NRGBA 
 	}
 
 	// Drawing is fastest on RGBA. The sheet is opaque, so its bytes are those of an NRGBA too.
-	sheet := image.NewRGBA(image.Rect(0, 0, gap+sum(widths)+columns*gap, gap+sum(heights)+rows*(textHeight+gap)))
+	sheet := image.NewRGBA(image.Rect(0, 0, gap+sum(widths)+columns*gap, gap+sum(heights)+sum(textHeights)+rows*gap))
 	draw.Draw(sheet, sheet.Bounds(), image.White, image.Point{}, draw.Src)
 	text := font.Drawer{Dst: sheet, Src: image.Black, Face: face}
 	corner := image.Pt(gap, gap) // Of the cell.
@@ -76,7 +76,7 @@ func Grid(columns int, captions []string, pictures ...image.Image) *image.NRGBA 
 		text.DrawString(caption(i))
 		corner.X += widths[col] + gap
 		if col == columns-1 {
-			corner = image.Pt(gap, corner.Y+heights[row]+textHeight+gap)
+			corner = image.Pt(gap, corner.Y+heights[row]+textHeights[row]+gap)
 		}
 	}
 	return &image.NRGBA{Pix: sheet.Pix, Stride: sheet.Stride, Rect: sheet.Rect}

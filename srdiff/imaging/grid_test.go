@@ -95,8 +95,12 @@ func TestGridWithFewerCaptions(t *testing.T) {
 	white := plain(128, 128, color.NRGBA{255, 255, 255, 255})
 	sheet := Grid(1, []string{"", "second"}, white, white, white)
 	box := ink(sheet, sheet.Bounds())
-	if box.Empty() || box.Min.Y < sheet.Bounds().Dy()/3 || box.Max.Y > sheet.Bounds().Dy()*2/3 {
+	if below := sheet.Bounds().Dy() - gap - 128; box.Empty() || box.Min.Y < 2*(gap+128) || box.Max.Y > below-gap {
 		t.Errorf("the caption is in %v of %v", box, sheet.Bounds())
+	}
+	one, two := Grid(1, []string{"first"}, white), Grid(1, []string{"first"}, white, white)
+	if got, want := two.Bounds().Dy()-one.Bounds().Dy(), 128+gap; got != want {
+		t.Errorf("a row without captions takes %d pixels, want %d", got, want)
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 	sheet = "docs/images/photos.png"
 
 	side      = 256 // of what is cut from the middle of each photograph: the most that a network with attention takes
-	shown     = 96  // of that, on the sheet
+	shown     = 128 // of that, on the sheet
 	ahead     = 0.5 // dB of regression before bicubic
 	regressed = "regression"
 	wanted    = "small, 4 steps, back-projected"
