@@ -5,7 +5,6 @@ package srdiff
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,21 +55,7 @@ func FuzzMetrics(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte, step int) {
 		path := filepath.Join(dir, MetricsFile)
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		metrics, err := openMetrics(path, step, madeBy{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		metrics.write(Progress{Step: 5, Loss: 1})
-		if err := metrics.close(); err != nil {
-			t.Fatal(err)
-		}
-		kept, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		kept := cutBack(t, path, data, step, Progress{Step: 5, Loss: 1})
 		lines := bytes.SplitAfter(kept, []byte("\n"))
 		for _, line := range lines[:len(lines)-2] {
 			var p Progress

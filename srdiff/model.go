@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -254,19 +253,20 @@ func (p parameter) toTorch(value *tensors.Tensor) (*tensors.Tensor, error) {
 
 // fromTorch is toTorch backward. Values that are not finite are refused.
 func (p parameter) fromTorch(value *tensors.Tensor) (*tensors.Tensor, error) {
-	finite := true
-	err := tensors.ConstFlatData(value, func(flat []float32) {
-		for _, v := range flat {
-			finite = finite && !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0)
-		}
-	})
-	if err != nil {
+	if finite, err := isFinite(value); err != nil {
 		return nil, err
-	}
-	if !finite {
+	} else if !finite {
 		return nil, errors.New("it holds values that are not finite numbers: the training that made it diverged")
 	}
 	return transpose(value, p.torchAxes)
+}
+
+// isFinite is whether a float32 tensor holds no NaN and no infinity.
+func isFinite(t *tensors.Tensor) (finite bool, err error) {
+	err = tensors.ConstFlatData(t, func(flat []float32) {
+		finite = !slices.ContainsFunc(flat, func(v float32) bool { return v-v != 0 })
+	})
+	return finite, err
 }
 
 // transpose returns a float32 tensor whose axis i is the old one's axis axes[i].

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
 )
@@ -26,6 +25,11 @@ func keptIn(dir string) []string {
 	slices.Sort(paths)
 	slices.Reverse(paths)
 	return paths
+}
+
+// checkpointsIn lists where a run in dir may be resumed, newest first.
+func checkpointsIn(dir string) []string {
+	return append([]string{filepath.Join(dir, TrainingFile)}, keptIn(dir)...)
 }
 
 // keep gives the TrainingFile just written its second name, and removes checkpoints beyond keptCheckpoints and those of later
@@ -94,10 +98,8 @@ func hasNotFinite(v *model.Variable) (bad bool, err error) {
 	if err != nil || value.DType() != dtypes.Float32 {
 		return false, err
 	}
-	err = tensors.ConstFlatData(value, func(flat []float32) {
-		bad = slices.ContainsFunc(flat, func(x float32) bool { return x-x != 0 })
-	})
-	return bad, err
+	finite, err := isFinite(value)
+	return !finite, err
 }
 
 // spoiled is the error of a run that diverged in a step. The model becomes what it was at the last checkpoint of the run, if there
@@ -107,7 +109,7 @@ func (m *Model) spoiled(run *clock, dir string, step int, problem string) error 
 		problem += fmt.Sprintf(", and %s is not finite", name)
 	}
 	problem = fmt.Sprintf("%s at step %d: training diverged", problem, step)
-	for _, path := range append([]string{filepath.Join(dir, TrainingFile)}, keptIn(dir)...) {
+	for _, path := range checkpointsIn(dir) {
 		if dir == "" || run.first == 0 && !run.hasSaved {
 			break // what is in the folder is not of this run
 		}

@@ -85,7 +85,6 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		return fmt.Errorf("training from step %d to %d, of which every %d change the weights once: want multiples",
 			m.Step, steps, each)
 	}
-	run := newClock(m.Step)
 	if err := m.checkDevices(); err != nil {
 		return err
 	}
@@ -96,6 +95,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if err != nil {
 		return err
 	}
+	var metrics *metricsFile
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making the output folder: %w", err)
@@ -105,8 +105,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 				os.Remove(old)
 			}
 		}
-		metrics, err := openMetrics(filepath.Join(dir, MetricsFile), m.Step, m.madeBy())
-		if err != nil {
+		if metrics, err = openMetrics(filepath.Join(dir, MetricsFile), m.Step, m.madeBy()); err != nil {
 			return err
 		}
 		defer func() {
@@ -114,7 +113,6 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 				err = closing
 			}
 		}()
-		run.metrics = metrics
 	}
 	if m.store.GetVariable(model.RNGStateVariableName) == nil {
 		if err := m.store.SetRNGStateFromSeed(m.Config.Seed); err != nil {
@@ -136,7 +134,8 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 
 	// The loop wraps what a hook returns in the names of its own parts; ended is the plain error.
 	var ended error
-	run.last, run.saved = time.Now(), time.Now()
+	run := newClock(m.Step)
+	run.metrics = metrics
 	loop.OnStep("srdiff", 0, func(_ *train.Loop, metrics []*tensors.Tensor) error {
 		ended = m.afterStep(ctx, run, steps, dir, float64(tensors.ToScalar[float32](metrics[0])), on)
 		return ended
@@ -311,7 +310,7 @@ func (m *Model) saveTraining(dir string) error {
 // save is damaged, it is the newest of those before that is not; Model.Damaged says what was passed over.
 func Resume(backend compute.Backend, dir string) (*Model, error) {
 	var damaged []error
-	for _, path := range append([]string{filepath.Join(dir, TrainingFile)}, keptIn(dir)...) {
+	for _, path := range checkpointsIn(dir) {
 		m, err := resume(backend, path)
 		if err == nil {
 			m.Damaged = damaged

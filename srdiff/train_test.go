@@ -175,25 +175,32 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
+// cutBack returns what a metrics file becomes when a run goes on after the given step and writes one line.
+func cutBack(t *testing.T, path string, old []byte, step int, p Progress) []byte {
+	t.Helper()
+	if err := os.WriteFile(path, old, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := openMetrics(path, step, madeBy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics.write(p)
+	if err := metrics.close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 // A run that died after its last save left metrics of steps that the resumed run takes again.
 func TestMetricsAreCutBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), MetricsFile)
 	old := "{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":1}\n{\"step\":3,\"lo"
-	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	metrics, err := openMetrics(path, 1, madeBy{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	metrics.write(Progress{Step: 2, Loss: 0.5})
-	if err := metrics.close(); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := cutBack(t, path, []byte(old), 1, Progress{Step: 2, Loss: 0.5})
 	want := "{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":0.5,\"images_per_second\":0,\"made_by\":{"
 	if !strings.HasPrefix(string(got), want) || bytes.Count(got, []byte("\n")) != 2 {
 		t.Errorf("got %q, want two lines that begin with %q", got, want)

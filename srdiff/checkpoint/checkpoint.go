@@ -78,24 +78,22 @@ func decode(data []byte) (File, error) {
 		return File{}, err
 	}
 	file := File{Tensors: map[string]*tensors.Tensor{}, Metadata: metadata.Metadata()}
+	if sum, ok := file.Metadata[sumKey]; ok {
+		delete(file.Metadata, sumKey)
+		views := map[string]view{}
+		for _, named := range parsed.Tensors() {
+			views[named.Name] = view{named.TensorView.DType(), named.TensorView.Shape(), named.TensorView.Data()}
+		}
+		if sum != sumOf(views, file.Metadata) {
+			return File{}, errDamaged
+		}
+	}
 	for _, named := range parsed.Tensors() {
 		t, err := fromView(named.TensorView)
 		if err != nil {
 			return File{}, fmt.Errorf("tensor %q: %w", named.Name, err)
 		}
 		file.Tensors[named.Name] = t
-	}
-	if sum, ok := file.Metadata[sumKey]; ok {
-		delete(file.Metadata, sumKey)
-		views := map[string]view{}
-		for name, t := range file.Tensors {
-			if views[name], err = toView(t); err != nil {
-				return File{}, err
-			}
-		}
-		if sum != sumOf(views, file.Metadata) {
-			return File{}, errDamaged
-		}
 	}
 	return file, nil
 }
