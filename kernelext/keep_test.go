@@ -29,14 +29,19 @@ func newKeeper(t *testing.T) *keeper {
 
 func keepNumbers(k *keeper, name string, inputs any) ([]float64, string) {
 	k.t.Helper()
-	v, line, err := keepFile(name, inputs, func() ([]float64, error) {
+	v, line, err := keepGob(name, inputs, func() ([]float64, error) {
 		k.made++
 		return []float64{float64(k.made), math.Inf(1)}, nil
-	}, gobSave[[]float64], gobLoad[[]float64])
+	})
 	if err != nil {
 		k.t.Fatal(err)
 	}
 	return v, line
+}
+
+// keptNumbers is the entry that keepNumbers writes.
+func keptNumbers(name string, inputs any) (entry, error) {
+	return newEntry(name, inputs, "gob of "+layout(reflect.TypeFor[[]float64]()))
 }
 
 type settings struct {
@@ -126,13 +131,13 @@ func TestKeepDamaged(t *testing.T) {
 		{"one bit", func(data []byte) []byte { data[len(data)-3] ^= 4; return data }, ""},
 		{"cut short", func(data []byte) []byte { return data[:len(data)/2] }, ""},
 		{"empty", func([]byte) []byte { return nil }, ""},
-		{"note cut short", func(data []byte) []byte { return data[:len(data)/2] }, noteSuffix},
-		{"note empty", func([]byte) []byte { return nil }, noteSuffix},
+		{"manifest cut short", func(data []byte) []byte { return data[:len(data)/2] }, manifestSuffix},
+		{"manifest empty", func([]byte) []byte { return nil }, manifestSuffix},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			k := newKeeper(t)
 			keepNumbers(k, "a", 1)
-			entry, err := newEntry("a", 1, "[]float64")
+			entry, err := keptNumbers("a", 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -156,7 +161,7 @@ func TestKeepDamaged(t *testing.T) {
 		newKeeper(t)
 		made := 0
 		for want := 1; want <= 2; want++ {
-			_, line, err := keepFile("a", 1, func() (int, error) { made++; return made, nil }, gobSave[int],
+			_, line, err := keepFile("a", 1, "int", func() (int, error) { made++; return made, nil }, gobSave[int],
 				func(string) (int, error) { return 0, errors.New("another version") })
 			if err != nil || made != want || want == 2 && !strings.Contains(line, "(another version); made again") {
 				t.Errorf("%q, %v, made %d times", line, err, made)
@@ -166,7 +171,7 @@ func TestKeepDamaged(t *testing.T) {
 	t.Run("file gone", func(t *testing.T) {
 		k := newKeeper(t)
 		keepNumbers(k, "a", 1)
-		entry, _ := newEntry("a", 1, "[]float64")
+		entry, _ := keptNumbers("a", 1)
 		if err := os.Remove(entry.path); err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +198,7 @@ func TestKeepErrors(t *testing.T) {
 		{"a", math.NaN(), number, "have no JSON form"},
 		{"a", 1, func() (int, error) { return 0, errors.New("no data") }, "no data"},
 	} {
-		_, _, err := keepFile(test.name, test.inputs, test.make, gobSave[int], gobLoad[int])
+		_, _, err := keepGob(test.name, test.inputs, test.make)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: error %v, want %q", test.name, err, test.want)
 		}
@@ -210,7 +215,7 @@ func TestKeepErrors(t *testing.T) {
 		return errors.New("disk full")
 	}
 	for range 2 {
-		v, line, err := keepFile("h", 1, number, half, gobLoad[int])
+		v, line, err := keepFile("h", 1, "int", number, half, gobLoad[int])
 		if v != 1 || err != nil || !strings.Contains(line, "h: made in 0s, but it cannot be kept: disk full") {
 			t.Errorf("%v, %q, %v", v, line, err)
 		}
@@ -218,8 +223,7 @@ func TestKeepErrors(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(keptFolder(), "h")); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v are left", left, err)
 	}
-	if f, line, err := keepFile("f", 1, func() (func(), error) { return func() {}, nil }, gobSave[func()],
-		gobLoad[func()]); f == nil || err != nil || !strings.Contains(line, "cannot be kept: gob") {
+	if f, line, err := keepGob("f", 1, func() (func(), error) { return func() {}, nil }); f == nil || err != nil || !strings.Contains(line, "cannot be kept: gob") {
 		t.Errorf("a function: %q, %v", line, err)
 	}
 }
@@ -243,7 +247,7 @@ func TestKeepFolder(t *testing.T) {
 	if other, _, err := keepFolder("run", settings{"x", 2}); other == dir || err != nil {
 		t.Errorf("%q, %v", other, err)
 	}
-	if data, err := os.ReadFile(dir + noteSuffix); err != nil || !strings.Contains(string(data), `"Rate": 1`) {
+	if data, err := os.ReadFile(dir + manifestSuffix); err != nil || !strings.Contains(string(data), `"Rate": 1`) {
 		t.Errorf("the note is %s, %v", data, err)
 	}
 	if line, err := forget([]string{"run"}); err != nil || line != "2 forgotten" {

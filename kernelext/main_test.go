@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,6 +43,14 @@ var roles = map[string]func(){
 		cell.Stdout = os.Stdout
 		Check(cell.Start())
 		time.Sleep(300 * time.Millisecond)
+	},
+	"folder": func() { // Uses a kept folder until it is killed.
+		fmt.Println(KeepFolder("run", 1))
+		select {}
+	},
+	"folder again": func() { KeepFolder("run", 1) },
+	"keep": func() {
+		fmt.Println(Keep("text", 1, func() (string, error) { return strings.Repeat("x", 1<<20), nil }))
 	},
 	"wrong slider": func() {
 		NewSlider("beta", 1, 0, 0.1, 0.5)

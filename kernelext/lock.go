@@ -1,0 +1,67 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package kernelext
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// errInUse is wrapped by the error of [acquire] when another holder has the lock.
+var errInUse = errors.New("in use")
+
+// acquire locks the file at path, and makes it if it does not exist. The lock ends with release or with the process.
+// If the lock is held already, the error wraps [errInUse] and names the process that holds it.
+func acquire(path string) (release func(), err error) {
+	for {
+		lock := flock.New(path, flock.SetPermissions(0o644))
+		locked, err := lock.TryLock()
+		if err != nil {
+			return nil, fmt.Errorf("not lockable: %w", err)
+		}
+		if !locked {
+			return nil, fmt.Errorf("%w by %s", errInUse, holder(path))
+		}
+		if !stillAt(lock, path) { // The last holder removed the file after this process had opened it.
+			_ = lock.Close()
+			continue
+		}
+		if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+			_ = lock.Close()
+			return nil, err
+		}
+		return func() {
+			_ = os.Remove(path) // Before unlocking, so that nobody locks a file that is about to go.
+			_ = lock.Close()
+		}, nil
+	}
+}
+
+// stillAt reports whether the locked file is the one at path.
+func stillAt(lock *flock.Flock, path string) bool {
+	locked, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	current, err := os.Stat(path)
+	return err == nil && os.SameFile(locked, current)
+}
+
+// holder names the process that wrote its number into a lock's file.
+func holder(path string) string {
+	for range 20 { // The holder writes its number a moment after it has the lock.
+		if data, err := os.ReadFile(path); err == nil {
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil {
+				return fmt.Sprintf("process %d", pid)
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return "another process"
+}
