@@ -7,10 +7,12 @@ import (
 	"image"
 	"image/color"
 	"math"
-	"strconv"
+	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/janpfeifer/gonb/gonbui"
+	"golang.org/x/image/font/sfnt"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -21,10 +23,10 @@ import (
 )
 
 const (
-	chartWidth, chartHeight = 640, 360 // Screen pixels. The file has twice as many each way, for sharp lines and letters.
-	rowWidth, rowHeight     = 440, 300 // Of one among several side by side.
+	chartWidth, chartHeight = 640, 360 // Screen pixels. The file has twice as many each way, for sharp lines.
+	rowWidth, rowHeight     = 440, 300 // Of one of several charts side by side.
 
-	pixel    = vg.Length(0.75) // A screen pixel in points, at the web's 96 dots an inch.
+	pixel    = vg.Length(0.75) // A screen pixel in points, at the web's 96 pixels an inch.
 	chartDPI = 2 * 96
 )
 
@@ -40,58 +42,64 @@ var (
 	}
 )
 
-// Series is one line of a chart. X may be nil: then the values stand at 0, 1, 2 and so on. Points that are not
-// finite are left out, and on a logarithmic axis those that are not positive.
+// Series is one line of a chart. If X is nil, the values are drawn at 0, 1, 2 and so on. Points that are not finite are
+// omitted, and on a logarithmic axis those that are not positive.
 type Series struct {
-	Name string // Shown in the legend; no name, no entry.
+	Name string // Shown in the legend; a series without a name has no entry.
 	X, Y []float64
 
-	faint bool // Behind the others, in a light shade of the next series' colour.
+	faint bool // Drawn in a light shade of the next series' colour.
 }
 
-// Chart is a line chart on a white ground, 640x360 on the screen.
+// Chart is a line chart on a white ground, 640x360 on the screen. Its texts are single lines in Latin, Greek or Cyrillic
+// script: a character that the font lacks is drawn as an empty box, and the end of a text that is too long as dots.
 type Chart struct {
 	Title, XLabel, YLabel string
 
 	LogY       bool    // A logarithmic y axis.
-	YMin, YMax float64 // The ends of the y axis, so that charts can be compared. Both 0: what the lines need.
+	YMin, YMax float64 // The ends of the y axis, for charts to be compared. If both are 0, the lines decide.
 	Series     []Series
 
-	width, height int // Other than the usual size.
+	width, height int // Screen pixels, if not the usual size.
 }
 
-// PNG draws the chart as a PNG file of 1280x720 pixels. A series whose X and Y differ in length is an error, and so
-// is a chart without a single point to draw.
+// PNG draws the chart as a PNG file of 1280x720 pixels. It returns an error if X and Y of a series differ in length, if
+// there is no point to draw, or if a linear axis would have to show values beyond 1e300.
 func (c Chart) PNG() ([]byte, error) {
 	if c.width == 0 {
 		c.width, c.height = chartWidth, chartHeight
 	}
 	p := plot.New()
 	p.BackgroundColor = nil // The canvas is white already.
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.XLabel, c.YLabel
 	legend := plot.NewLegend()
 	style(p, &legend)
-
 	drawn, hue := 0, 0
+	var entries []legendEntry
 	for _, s := range c.Series {
 		points, err := s.points(c.LogY)
 		if err != nil {
 			return nil, fmt.Errorf("chart %q: %w", c.Title, err)
 		}
-		line := &plotter.Line{XYs: points}
-		line.LineStyle = draw.LineStyle{Color: palette[hue%len(palette)], Width: 1.8 * pixel}
+		line := &plotter.Line{XYs: points, LineStyle: lineStyle(hue)}
 		if s.faint {
 			line.LineStyle = draw.LineStyle{Color: lighter(palette[hue%len(palette)]), Width: pixel}
 		} else {
 			hue++
 		}
-		if len(points) == 0 {
-			continue
+		name := s.Name
+		switch {
+		case len(points) == 0:
+			name += " (no points)"
+		case isDot(points):
+			p.Add(&plotter.Scatter{XYs: points[:1], GlyphStyle: draw.GlyphStyle{
+				Color: line.Color, Radius: 2.5 * pixel, Shape: draw.CircleGlyph{},
+			}})
+		default:
+			p.Add(line)
 		}
 		drawn += len(points)
-		p.Add(line)
 		if s.Name != "" {
-			legend.Add(s.Name, line)
+			entries = append(entries, legendEntry{name, line})
 		}
 	}
 	if drawn == 0 {
@@ -109,27 +117,107 @@ func (c Chart) PNG() ([]byte, error) {
 		p.Y.Min, p.Y.Max = c.YMin, c.YMax
 	}
 
-	canvas := vgimg.NewWith(vgimg.UseWH(vg.Length(c.width)*pixel, vg.Length(c.height)*pixel), vgimg.UseDPI(chartDPI))
+	width, height := vg.Length(c.width)*pixel, vg.Length(c.height)*pixel
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(chartDPI))
 	area := draw.New(canvas)
 	area = draw.Crop(area, 8*pixel, -12*pixel, 8*pixel, -8*pixel)
+	fillLegend(&legend, entries, 0.4*width, height-40*pixel)
 	if legendSize := legend.Rectangle(area).Size(); legendSize.X > 0 { // Beside the lines, so that it hides none.
 		legend.Draw(draw.Crop(area, area.Max.X-area.Min.X-legendSize.X-2*pixel, 0, 0, -24*pixel))
 		area = draw.Crop(area, 0, -legendSize.X-14*pixel, 0, 0)
 	}
-	p.Draw(area)
+	size := area.Size()
+	p.Title.Text = fitText(c.Title, p.Title.TextStyle, size.X)
+	p.X.Label.Text = fitText(c.XLabel, p.X.Label.TextStyle, size.X-100*pixel)
+	p.Y.Label.Text = fitText(c.YLabel, p.Y.Label.TextStyle, size.Y-60*pixel)
+	p.Draw(draw.Crop(area, overhang(p.X), 0, 0, 0))
 	return encode(canvas.Image())
 }
 
-// checkAxis says whether the y axis can be as it is set.
+// overhang is how far the label of a tick at the left end of the x axis may reach beyond the labels of the y axis.
+func overhang(x plot.Axis) (beyond vg.Length) {
+	for _, t := range x.Tick.Marker.Ticks(x.Min, x.Max) {
+		beyond = max(beyond, x.Tick.Label.Width(t.Label)/2-30*pixel)
+	}
+	return beyond
+}
+
+// legendEntry is a series in the legend.
+type legendEntry struct {
+	name string
+	line *plotter.Line
+}
+
+// fillLegend adds as many entries as there is room for, and the number of the others.
+func fillLegend(legend *plot.Legend, entries []legendEntry, width, height vg.Length) {
+	each := legend.TextStyle.Rectangle("x").Max.Y + legend.Padding
+	fits := int(height / each)
+	for i, e := range entries {
+		if i == fits-1 && len(entries) > fits {
+			legend.Add(fmt.Sprintf("and %d more", len(entries)-i))
+			return
+		}
+		legend.Add(fitText(e.name, legend.TextStyle, width), e.line)
+	}
+}
+
+// lineStyle tells a series from others by its colour, and by dashes once the colours are used up.
+func lineStyle(series int) draw.LineStyle {
+	dashes := [][]vg.Length{nil, {6 * pixel, 3 * pixel}, {2 * pixel, 2 * pixel}}
+	return draw.LineStyle{
+		Color: palette[series%len(palette)], Width: 1.8 * pixel, Dashes: dashes[series/len(palette)%len(dashes)],
+	}
+}
+
+// isDot reports whether all points are one, so that a line through them has no length.
+func isDot(points plotter.XYs) bool {
+	for _, p := range points {
+		if p != points[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// missingGlyph is drawn for a character that the font lacks. The font's own sign for that is empty.
+const missingGlyph = '□'
+
+// fitText returns text as one line that the font can draw and that is no longer than the width.
+func fitText(s string, style text.Style, width vg.Length) string {
+	face := style.Handler.Cache().Lookup(style.Font, style.Font.Size).Face
+	var buffer sfnt.Buffer
+	runes := []rune(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Variation_Selector, r) {
+			return -1
+		}
+		if unicode.IsControl(r) || unicode.IsSpace(r) {
+			return ' '
+		}
+		if glyph, err := face.GlyphIndex(&buffer, r); err != nil || glyph == 0 {
+			return missingGlyph
+		}
+		return r
+	}, s))
+	if style.Width(string(runes)) <= width {
+		return string(runes)
+	}
+	tooLong := func(n int) bool { return style.Width(string(runes[:n+1])+"…") > width }
+	return string(runes[:sort.Search(len(runes)-1, tooLong)]) + "…"
+}
+
+// checkAxis returns an error if the y axis cannot be as it is set.
 func (c Chart) checkAxis() error {
-	if c.YMin < c.YMax && finite(c.YMax-c.YMin) && (c.YMin > 0 || !c.LogY) {
-		return nil
-	}
-	want := "YMin < YMax"
+	least, want := -largestValue, "YMin < YMax, both from -1e300 to 1e300"
 	if c.LogY {
-		want = "0 < YMin < YMax, as LogY is set"
+		least, want = 1/largestValue, "0 < YMin < YMax as LogY is set, both from 1e-300 to 1e300"
 	}
-	return fmt.Errorf("chart %q has a y axis from %v to %v: want %s", c.Title, c.YMin, c.YMax, want)
+	if !(least <= c.YMin && c.YMin < c.YMax && c.YMax <= largestValue) {
+		return fmt.Errorf("chart %q has a y axis from %v to %v: want %s", c.Title, c.YMin, c.YMax, want)
+	}
+	if shortest := shortestAxis(c.YMin, c.YMax); c.YMax-c.YMin < shortest && !(c.LogY && c.YMax > 1.01*c.YMin) {
+		return fmt.Errorf("chart %q has a y axis from %v to %v: want YMax - YMin >= %.3g", c.Title, c.YMin, c.YMax, shortest)
+	}
+	return nil
 }
 
 // Show displays the chart.
@@ -139,8 +227,8 @@ func (c Chart) Show() {
 	showPNG(data, chartWidth, fmt.Sprintf("chart, %s", c.Title))
 }
 
-// Row displays charts side by side, as many as the page is wide enough for, and the others below. Give them the same
-// YMin and YMax to make them comparable.
+// Row displays charts side by side, as many as fit on the page, and the others below. Give them the same YMin and YMax to
+// compare them.
 func Row(charts ...Chart) {
 	row, err := rowHTML(charts)
 	Check(err)
@@ -161,7 +249,7 @@ func rowHTML(charts []Chart) (string, error) {
 		}
 		row.WriteString(imgHTML(data, image.Pt(c.width, c.height)))
 	}
-	return "<div>" + row.String() + "</div>", nil // Straight in an output, JupyterLab sets pictures below each other.
+	return "<div>" + row.String() + "</div>", nil // Without the div, JupyterLab sets pictures below each other.
 }
 
 func (s Series) points(logY bool) (plotter.XYs, error) {
@@ -178,12 +266,15 @@ func (s Series) points(logY bool) (plotter.XYs, error) {
 		if !finite(x) || !finite(y) || logY && y <= 0 {
 			continue
 		}
+		if math.Abs(x) > largestValue || math.Abs(y) > largestValue && !logY {
+			return nil, fmt.Errorf("series %q has a point at (%v, %v): want numbers from -1e300 to 1e300", s.Name, x, y)
+		}
 		points = append(points, plotter.XY{X: x, Y: y})
 	}
 	return points, nil
 }
 
-// style sets letters, lines and colours to what papers in the field use.
+// style sets fonts, lines and colours as papers in the field do.
 func style(p *plot.Plot, legend *plot.Legend) {
 	letters := func(s *text.Style, pixels vg.Length) {
 		s.Font = font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, pixels*pixel)
@@ -209,74 +300,20 @@ func style(p *plot.Plot, legend *plot.Legend) {
 	p.Add(grid)
 }
 
-// fitAxes leaves a little air around the lines, and keeps the axes apart where all points agree.
+// fitAxes leaves some room around the lines, and keeps the ends of an axis apart where all points agree.
 func fitAxes(p *plot.Plot, logY bool) {
-	if p.X.Min == p.X.Max {
-		p.X.Min, p.X.Max = p.X.Min-1, p.X.Max+1
-	}
 	p.X.Tick.Marker, p.Y.Tick.Marker = linearTicks{}, linearTicks{}
+	p.X.Min, p.X.Max = linearEnds(p.X.Min, p.X.Max, 0, 1)
 	if logY {
-		margin := max(math.Pow(p.Y.Max/p.Y.Min, 0.04), 1.02)
-		p.Y.Min, p.Y.Max = p.Y.Min/margin, p.Y.Max*margin
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, logTicks{}
+		p.Y.Scale, p.Y.Tick.Marker = logScale{}, logTicks{}
+		p.Y.Min, p.Y.Max = logEnds(p.Y.Min, p.Y.Max)
 		return
 	}
-	margin := 0.04 * (p.Y.Max - p.Y.Min)
-	if margin == 0 {
-		margin = max(math.Abs(p.Y.Max)/10, 1e-6)
+	alone := math.Abs(p.Y.Max) / 10
+	if alone == 0 {
+		alone = 1
 	}
-	p.Y.Min, p.Y.Max = p.Y.Min-margin, p.Y.Max+margin
-}
-
-// linearTicks labels the multiples of 1, 2 or 5 times a power of ten: about five of them.
-type linearTicks struct{}
-
-// Ticks implements [plot.Ticker].
-func (linearTicks) Ticks(low, high float64) []plot.Tick {
-	rough := 0.8 * (high - low) / 5
-	power := math.Floor(math.Log10(rough))
-	step := 10 * math.Pow(10, power)
-	for _, part := range []float64{10, 5, 2} {
-		if step/part >= rough {
-			step /= part
-			break
-		}
-	}
-	decimals := -int(math.Floor(math.Log10(step) + 1e-9))
-	var ticks []plot.Tick
-	for i := int(math.Ceil(low / step)); i <= int(math.Floor(high/step+1e-9)); i++ {
-		label := strconv.FormatFloat(float64(i)*step, 'g', 6, 64)
-		if decimals > -6 && decimals <= 4 {
-			label = strconv.FormatFloat(float64(i)*step, 'f', max(decimals, 0), 64)
-		}
-		ticks = append(ticks, plot.Tick{Value: float64(i) * step, Label: label})
-	}
-	return ticks
-}
-
-// logTicks labels 1, 2 and 5 times every power of ten, on long axes only the powers, and on ones shorter than a power
-// what a plain axis would label.
-type logTicks struct{}
-
-// Ticks implements [plot.Ticker] for 0 < low < high.
-func (logTicks) Ticks(low, high float64) []plot.Tick {
-	powers := math.Log10(high / low)
-	if powers < 1 {
-		return linearTicks{}.Ticks(low, high)
-	}
-	every := max(int(math.Ceil(powers/8)), 1) // Not more than nine labels on an axis of many powers.
-	var ticks []plot.Tick
-	for e := int(math.Floor(math.Log10(low))); e <= int(math.Floor(math.Log10(high))); e++ {
-		for digit := 1; digit < 10; digit++ {
-			t := plot.Tick{Value: float64(digit) * math.Pow(10, float64(e))}
-			whole := digit == 1 && e%every == 0
-			if whole || powers < 2.5 && (digit == 2 || digit == 5) {
-				t.Label = strconv.FormatFloat(t.Value, 'g', 3, 64)
-			}
-			ticks = append(ticks, t)
-		}
-	}
-	return ticks
+	p.Y.Min, p.Y.Max = linearEnds(p.Y.Min, p.Y.Max, 0.04, alone)
 }
 
 // lighter mixes a colour with twice as much white.

@@ -4,12 +4,17 @@ package kernelext
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"math"
+	"math/rand/v2"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"gonum.org/v1/plot"
@@ -156,24 +161,201 @@ func TestTicks(t *testing.T) {
 		low, high float64
 		want      string
 	}{
-		{linearTicks{}, 0, 999, "0 200 400 600 800"},
-		{linearTicks{}, -0.04, 1.04, "0.0 0.2 0.4 0.6 0.8 1.0"},
-		{linearTicks{}, 1, 5000, "1000 2000 3000 4000 5000"},
-		{linearTicks{}, -1, 1, "-1.0 -0.5 0.0 0.5 1.0"},
-		{linearTicks{}, 1e-7, 3e-7, "1e-07 1.5e-07 2e-07 2.5e-07 3e-07"},
+		{linearTicks{}, 0, 999, "0 300 600 900"},
+		{linearTicks{}, -0.04, 1.04, "0.0 0.5 1.0"},
+		{linearTicks{}, 1, 5000, "1000 3000 5000"},
+		{linearTicks{}, -1, 1, "-1 0 1"},
+		{linearTicks{}, 0, 1e6, "0 500000 1000000"},
+		{linearTicks{}, 1e-7, 3e-7, "1e-07 2e-07 3e-07"},
+		{linearTicks{}, 0.99999, 0.999992, "0.999990 0.999991 0.999992"},
+		{linearTicks{}, 0.999999, 0.9999992, "0.9999990 0.9999991 0.9999992"},
+		{linearTicks{}, 1000.001, 1000.002, "1000.0010 1000.0015 1000.0020"},
+		{linearTicks{}, 1.04e-15, 2.96e-15, "1.2e-15 2.0e-15 2.8e-15"},
+		{linearTicks{}, -1e300, 1e300, "-1e+300 0 1e+300"},
 		{logTicks{}, 0.015, 1.2, "0.02 0.05 0.1 0.2 0.5 1"},
 		{logTicks{}, 4e-5, 1, "0.0001 0.001 0.01 0.1 1"},
 		{logTicks{}, 1e-30, 1e30, "1e-24 1e-16 1e-08 1 1e+08 1e+16 1e+24"},
-		{logTicks{}, 0.2, 0.7, "0.2 0.3 0.4 0.5 0.6 0.7"},
+		{logTicks{}, 0.2, 0.7, "0.2 0.4 0.6"},
+		{logTicks{}, 1, 1e300, "1 1e+38 1e+76 1e+114 1e+152 1e+190 1e+228 1e+266"},
+		{logTicks{}, 5e-324, 1e-320, "1e-323 1e-322 1e-321 1e-320"},
 	} {
 		var labels []string
 		for _, tick := range test.ticker.Ticks(test.low, test.high) {
-			if tick.Label != "" && tick.Value >= test.low && tick.Value <= test.high*(1+1e-9) {
+			if tick.Label != "" {
 				labels = append(labels, tick.Label)
 			}
 		}
 		if got := strings.Join(labels, " "); got != test.want {
 			t.Errorf("%T, %g to %g: %s, want %s", test.ticker, test.low, test.high, got, test.want)
+		}
+	}
+}
+
+// On any axis the labels of ticks differ, and are right to a thousandth of the space between the ticks.
+func TestTicksAreExact(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	power := func(low, high float64) float64 { return math.Pow(10, low+(high-low)*random.Float64()) }
+	for i := range 20_000 {
+		low := power(-300, 299) * float64(random.IntN(3)-1)
+		high := low + max(math.Abs(low)*power(-9, 3), power(-290, 290))
+		if i%4 == 0 { // A length as in practice.
+			low = power(-6, 6) * float64(random.IntN(3)-1)
+			high = low + power(-6, 6)
+		}
+		if high-low < shortestAxis(low, high) || high > largestValue {
+			continue
+		}
+		checkTicks(t, linearTicks{}, low, high)
+		if low > 0 {
+			checkTicks(t, logTicks{}, low, high)
+		}
+	}
+	for low := range 300 {
+		for high := low + 1; high < 300; high += 7 {
+			checkTicks(t, logTicks{}, math.Pow10(-low), math.Pow10(high-low))
+		}
+	}
+}
+
+func checkTicks(t *testing.T, ticker plot.Ticker, low, high float64) {
+	t.Helper()
+	ticks := ticker.Ticks(low, high)
+	var labelled []plot.Tick
+	for _, tick := range ticks {
+		if tick.Value < low || tick.Value > high {
+			t.Fatalf("%T, %v to %v: a tick at %v", ticker, low, high, tick.Value)
+		}
+		if tick.Label != "" {
+			labelled = append(labelled, tick)
+		}
+	}
+	if len(labelled) < 2 || len(labelled) > 10 || len(ticks) > 200 {
+		t.Fatalf("%T, %v to %v: %d ticks, of which %d have labels", ticker, low, high, len(ticks), len(labelled))
+	}
+	for i, tick := range labelled {
+		value, err := strconv.ParseFloat(tick.Label, 64)
+		space := labelled[1].Value - labelled[0].Value
+		if i > 0 {
+			space = tick.Value - labelled[i-1].Value
+		}
+		if err != nil || math.Abs(value-tick.Value) > 1e-3*space || len(tick.Label) > 20 {
+			t.Fatalf("%T, %v to %v: the tick at %v is labelled %s", ticker, low, high, tick.Value, tick.Label)
+		}
+		if i > 0 && (tick.Label == labelled[i-1].Label || tick.Value <= labelled[i-1].Value) {
+			t.Fatalf("%T, %v to %v: two ticks labelled %s", ticker, low, high, tick.Label)
+		}
+	}
+}
+
+// Every chart is drawn or refused within seconds, whatever its numbers are.
+func TestChartOfAnyNumbers(t *testing.T) {
+	numbers := []float64{0, 1, -1, 5e-324, 1e-308, 0.99999, 1 + 1e-15, 1e17, 1e300, math.MaxFloat64, -math.MaxFloat64,
+		math.NaN(), math.Inf(1)}
+	var charts []Chart
+	for _, a := range numbers {
+		for _, b := range numbers {
+			for _, log := range []bool{false, true} {
+				charts = append(charts, Chart{LogY: log, Series: []Series{{Y: []float64{a, b}}}},
+					Chart{LogY: log, YMin: a, YMax: b, Series: []Series{{Y: []float64{1, 2, 1e300, 1e-300}}}},
+					Chart{LogY: log, Series: []Series{{X: []float64{a, b}, Y: []float64{1, 2}}}})
+			}
+		}
+	}
+	for _, c := range charts {
+		c.width, c.height = 160, 120
+		done := make(chan string, 1)
+		go func() {
+			defer func() {
+				if cause := recover(); cause != nil {
+					done <- fmt.Sprint("panic: ", cause)
+				}
+			}()
+			data, err := c.PNG()
+			if (err == nil) != (len(data) > 0) || err != nil && !strings.HasPrefix(err.Error(), "chart ") {
+				done <- fmt.Sprintf("%d bytes, %v", len(data), err)
+			}
+			close(done)
+		}()
+		select {
+		case problem := <-done:
+			if problem != "" {
+				t.Errorf("%+v: %s", c, problem)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%+v: not drawn within 20 s", c)
+		}
+	}
+}
+
+// inkIn counts the pixels of a chart that are not white.
+func inkIn(img *image.RGBA, area image.Rectangle) (count int) {
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		for x := area.Min.X; x < area.Max.X; x++ {
+			if img.RGBAAt(x, y) != (color.RGBA{255, 255, 255, 255}) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// A character without a glyph is drawn as a box, and not left out.
+func TestChartTextInOtherScripts(t *testing.T) {
+	line := []float64{1, 2}
+	top := image.Rect(0, 0, 1280, 44) // Where the title is.
+	blank := inkIn(drawn(t, Chart{Title: " ", Series: []Series{{Y: line}}}), top)
+	box := inkIn(drawn(t, Chart{Title: "□", Series: []Series{{Y: line}}}), top) - blank
+	if box < 20 {
+		t.Fatalf("a box has %d pixels", box)
+	}
+	for _, title := range []string{"学習率", "ステップ", "손실", "🎉🎉", "\ue000", "a\xff", "ไทย"} {
+		n := strings.Count(fitText(title, plot.New().Title.TextStyle, 1000), "□")
+		if ink := inkIn(drawn(t, Chart{Title: title, Series: []Series{{Y: line}}}), top) - blank; n == 0 || ink < n*box {
+			t.Errorf("%q has %d boxes and %d pixels, want at least %d a box", title, n, ink, box)
+		}
+	}
+	for text, want := range map[string]string{
+		"Verlust ä": "Verlust ä", "потеря": "потеря", "α_t²": "α_t²", "a\nb\x00c": "a b c", "❤️": "□", "": "",
+	} {
+		if got := fitText(text, plot.New().Title.TextStyle, 1000); got != want {
+			t.Errorf("%q is drawn as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Long texts end in dots inside the picture, beside the lines.
+func TestChartLongTexts(t *testing.T) {
+	long := strings.Repeat("long ", 200)
+	img := drawn(t, Chart{Title: long, XLabel: long, YLabel: long, Series: []Series{{Name: long, Y: []float64{1, 2}}}})
+	for _, edge := range []image.Rectangle{image.Rect(0, 0, 4, 720), image.Rect(1276, 0, 1280, 720)} {
+		if n := inkIn(img, edge); n > 0 {
+			t.Errorf("%d pixels at the edge %v", n, edge)
+		}
+	}
+	if _, line := where(img, palette[0]); line.Dx() < 400 {
+		t.Errorf("the line is drawn in %v", line)
+	}
+}
+
+// The legend names as many series as fit, and counts the others.
+func TestChartManySeries(t *testing.T) {
+	var c Chart
+	for i := range 100 {
+		c.Series = append(c.Series, Series{Name: fmt.Sprint("series ", i), Y: []float64{float64(i), float64(i + 1)}})
+	}
+	if n := inkIn(drawn(t, c), image.Rect(0, 716, 1280, 720)); n > 0 {
+		t.Errorf("the legend goes on below the picture: %d pixels", n)
+	}
+	if reflect.DeepEqual(lineStyle(0), lineStyle(len(palette))) || lineStyle(0).Color != lineStyle(len(palette)).Color {
+		t.Error("the tenth series looks like the first")
+	}
+}
+
+// A single point is drawn as a dot, and so are points that are all one.
+func TestChartOfOnePoint(t *testing.T) {
+	for _, s := range []Series{{Y: []float64{5}}, {X: []float64{3, 3}, Y: []float64{5, 5}}} {
+		if n, _ := where(drawn(t, Chart{Series: []Series{s}}), palette[0]); n < 30 {
+			t.Errorf("%v: %d pixels", s, n)
 		}
 	}
 }

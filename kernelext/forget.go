@@ -132,8 +132,8 @@ func (m manifest) isOf(path string) bool {
 // elsewhere, or what is there is not what was written.
 func remove(path string, m manifest) (reason string, err error) {
 	release, err := takeOver(path)
-	if errors.Is(err, errInUse) {
-		return "is " + err.Error(), nil
+	if inUse := (*inUseError)(nil); errors.As(err, &inUse) {
+		return "is " + inUse.Error(), nil
 	}
 	if err != nil {
 		return "", err

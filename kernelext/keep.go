@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -85,7 +86,10 @@ func keepFile[T any](name string, inputs any, kind string, produce func() (T, er
 	if damage != nil {
 		line = fmt.Sprintf("%s: what was kept is damaged (%v); made again in %s", name, damage, took)
 	}
-	if err := entry.write(func(path string) error { return save(value, path) }); err != nil {
+	err = entry.write(func(path string) error { return save(value, path) })
+	if inUse := (*inUseError)(nil); errors.As(err, &inUse) {
+		line = fmt.Sprintf("%s: made in %s, while %s keeps it", name, took, inUse.holder)
+	} else if err != nil {
 		line = fmt.Sprintf("%s: made in %s, but it cannot be kept: %v", name, took, err)
 	}
 	return value, oneLine(line), nil

@@ -3,7 +3,6 @@
 package kernelext
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -13,11 +12,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// errInUse is wrapped by the error of [acquire] when another holder has the lock.
-var errInUse = errors.New("in use")
+// inUseError is the error of [acquire] when the lock is held already.
+type inUseError struct {
+	holder string // Names the process.
+}
+
+func (e *inUseError) Error() string { return "in use by " + e.holder }
 
 // acquire locks the file at path, and makes it if it does not exist. The lock ends with release or with the process.
-// If the lock is held already, the error wraps [errInUse] and names the process that holds it.
+// If the lock is held already, the error is an [inUseError].
 func acquire(path string) (release func(), err error) {
 	for {
 		lock := flock.New(path, flock.SetPermissions(0o644))
@@ -26,7 +29,7 @@ func acquire(path string) (release func(), err error) {
 			return nil, fmt.Errorf("not lockable: %w", err)
 		}
 		if !locked {
-			return nil, fmt.Errorf("%w by %s", errInUse, holder(path))
+			return nil, &inUseError{holder(path)}
 		}
 		if !stillAt(lock, path) { // The last holder removed the file after this process had opened it.
 			_ = lock.Close()
