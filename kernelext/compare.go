@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	compareTo    = 384 // Screen pixels: smaller pictures are magnified up to this side.
-	compareWidth = 800 // Wider ones are shown this wide.
+	compareTo    = 384 // Screen pixels. A smaller picture is magnified until its longer side is this long.
+	compareWidth = 800 // Screen pixels. A wider picture is shown this wide.
 )
 
-// Compare shows two pictures in one frame: left of a line the one, right of it the other. The line is moved with the
-// slider below, or drawn at its lower end. Up to two captions stand under the two. The pictures have to be of one shape;
-// the smaller is magnified to the size of the larger, and both by a whole factor if they are small. Pixels stay
-// sharp-edged.
+// Compare shows two pictures in one frame: before on the left of a line, after on its right. The reader moves the line
+// with the slider below, or drags its lower end. Up to two captions appear below the pictures. Both pictures must have
+// the same ratio of width to height. The smaller is magnified to the size of the larger, and small pictures are both
+// magnified by a whole factor. Pixels keep sharp edges.
 func Compare(before, after image.Image, captions ...string) {
 	frame, err := compareHTML(before, after, captions)
 	Check(err)
@@ -27,11 +27,14 @@ func Compare(before, after image.Image, captions ...string) {
 	flush()
 }
 
-// compareHTML needs no script for the line itself, which is the edge of an element that can be resized: so it works in
-// a notebook that JupyterLab does not trust, where the slider is disabled.
+// compareHTML makes the line the edge of an element that can be resized. That needs no script, so it works in a
+// notebook that JupyterLab does not trust, where the slider is disabled.
 func compareHTML(before, after image.Image, captions []string) (string, error) {
+	if err := checkPictures(before, after); err != nil {
+		return "", fmt.Errorf("comparing pictures: %w", err)
+	}
 	a, b := before.Bounds().Size(), after.Bounds().Size()
-	if a.X*b.Y != b.X*a.Y || a.X*a.Y*b.X*b.Y == 0 {
+	if a.X*b.Y != b.X*a.Y || min(a.X, a.Y, b.X, b.Y) <= 0 {
 		return "", fmt.Errorf("comparing pictures of %dx%d and %dx%d: want two of one shape", a.X, a.Y, b.X, b.Y)
 	}
 	if len(captions) > 2 {

@@ -8,6 +8,10 @@ import (
 	"fmt"
 	"html"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/janpfeifer/gonb/gonbui"
 )
@@ -21,8 +25,8 @@ func Must[T any](v T, err error) T {
 }
 
 // Check does nothing if err is nil. Otherwise it shows the error as one red block, without a stack trace, and ends
-// the cell with status 1. An error that wraps context.Canceled, which is what work says that the interrupt button
-// stopped, is shown as a stop, not as a mistake. Outside a notebook the error goes to standard error.
+// the cell with status 1. An error that wraps context.Canceled means that the interrupt button stopped the work; it is
+// shown in blue, as a stop. Outside a notebook the error is written to standard error, as one line.
 func Check(err error) {
 	if err == nil {
 		return
@@ -31,12 +35,12 @@ func Check(err error) {
 		gonbui.DisplayHTML(errorHTML(err))
 		flush()
 	} else {
-		fmt.Fprintln(os.Stderr, "error:", err)
+		fmt.Fprintln(os.Stderr, "error:", printable(err.Error()))
 	}
 	os.Exit(1)
 }
 
-// errorHTML has its own colours, so that it reads well on a light and on a dark page.
+// errorHTML sets text and background colours, so that it is readable on a light and on a dark page.
 func errorHTML(err error) string {
 	label, edge, ground, text := "Error", "#b91c1c", "#fee2e2", "#7f1d1d"
 	if errors.Is(err, context.Canceled) {
@@ -44,4 +48,21 @@ func errorHTML(err error) string {
 	}
 	return fmt.Sprintf(`<div style="border-left:4px solid %s;background-color:%s;color:%s;padding:8px 12px;`+
 		`white-space:pre-wrap"><b>%s:</b> %s</div>`, edge, ground, text, label, html.EscapeString(err.Error()))
+}
+
+// printable returns text as one line without control characters. They may come from the name of a file, and a terminal
+// would obey them.
+func printable(text string) string {
+	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
+	var b strings.Builder
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		if unicode.IsPrint(r) && !(r == utf8.RuneError && size == 1) {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.Quote(text[i : i+size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }

@@ -64,6 +64,30 @@ func TestStopIsNoError(t *testing.T) {
 	}
 }
 
+// A terminal gets one line, without the control characters of a file's name.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, ä 学 🎉":         "plain, ä 学 🎉",
+		"a\x1b[31mred\a.png":   `a\x1b[31mred\a.png`,
+		"one\ntwo\r\n":         "one; two",
+		"bad \xff\u202e\x00":   `bad \xff\u202e\x00`,
+		"replacement � itself": "replacement � itself",
+		"":                     "",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q is printed as %q, want %q", text, got, want)
+		}
+	}
+	written := terminal(t, func() {
+		p := NewProgress("a\x1b[2J\nb")
+		p.Update(1, 2, "\r")
+		p.Done("")
+	})
+	if strings.ContainsAny(written, "\x1b\r") || strings.Count(written, "\n") > 2 {
+		t.Errorf("a progress bar writes %q", written)
+	}
+}
+
 func wantExit1(t *testing.T, err error) {
 	t.Helper()
 	var exit *exec.ExitError

@@ -17,20 +17,20 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// interactEvery is the least time from one redraw to the next. More of them would not be seen, and would cost the
-// browser more than the cell.
+// interactEvery is the least time from one redraw to the next. The eye sees no more of them, and each costs the browser
+// more time than the cell.
 const interactEvery = 40 * time.Millisecond
 
 const (
-	reconnectEvery    = 1500 * time.Millisecond // Until the browser is heard.
+	reconnectEvery    = 1500 * time.Millisecond // Until the first message of the browser arrives.
 	reconnectAttempts = 20
 )
 
 //go:embed interact.js
 var interactScript string
 
-// Interact shows controls and below them what draw draws, and draws it again whenever a control is moved, until Done
-// or the interrupt button is pressed:
+// Interact shows controls, and below them what draw draws. It calls draw again whenever the reader moves a control, until
+// the reader presses Done or the interrupt button:
 //
 //	end := kernelext.NewSlider("beta_end", 0.001, 0.1, 0.001, 0.02)
 //	kernelext.Interact(func(view *kernelext.View) error {
@@ -42,10 +42,10 @@ var interactScript string
 //		return nil
 //	}, end)
 //
-// Positions that a control only passes while the drawing takes its time are left out; the last one is always drawn.
-// An error of draw, or in what it added, is shown in the view's place, and the next move may mend it. When Interact
-// returns, the controls have the last values, cannot be moved any more, and stay in the saved notebook with what was
-// drawn last. Where nobody can move them, as when a notebook is executed without a browser, draw is called once.
+// Positions that a control passes while draw runs are omitted; the last position is always drawn. An error of draw, or
+// of what it added to the view, is shown in the view's place until the next move. When Interact returns, the controls
+// have their last values and are disabled. The saved notebook contains them and what was drawn last. Without a
+// browser, for instance when nbconvert executes the notebook, Interact calls draw once.
 func Interact(draw func(*View) error, controls ...Control) {
 	ctx, cancel := Context()
 	defer cancel()
@@ -61,35 +61,38 @@ func interact(ctx context.Context, draw func(*View) error, controls []Control) {
 	i.redraw(live)
 	if live {
 		i.run(ctx)
-		i.showControls() // Where they stand now, and disabled.
+		i.showControls() // At their last positions, and disabled.
 	}
 	flush()
 }
 
-// interaction connects controls in the browser with their cell. GoNB carries strings both ways, but those to the cell
-// may overtake one another, or be lost when many come at once: the browser numbers what it says, always says
-// all there is to say, and repeats it until the cell has confirmed the number.
+// interaction connects controls in the browser with their cell.
+// Workaround: gonb v0.11.5, messages to a cell may arrive in another order, or be lost if many are sent at once. So the
+// browser numbers its messages, sends the positions of all controls in each, and repeats the last one until the cell
+// has confirmed its number.
 type interaction struct {
-	id       string // Of the controls' HTML element, and the address of messages.
+	id       string // The id of the controls' HTML element, and the address of messages.
 	view     *View
 	draw     func(*View) error
 	controls []Control
-	wake     chan struct{} // There is news.
+	wake     chan struct{} // Receives after each message.
 
-	mu   sync.Mutex
-	said said
+	mu     sync.Mutex
+	latest message
 }
 
-// said is what the browser says: where all the controls stand.
-type said struct {
-	Seq    int // From 1 on.
-	Values []string
-	Done   bool
+// message is the JSON that the browser sends.
+type message struct {
+	Seq    int      // The number of the message, from 1.
+	Values []string // The value of each control.
+	Done   bool     // The reader has pressed Done.
 }
 
-// run redraws until the browser or the context says that it is done.
+// run redraws after each message, until the reader presses Done or the context ends.
 func (i *interaction) run(ctx context.Context) {
-	comms.Subscribe(i.id, i.hear) // And never unsubscribes: gonb v0.11.5 stops hearing if a message comes after that.
+	// Workaround: gonb v0.11.5, a message that arrives after Unsubscribe ends the delivery of all messages. So the cell
+	// never unsubscribes.
+	comms.Subscribe(i.id, i.receive)
 	reconnect := time.NewTicker(reconnectEvery)
 	defer reconnect.Stop()
 	for attempts, done := 0, false; !done; {
@@ -97,7 +100,8 @@ func (i *interaction) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-reconnect.C:
-			// A busy browser or server may miss what confirms GoNB's connection; then it has to be made again.
+			// Workaround: gonb v0.11.5, a busy browser or server may miss the message that confirms the connection. So the
+			// cell starts the connection again.
 			if attempts++; attempts == reconnectAttempts {
 				reconnect.Stop()
 			}
@@ -108,38 +112,38 @@ func (i *interaction) run(ctx context.Context) {
 		}
 		next := time.Now().Add(interactEvery)
 		i.mu.Lock()
-		news := i.said
+		latest := i.latest
 		i.mu.Unlock()
-		for n, value := range news.Values {
+		for n, value := range latest.Values {
 			i.controls[n].set(value)
 		}
 		i.redraw(false)
-		if done = news.Done; !done {
+		if done = latest.Done; !done {
 			time.Sleep(time.Until(next))
 		}
 	}
 }
 
-// hear takes a message of the browser.
-func (i *interaction) hear(_, message string) {
-	var news said
-	if json.Unmarshal([]byte(message), &news) != nil || len(news.Values) != len(i.controls) {
+// receive stores a message of the browser if it is newer than the latest, and confirms its number.
+func (i *interaction) receive(_, data string) {
+	var m message
+	if json.Unmarshal([]byte(data), &m) != nil || len(m.Values) != len(i.controls) {
 		return
 	}
 	i.mu.Lock()
-	if news.Seq > i.said.Seq {
-		i.said = news
+	if m.Seq > i.latest.Seq {
+		i.latest = m
 	}
 	i.mu.Unlock()
-	comms.Send(i.id, news.Seq)
+	comms.Send(i.id, m.Seq)
 	select {
 	case i.wake <- struct{}{}:
 	default:
 	}
 }
 
-// redraw shows the view. The script goes with the first picture, and the next one, which the script asks for, removes
-// it from the notebook.
+// redraw shows the view. The first one brings the script. The script sends a message as soon as it runs, and the redraw
+// that follows removes the script from the notebook.
 func (i *interaction) redraw(withScript bool) {
 	err := i.draw(i.view)
 	content, drawing := i.view.take()
@@ -155,7 +159,7 @@ func (i *interaction) redraw(withScript bool) {
 	gonbui.UpdateHTML(i.view.display, content)
 }
 
-// showControls shows them as they are when no cell listens.
+// showControls shows the controls at their positions, disabled. The script enables them once it has a connection.
 func (i *interaction) showControls() {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<div id="%s" style="margin-bottom:8px">`, i.id)

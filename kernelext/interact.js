@@ -1,18 +1,19 @@
-// Brings the controls of an interaction to life: see interact.go, which puts the id of their element for ID.
+// Connects the controls of an interaction with their cell. interact.go replaces ID by the id of their element.
 (() => {
 	const root = document.getElementById("ID");
 	if (!root || root.dataset.live) return;
 	root.dataset.live = "true";
 	const controls = [...root.querySelectorAll("input, button[value]")];
 	const doneButton = root.querySelector("button:not([value])"), hint = root.querySelector("small");
-	const every = 25, patience = 1000, attempts = 10; // Milliseconds, and how often a message is repeated.
+	const every = 25, timeout = 1000; // Milliseconds between messages, and until a message is sent again.
+	const attempts = 10;
 	let comm, seq = 0, confirmed = 0, attempt = 0, done = false, sent = 0, soon = 0, repeat = 0;
 
 	const enable = (on) => {
 		for (const c of [...controls, doneButton]) c.disabled = !on;
 		hint.hidden = on;
 	};
-	const say = () => {
+	const send = () => {
 		clearTimeout(soon);
 		soon = 0;
 		sent = performance.now();
@@ -20,13 +21,13 @@
 		clearTimeout(repeat);
 		repeat = setTimeout(() => {
 			if (confirmed === seq) return;
-			if (++attempt < attempts) say();
-			else enable(false); // The cell is gone.
-		}, patience);
+			if (++attempt < attempts) send();
+			else enable(false); // The cell has ended.
+		}, timeout);
 	};
 	const moved = () => {
 		attempt = 0;
-		if (!soon) soon = setTimeout(say, Math.max(0, sent + every - performance.now()));
+		if (!soon) soon = setTimeout(send, Math.max(0, sent + every - performance.now()));
 	};
 	for (const c of controls) {
 		if (c.type === "range") {
@@ -45,19 +46,19 @@
 		enable(false);
 		done = true;
 		attempt = 0;
-		say();
+		send();
 	});
 
-	// GoNB installs its connection some moments later, and again if it does not hold.
+	// GoNB makes its connection some time after this script starts, and makes another if that one fails.
 	const connect = (tries) => {
 		if (globalThis.gonb_comm && globalThis.gonb_comm !== comm) {
 			comm = globalThis.gonb_comm;
-			comm.subscribe("ID", (_, heard) => {
+			comm.subscribe("ID", (_, number) => {
 				if (!confirmed) enable(true);
-				confirmed = Math.max(confirmed, heard);
+				confirmed = Math.max(confirmed, number);
 			});
 			attempt = 0;
-			say();
+			send();
 		}
 		if (!confirmed && tries > 0) setTimeout(connect, 50, tries - 1);
 	};

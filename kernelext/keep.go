@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"strings"
 	"time"
 )
 
@@ -56,7 +55,7 @@ func KeepFile[T any](name string, inputs any, produce func() (T, error), save fu
 // printed prints the line about a kept value and returns the value, or ends the cell.
 func printed[T any](value T, line string, err error) T {
 	Check(err)
-	fmt.Println(line)
+	fmt.Println(printable(line))
 	return value
 }
 
@@ -92,7 +91,7 @@ func keepFile[T any](name string, inputs any, kind string, produce func() (T, er
 	} else if err != nil {
 		line = fmt.Sprintf("%s: made in %s, but it cannot be kept: %v", name, took, err)
 	}
-	return value, oneLine(line), nil
+	return value, line, nil
 }
 
 // KeepFolder returns a folder for these inputs, and makes it at the first call. Any cell with the same inputs can
@@ -128,12 +127,7 @@ func keepFolder(name string, inputs any) (dir, line string, err error) {
 func Forget(names ...string) {
 	line, err := forget(names)
 	Check(err)
-	fmt.Println(line)
-}
-
-// oneLine puts text of several lines, such as joined errors, on one.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	fmt.Println(printable(line))
 }
 
 // gobSave writes the value, and returns an error if the file does not hold the same value.

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// meter turns counts of work done into a rate and the time left.
+// meter computes a rate and the time left from counts of finished work.
 type meter struct {
-	unit        string // What is counted, as in "12.3 steps/s"; "" for plain "/s".
+	unit        string // The unit of the count, as in "12.3 steps/s"; empty for plain "/s".
 	done, total int
-	now         time.Time // Of the latest count.
+	now         time.Time // The time of the latest count.
 
-	// The first count and its time. The rate is measured from there, so that neither the compilation before the
-	// first step nor the steps of an earlier run, which this one goes on from, count as work of this one.
+	// The first count and its time. The rate is measured from there, so that it includes neither the compilation
+	// before the first step nor the steps of the earlier run that this one continues.
 	first int
 	since time.Time
 }
@@ -28,7 +28,7 @@ func (m *meter) set(done, total int, now time.Time) {
 	m.done, m.total, m.now = done, total, now
 }
 
-// fraction is how much is done, from 0 to 1.
+// fraction returns the finished part of the work, from 0 to 1.
 func (m *meter) fraction() float64 {
 	if m.total <= 0 {
 		return 0
@@ -36,7 +36,7 @@ func (m *meter) fraction() float64 {
 	return min(max(float64(m.done)/float64(m.total), 0), 1)
 }
 
-// String is a line such as "120/1000, 12.3 steps/s, 1m12s left". Rate and time come with the second count.
+// String returns a line such as "120/1000, 12.3 steps/s, 1m12s left". The rate and the time need two counts.
 func (m *meter) String() string {
 	parts := []string{fmt.Sprintf("%d/%d", m.done, m.total)}
 	if m.total <= 0 {
@@ -53,7 +53,7 @@ func (m *meter) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// significant writes a value with three digits, without an exponent where people would not use one.
+// significant formats a value with three digits, or more where that avoids an exponent.
 func significant(v float64) string {
 	if v >= 1000 && v < 1e9 {
 		return fmt.Sprintf("%.0f", v)
@@ -61,7 +61,7 @@ func significant(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// clock writes a duration as people read it: to the second, short ones to a tenth, and nothing that has no end.
+// clock formats a duration to the second, or below 10 seconds to a tenth. A duration beyond 146 years is "long".
 func clock(d time.Duration) string {
 	switch {
 	case d < 0 || d > math.MaxInt64/2:

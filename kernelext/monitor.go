@@ -5,6 +5,7 @@ package kernelext
 import (
 	"fmt"
 	"image"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -13,16 +14,17 @@ import (
 )
 
 const (
-	chartEvery = time.Second // Between redraws of a live chart: one takes some 40 ms, and training needs the processor.
+	chartEvery = time.Second // Between redraws of a live chart. One takes about 40 ms of the training's processor.
 
 	monitorWidth, monitorHeight = 640, 240
-	monitorPoints               = 512 // Kept for the curve. More could not be told apart.
+	monitorPoints               = 512 // Of the curve. The screen does not show more.
 )
 
-// Monitor is a live chart of a training run: the loss of each step in a light colour, a smoothed line over it, and
-// above it the step, the rate and the time left. The loss axis is logarithmic while all losses are positive. It
-// redraws about once a second, always shows the last state, and stays in the saved notebook. Outside a notebook it
-// writes a line to standard error every ten seconds. It may be used from several goroutines.
+// Monitor is a live chart of a training run. It shows the loss of each step in a light colour, a smoothed line over it,
+// and above them the step, the rate and the time left. The loss axis is logarithmic while all losses are positive. The
+// chart omits losses that are not finite or beyond 1e300. The monitor redraws about once a second, always shows the last
+// state, and is saved with the notebook. Outside a notebook it writes a line to standard error every ten seconds.
+// Several goroutines may use it.
 type Monitor struct {
 	title   string
 	display string
@@ -34,7 +36,7 @@ type Monitor struct {
 	loss    float64
 	note    string
 	started time.Time
-	took    time.Duration // Set when done.
+	took    time.Duration // From start to Done.
 }
 
 // NewMonitor makes a monitor. It appears with the first [Monitor.Update].
@@ -45,7 +47,7 @@ func NewMonitor(title string) *Monitor {
 	return m
 }
 
-// Update reports the loss of a step, out of so many steps. The note is plain text and may be empty.
+// Update reports the loss of a step, and the number of steps in all. The note is plain text and may be empty.
 func (m *Monitor) Update(step, steps int, loss float64, note string) {
 	m.mu.Lock()
 	m.meter.set(step, steps, time.Now())
@@ -55,9 +57,9 @@ func (m *Monitor) Update(step, steps int, loss float64, note string) {
 	m.painter.soon()
 }
 
-// Done shows the last state with the time that training took, and returns when the notebook has it. The note replaces
-// the last one if it is not empty. What is reported afterwards is ignored. Call it after a failed run too: it is what
-// makes the last losses visible.
+// Done shows the last state and the time that training took, and waits until the notebook has them. A note that is not
+// empty replaces the last one. Later updates are ignored. Call Done after a failed run too, so that the last losses
+// are shown.
 func (m *Monitor) Done(note string) {
 	m.mu.Lock()
 	m.took = max(time.Since(m.started), 1)
@@ -79,27 +81,27 @@ func (m *Monitor) paint() {
 	curve := m.curve.clone()
 	m.mu.Unlock()
 	if !gonbui.IsNotebook {
-		fmt.Fprintln(os.Stderr, line)
+		fmt.Fprintln(os.Stderr, printable(line))
 		return
 	}
 	view := barHTML(line, fraction)
-	if png, err := curve.chart().PNG(); err == nil { // Else there is no finite loss to draw, which the line says.
+	if png, err := curve.chart().PNG(); err == nil { // An error means that no loss can be drawn; the line shows it.
 		view += imgHTML(png, image.Pt(monitorWidth, monitorHeight))
 	}
 	gonbui.UpdateHTML(m.display, view)
 }
 
-// curve keeps a run of any length in bounded room: when it is full, neighbours are merged into their mean, and from
-// then on each point stands for twice as many steps.
+// curve stores a run of any length in bounded memory. When it is full, it replaces each two points by their mean, and
+// from then on each point is the mean of twice as many steps.
 type curve struct {
 	x, y     []float64
-	merge    int // Steps to a point; 0 means 1.
+	merge    int // Steps of a point; 0 means 1.
 	sx, sy   float64
-	gathered int // Steps in sx and sy.
+	gathered int // Steps in the sums sx and sy.
 }
 
 func (c *curve) add(x, y float64) {
-	if !finite(y) {
+	if !finite(y) || math.Abs(y) > largestValue {
 		return
 	}
 	c.merge = max(c.merge, 1)
@@ -120,7 +122,7 @@ func (c *curve) add(x, y float64) {
 	c.merge *= 2
 }
 
-// clone copies the points, and with them the mean of those that do not make a whole point yet.
+// clone copies the points, and adds the mean of the steps that are not enough for a point yet.
 func (c *curve) clone() curve {
 	copied := curve{x: append([]float64(nil), c.x...), y: append([]float64(nil), c.y...)}
 	if n := float64(c.gathered); n > 0 {
@@ -141,16 +143,16 @@ func (c *curve) chart() Chart {
 	}
 }
 
-// smooth is the exponential moving average over about a sixtieth of the values, corrected for its start: the first
-// values are weighted means of those so far, as in Adam (Kingma and Ba 2015).
+// smooth returns the exponential moving average over about a sixtieth of the values, with the bias correction of Adam
+// (Kingma and Ba 2015): the first results are weighted means of the values so far.
 func smooth(values []float64) []float64 {
-	keep := 1 - 1/(1+float64(len(values))/60)
+	decay := 1 - 1/(1+float64(len(values))/60)
 	smoothed := make([]float64, len(values))
-	mean, missing := 0.0, 1.0
+	mean, bias := 0.0, 1.0
 	for i, v := range values {
-		mean = keep*mean + (1-keep)*v
-		missing *= keep
-		smoothed[i] = mean / (1 - missing)
+		mean = decay*mean + (1-decay)*v
+		bias *= decay
+		smoothed[i] = mean / (1 - bias)
 	}
 	return smoothed
 }

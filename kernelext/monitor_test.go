@@ -60,6 +60,20 @@ func TestMonitorWithoutFiniteLosses(t *testing.T) {
 	}
 }
 
+// A loss that cannot be drawn does not take the others from the chart.
+func TestMonitorOfADivergingRun(t *testing.T) {
+	var c curve
+	for step, loss := range []float64{1, 2, 1e30, 1e301, math.MaxFloat64, math.Inf(1), math.NaN(), 3} {
+		c.add(float64(step), loss)
+	}
+	if len(c.x) != 4 {
+		t.Errorf("%d points, want 4", len(c.x))
+	}
+	if _, err := c.chart().PNG(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMonitorOnATerminal(t *testing.T) {
 	written := terminal(t, func() {
 		m := NewMonitor("training")

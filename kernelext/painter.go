@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// painter redraws a display no more often than it should, never loses the last state, and draws aside from the
-// goroutine that reports it: training does not wait for a chart.
+// painter limits how often a display is redrawn, and always draws the last state. It draws in a goroutine of its own,
+// so that training does not wait for a chart.
 type painter struct {
-	every time.Duration // At least this long from the end of one redraw to the start of the next.
-	paint func()        // Draws the state of the moment. Calls never overlap.
+	every time.Duration // The least time from the end of one redraw to the start of the next.
+	paint func()        // Draws the current state. Calls never overlap.
 
 	mu       sync.Mutex
 	idle     sync.Cond // Signalled when a redraw ends.
-	last     time.Time // End of the latest redraw.
-	wanted   bool      // There is something to draw that no redraw has looked at yet.
+	last     time.Time // The end of the latest redraw.
+	wanted   bool      // The state has changed since the latest redraw began.
 	painting bool
 	closed   bool
 }
@@ -27,7 +27,7 @@ func newPainter(every time.Duration, paint func()) *painter {
 	return p
 }
 
-// soon has the state drawn: at once, or when the time for it has come.
+// soon schedules a redraw: at once, or as soon as the limit allows.
 func (p *painter) soon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,7 +61,7 @@ func (p *painter) draw() {
 	}
 }
 
-// close has the state drawn a last time before it returns, and never again.
+// close draws the state a last time before it returns.
 func (p *painter) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"reflect"
 	"time"
 
 	"github.com/janpfeifer/gonb/gonbui"
@@ -16,28 +17,29 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// flushWait bounds the wait for a kernel that does not answer any more.
+// flushWait is the longest wait for an answer of the kernel.
 const flushWait = 2 * time.Second
 
-// Show displays a picture, one screen pixel for each of its own. Small ones are easier to see through [Strip].
+// Show displays a picture with one screen pixel for each of its pixels. [Strip] magnifies small pictures.
 func Show(img image.Image) {
-	size := img.Bounds().Size()
 	data, err := encode(img)
 	Check(err)
+	size := img.Bounds().Size()
 	showPNG(data, size.X, fmt.Sprintf("picture, %dx%d", size.X, size.Y))
 }
 
-// Grid displays pictures in rows of so many columns, each over its caption; see [imaging.Grid].
+// Grid displays pictures in rows of so many columns, each above its caption; see [imaging.Grid].
 func Grid(columns int, captions []string, pictures ...image.Image) {
+	Check(checkPictures(pictures...))
 	Show(imaging.Grid(columns, captions, pictures...))
 }
 
-// Strip displays pictures side by side, each over its caption; see [imaging.Grid].
+// Strip displays pictures side by side, each above its caption; see [imaging.Grid].
 func Strip(captions []string, pictures ...image.Image) {
 	Grid(len(pictures), captions, pictures...)
 }
 
-// showPNG displays a PNG file at the given width on the screen. The text stands in where pictures cannot be seen.
+// showPNG displays a PNG file at a width in screen pixels. Where pictures cannot be shown, the text appears instead.
 func showPNG(data []byte, width int, text string) {
 	if !gonbui.IsNotebook {
 		return
@@ -49,8 +51,21 @@ func showPNG(data []byte, width int, text string) {
 	flush()
 }
 
-// encode compresses fast: a chart is redrawn often, and a picture seldom becomes much smaller.
+// checkPictures returns an error if one of the pictures is nil.
+func checkPictures(pictures ...image.Image) error {
+	for i, p := range pictures {
+		if v := reflect.ValueOf(p); p == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+			return fmt.Errorf("picture %d of %d is nil", i+1, len(pictures))
+		}
+	}
+	return nil
+}
+
+// encode makes a PNG file. It compresses fast, as a chart is redrawn often and a photograph seldom becomes much smaller.
 func encode(img image.Image) ([]byte, error) {
+	if err := checkPictures(img); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 	if err := encoder.Encode(&b, img); err != nil {
@@ -59,19 +74,20 @@ func encode(img image.Image) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// imgHTML is a PNG file inside HTML, where it can stand beside others and shrinks with the page.
+// imgHTML returns an HTML image that can be beside others and shrinks with the page.
 func imgHTML(data []byte, size image.Point) string {
 	return imgTag(data, size, "max-width:100%;height:auto")
 }
 
-// imgTag shows a PNG file in the given size on the screen. That its size is known, and that the browser waits for it,
-// keep the page from jumping and flickering when it is updated in place.
+// imgTag returns an HTML image of a size in screen pixels. The browser knows the size in advance and decodes the image at
+// once, so the page does not jump or flicker when the image is replaced.
 func imgTag(data []byte, size image.Point, style string) string {
 	return fmt.Sprintf(`<img src="data:image/png;base64,%s" width="%d" height="%d" decoding="sync" style="%s">`,
 		base64.StdEncoding.EncodeToString(data), size.X, size.Y, style)
 }
 
-// flush waits until the kernel has all that was displayed: what is on its way when a cell ends is lost.
+// flush waits until the kernel has received everything that was displayed. Without it, a cell that ends would lose
+// the last outputs.
 func flush() {
 	if !gonbui.IsNotebook {
 		return

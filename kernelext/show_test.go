@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/png"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
@@ -36,6 +37,31 @@ func TestShow(t *testing.T) {
 	}
 	if want := map[string]any{"image/png": map[string]int{"width": 5}}; !reflect.DeepEqual(message.Metadata, want) {
 		t.Errorf("metadata %v, want %v", message.Metadata, want)
+	}
+}
+
+// A nil picture is an error that names it, and not a panic.
+func TestNilPictures(t *testing.T) {
+	tile := image.NewGray(image.Rect(0, 0, 8, 8))
+	var none *image.NRGBA
+	for name, draw := range map[string]func(*View) error{
+		"Show":             func(*View) error { _, err := encode(nil); return err },
+		"Show, typed":      func(*View) error { _, err := encode(none); return err },
+		"Compare":          func(*View) error { _, err := compareHTML(tile, nil, nil); return err },
+		"Compare, typed":   func(*View) error { _, err := compareHTML(none, tile, nil); return err },
+		"Grid":             func(*View) error { return checkPictures(tile, nil) },
+		"View.Picture":     func(v *View) error { v.Picture(nil); return nil },
+		"View.Strip":       func(v *View) error { v.Strip(nil, tile, none); return nil },
+		"View.Grid, typed": func(v *View) error { v.Grid(1, nil, none); return nil },
+	} {
+		view := NewView()
+		err := draw(view)
+		if _, drawing := view.take(); err == nil {
+			err = drawing
+		}
+		if err == nil || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 }
 

@@ -8,25 +8,26 @@ import (
 	"strconv"
 )
 
-// Control is something that a reader of the notebook works with: a [Slider] or a [Button]. See [Interact].
+// Control is a [Slider] or a [Button] that the reader of a notebook operates. See [Interact].
 type Control interface {
-	html() string     // An HTML element, disabled, whose value is the control's.
-	set(value string) // Takes what the browser says; what cannot be is ignored.
+	html() string     // Returns a disabled HTML element with the control's value.
+	set(value string) // Sets the value that the browser sent, unless it is invalid.
 }
 
 const (
-	ownKeys     = `data-lm-suppress-shortcuts="true"` // Keeps JupyterLab from taking the arrow keys.
+	ownKeys     = `data-lm-suppress-shortcuts="true"` // Stops JupyterLab from handling the arrow keys.
 	buttonStyle = "padding:4px 12px;margin:4px 0px"
 )
 
-// Slider is a number that is set by dragging, or with the arrow keys. See [Interact].
+// Slider is a number that the reader sets by dragging or with the arrow keys. See [Interact].
 type Slider struct {
 	name                  string
 	min, max, step, value float64
 }
 
-// NewSlider makes a slider from min to max that stands at value and moves in steps. Unless min <= value <= max,
-// min < max and step > 0, it ends the cell as [Check] does.
+// NewSlider makes a slider from min to max with an initial value. It moves by multiples of step from min; the browser
+// rounds an initial value that is none of them. Unless min < max, step > 0 and min <= value <= max, NewSlider ends the
+// cell as [Check] does.
 func NewSlider(name string, min, max, step, value float64) *Slider {
 	if !(min < max && step > 0 && min <= value && value <= max) || !finite(max-min) {
 		Check(fmt.Errorf("slider %q: from %v to %v by %v at %v: want min < max, a step above 0 and a value between",
@@ -35,7 +36,7 @@ func NewSlider(name string, min, max, step, value float64) *Slider {
 	return &Slider{name: name, min: min, max: max, step: step, value: value}
 }
 
-// Value is where the slider stands. It changes before a redraw, and not during one.
+// Value returns the slider's value. It changes between redraws only.
 func (s *Slider) Value() float64 { return s.value }
 
 func (s *Slider) html() string {
@@ -51,16 +52,17 @@ func (s *Slider) set(value string) {
 	}
 }
 
-// Button counts how often it was pressed: a seed for new noise, or a choice among several. See [Interact].
+// Button counts how often the reader pressed it. The count may be a seed for new noise, or choose among several
+// pictures. See [Interact].
 type Button struct {
 	label   string
 	presses int
 }
 
-// NewButton makes a button that has not been pressed yet.
+// NewButton makes a button with a count of 0.
 func NewButton(label string) *Button { return &Button{label: label} }
 
-// Presses is how often the button was pressed. It changes before a redraw, and not during one.
+// Presses returns how often the button was pressed. It changes between redraws only.
 func (b *Button) Presses() int { return b.presses }
 
 func (b *Button) html() string {
@@ -74,5 +76,5 @@ func (b *Button) set(value string) {
 	}
 }
 
-// decimal writes a number as HTML reads it: without an exponent, with as many digits as it takes.
+// decimal formats a number without an exponent, with as many digits as are needed to read the same number again.
 func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -13,9 +13,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// View is a place below a cell that is drawn again as often as wanted: pictures on their way from noise, or what
-// [Interact] draws anew for each position of its sliders. Its methods add content below what they added before, and
-// [View.Redraw] puts all of it in the place of what was there:
+// View is an output of a cell that can be replaced, for instance to show each step of sampling. [Interact] redraws one
+// for each position of its sliders. The methods of a view append content, and [View.Redraw] shows all of it instead of
+// what was shown before:
 //
 //	view := kernelext.NewView()
 //	for t := range pictures {
@@ -24,18 +24,18 @@ import (
 //		view.Redraw()
 //	}
 //
-// What was drawn last stays in the saved notebook. Outside a notebook a view shows nothing. A view is for one
-// goroutine.
+// The notebook is saved with what was shown last. Outside a notebook a view shows nothing. Only one goroutine may use
+// a view at a time.
 type View struct {
 	display string
 	content strings.Builder
-	err     error // The first thing that could not be drawn since the last redraw.
+	err     error // The first error since the last redraw.
 }
 
 // NewView makes a view. It appears with the first [View.Redraw].
 func NewView() *View { return &View{display: "view_" + gonbui.UniqueId()} }
 
-// Printf adds a line of plain text, formatted as fmt.Sprintf does.
+// Printf adds a line of plain text, formatted as by fmt.Sprintf.
 func (v *View) Printf(format string, values ...any) {
 	fmt.Fprintf(&v.content, `<div style="white-space:pre-wrap">%s</div>`, html.EscapeString(fmt.Sprintf(format, values...)))
 }
@@ -45,24 +45,32 @@ func (v *View) Chart(charts ...Chart) {
 	v.add(rowHTML(charts))
 }
 
-// Picture adds a picture, one screen pixel for each of its own.
+// Picture adds a picture with one screen pixel for each of its pixels.
 func (v *View) Picture(img image.Image) {
 	data, err := encode(img)
-	v.add("<div>"+imgHTML(data, img.Bounds().Size())+"</div>", err)
+	if err != nil {
+		v.add("", err)
+		return
+	}
+	v.add("<div>"+imgHTML(data, img.Bounds().Size())+"</div>", nil)
 }
 
-// Grid adds pictures in rows of so many columns, each over its caption; see [imaging.Grid].
+// Grid adds pictures in rows of so many columns, each above its caption; see [imaging.Grid].
 func (v *View) Grid(columns int, captions []string, pictures ...image.Image) {
+	if err := checkPictures(pictures...); err != nil {
+		v.add("", err)
+		return
+	}
 	v.Picture(imaging.Grid(columns, captions, pictures...))
 }
 
-// Strip adds pictures side by side, each over its caption; see [imaging.Grid].
+// Strip adds pictures side by side, each above its caption; see [imaging.Grid].
 func (v *View) Strip(captions []string, pictures ...image.Image) {
 	v.Grid(len(pictures), captions, pictures...)
 }
 
-// Redraw shows what was added since the last redraw in the place of what was there. If something could not be drawn,
-// such as a chart without a point, it ends the cell as [Check] does.
+// Redraw shows what was added since the last redraw, instead of what was shown before. If something could not be drawn,
+// for instance a chart without points, Redraw ends the cell as [Check] does.
 func (v *View) Redraw() {
 	content, err := v.take()
 	Check(err)
@@ -77,7 +85,7 @@ func (v *View) add(content string, err error) {
 	v.content.WriteString(content)
 }
 
-// take empties the view for the next redraw.
+// take returns the content and empties the view for the next redraw.
 func (v *View) take() (content string, err error) {
 	content, err = v.content.String(), v.err
 	v.content.Reset()

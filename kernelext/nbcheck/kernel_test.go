@@ -44,7 +44,7 @@ func TestFailingCells(t *testing.T) {
 		t.Fatalf("%d problems, want %d: %v", len(problems), len(want), problems)
 	}
 	for i, p := range problems {
-		if p.cell != i+2 || !strings.Contains(p.said, want[i]) { // The first cell is good, and so is the last.
+		if p.cell != i+2 || !strings.Contains(p.output, want[i]) { // The first cell is good, and so is the last.
 			t.Errorf("problem %d: %v; want %q in code cell %d", i, p, want[i], i+2)
 		}
 	}

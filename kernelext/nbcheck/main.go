@@ -5,8 +5,8 @@
 //	nbcheck [-in-place] [-out folder] [-timeout 10m] notebook.ipynb ...
 //
 // It needs Python with nbconvert on the PATH, and the kernel where JUPYTER_PATH or Jupyter's own folders lead to it.
-// Executed notebooks are written in one form that does not change from run to run: without times, with the outputs
-// of one stream in one piece. For each failing cell it prints the notebook, the cell, and what the cell said.
+// It writes executed notebooks in a form that is the same in each run: without times, and with the outputs of a stream
+// in one piece. For each failing cell it prints the notebook, the cell, and the output of the cell.
 package main
 
 import (
@@ -33,6 +33,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "nbcheck: want notebooks, and either -in-place or -out")
 		os.Exit(2)
 	}
+	if err := checkTargets(flag.Args(), *out); err != nil {
+		fmt.Fprintln(os.Stderr, "nbcheck:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	failed, err := checkAll(ctx, flag.Args(), *out, *timeout)
 	stop()
@@ -46,8 +50,36 @@ func main() {
 	}
 }
 
-// checkAll checks notebooks in turn, and says how many failed. They are written to the folder out, or in place if it
-// is empty.
+// checkTargets returns an error if a notebook would be written over a notebook, or over the result of another one.
+func checkTargets(paths []string, out string) error {
+	if out == "" {
+		return nil
+	}
+	byTarget := map[string]string{}
+	for _, path := range paths {
+		target := filepath.Join(out, filepath.Base(path))
+		if other, found := byTarget[target]; found {
+			return fmt.Errorf("both %s and %s would be written to %s", other, path, target)
+		}
+		byTarget[target] = path
+		for _, input := range paths {
+			if sameFile(input, target) {
+				return fmt.Errorf("%s would be written over the notebook %s: want another -out, or -in-place", path, input)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	fileA, errA := os.Stat(a)
+	fileB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(fileA, fileB)
+}
+
+// checkAll checks the notebooks one after another, and returns how many failed. It writes them to the folder out, or in
+// place if out is empty.
 func checkAll(ctx context.Context, paths []string, out string, timeout time.Duration) (failed int, err error) {
 	kept, err := os.MkdirTemp("", "nbcheck-kept")
 	if err != nil {
@@ -82,8 +114,8 @@ func checkAll(ctx context.Context, paths []string, out string, timeout time.Dura
 	return failed, nil
 }
 
-// check executes the notebook at path and writes it to target. A notebook with failing cells is written too, unless
-// that would replace the notebook itself.
+// check executes the notebook at path and writes it to target. If cells failed, it does so only where target is another
+// file.
 func check(ctx context.Context, path, target string, timeout time.Duration) ([]problem, error) {
 	executed, err := execute(ctx, path, timeout)
 	if err != nil {
@@ -101,13 +133,21 @@ func check(ctx context.Context, path, target string, timeout time.Duration) ([]p
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return nil, err
-	}
-	return problems, renameio.WriteFile(target, data, 0o644)
+	return problems, write(target, data)
 }
 
-// execute runs every cell, those after a failing one too, and returns the notebook with its outputs.
+// write replaces the file at path and keeps its mode. If path is a link, it replaces the file that the link leads to.
+func write(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		path = file
+	}
+	return renameio.WriteFile(path, data, 0o644, renameio.WithExistingPermissions())
+}
+
+// execute runs every cell, also those after a failing one, and returns the notebook with its outputs.
 func execute(ctx context.Context, path string, timeout time.Duration) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "nbcheck")
 	if err != nil {

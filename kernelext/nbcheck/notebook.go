@@ -18,10 +18,10 @@ const (
 	kernelDisplay = "Go (srdiff)"
 )
 
-// notebook is the JSON of an .ipynb file, nbformat 4. What is not looked at stays as it is.
+// notebook is the JSON of an .ipynb file in nbformat 4. Parts that nbcheck does not know stay unchanged.
 type notebook map[string]any
 
-// parse reads a notebook, and joins what is split only because a stream was read in pieces.
+// parse reads a notebook, and joins outputs that are separate only because a stream was read in pieces.
 func parse(data []byte) (notebook, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -39,7 +39,7 @@ func parse(data []byte) (notebook, error) {
 	return nb, nil
 }
 
-// codeCells are the notebook's code cells in order.
+// codeCells returns the notebook's code cells in order.
 func (nb notebook) codeCells() []map[string]any {
 	var code []map[string]any
 	for _, c := range nb["cells"].([]any) {
@@ -52,22 +52,23 @@ func (nb notebook) codeCells() []map[string]any {
 
 // problem is a cell that failed.
 type problem struct {
-	cell   int    // Counted from 1 among the code cells: the number that Jupyter shows beside it.
-	source string // Its first line of code.
-	said   string // Its outputs as plain text, as far as they tell why.
+	cell   int    // The number of the code cell, from 1, as Jupyter shows it.
+	source string // The first line of code.
+	output string // The outputs as plain text.
 }
 
 func (p problem) String() string {
-	return fmt.Sprintf("code cell %d: %s\n%s", p.cell, p.source, indent(lastLines(p.said, 40)))
+	return fmt.Sprintf("code cell %d: %s\n%s", p.cell, p.source, indent(lastLines(p.output, 40)))
 }
 
 var (
-	// failure marks a cell that ended badly, or another program that it ran. Some of these end with a reply of "ok".
+	// failure is a line on standard error of a cell, or of a program that it ran, that failed. The kernel's reply may be
+	// "ok" all the same.
 	failure = regexp.MustCompile(
 		`(?m)^(exit status [1-9]\d*|signal: [a-z ]+|panic: .*|fatal error: .*|goroutine \d+ \[.*)$`)
 
-	// report is in GoNB's HTML for compile errors and stack traces.
-	report = "gonb-err-location"
+	// errorClass is a class in GoNB's HTML for compile errors and stack traces.
+	errorClass = "gonb-err-location"
 )
 
 // problems lists the cells that failed or were not executed.
@@ -76,37 +77,37 @@ func (nb notebook) problems() []problem {
 	for i, cell := range nb.codeCells() {
 		source := text(cell["source"])
 		failed := cell["execution_count"] == nil && strings.TrimSpace(source) != ""
-		var said []string
+		var outputs []string
 		if failed {
-			said = append(said, "the cell was not executed")
+			outputs = append(outputs, "the cell was not executed")
 		}
 		for _, o := range cell["outputs"].([]any) {
 			output := object(o)
 			switch output["output_type"] {
 			case "error":
 				failed = true
-				said = append(said, fmt.Sprintf("%v: %v", output["ename"], output["evalue"]))
+				outputs = append(outputs, fmt.Sprintf("%v: %v", output["ename"], output["evalue"]))
 			case "stream":
 				words := plain(text(output["text"]))
-				said = append(said, words)
+				outputs = append(outputs, words)
 				failed = failed || output["name"] == "stderr" && failure.MatchString(words)
 			case "display_data":
 				page := text(object(output["data"])["text/html"])
-				failed = failed || strings.Contains(page, report)
+				failed = failed || strings.Contains(page, errorClass)
 				if page != "" {
-					said = append(said, plain(untag(page)))
+					outputs = append(outputs, plain(untag(page)))
 				}
 			}
 		}
 		if failed {
-			found = append(found, problem{i + 1, firstLine(source), strings.Join(said, "\n")})
+			found = append(found, problem{i + 1, firstLine(source), strings.Join(outputs, "\n")})
 		}
 	}
 	return found
 }
 
-// normalised is the notebook as a file that stays the same when its outputs do: no times and versions, this
-// project's kernel, and the JSON style of Jupyter itself.
+// normalised returns the notebook as a file that depends on its outputs alone: without times and versions, with this
+// project's kernel, and in Jupyter's own style of JSON.
 func (nb notebook) normalised() ([]byte, error) {
 	metadata := object(nb["metadata"])
 	metadata["kernelspec"] = map[string]any{"name": kernelName, "display_name": kernelDisplay, "language": "go"}
@@ -125,28 +126,28 @@ func (nb notebook) normalised() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// mergeStreams joins neighbouring outputs of one stream, and cuts their text into lines as Jupyter does.
+// mergeStreams joins neighbouring outputs of one stream, and splits their text into lines as Jupyter does.
 func mergeStreams(outputs []any) []any {
 	merged := []any{}
 	for _, o := range outputs {
 		output := object(o)
 		if output["output_type"] == "stream" {
-			said := text(output["text"])
+			words := text(output["text"])
 			if n := len(merged); n > 0 {
 				last := object(merged[n-1])
 				if last["output_type"] == "stream" && last["name"] == output["name"] {
-					last["text"] = lines(text(last["text"]) + said)
+					last["text"] = lines(text(last["text"]) + words)
 					continue
 				}
 			}
-			output["text"] = lines(said)
+			output["text"] = lines(words)
 		}
 		merged = append(merged, o)
 	}
 	return merged
 }
 
-// text is a notebook's text: a string, or a list of lines.
+// text returns a notebook's text, which is a string or a list of lines.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -169,7 +170,7 @@ func lines(s string) []any {
 	return list
 }
 
-// object is a JSON object, empty if v is none.
+// object returns v as a JSON object, or an empty one if v is none.
 func object(v any) map[string]any {
 	if m, ok := v.(map[string]any); ok {
 		return m
@@ -177,7 +178,7 @@ func object(v any) map[string]any {
 	return map[string]any{}
 }
 
-// firstLine is the first line of Go code: what comes after comments and GoNB's own commands.
+// firstLine returns the first line of Go code after comments and GoNB's own commands.
 func firstLine(source string) string {
 	for line := range strings.Lines(source) {
 		line = strings.TrimSpace(line)
@@ -195,13 +196,13 @@ var (
 	blank   = regexp.MustCompile(`\n\s*\n`)
 )
 
-// untag is the text of a page, each block on a line of its own.
+// untag returns the text of a page, with each block on a line of its own.
 func untag(page string) string {
 	page = strings.ReplaceAll(page, "<div", "\n<div")
 	return html.UnescapeString(tags.ReplaceAllString(styles.ReplaceAllString(page, ""), ""))
 }
 
-// plain is text without colour codes and empty lines.
+// plain returns text without colour codes and empty lines.
 func plain(s string) string {
 	return strings.Trim(blank.ReplaceAllString(colours.ReplaceAllString(s, ""), "\n"), "\n")
 }
