@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	chartWidth, chartHeight = 640, 360 // Screen pixels. The file has twice as many each way, for sharp lines.
+	chartWidth, chartHeight = 640, 360 // Screen pixels. The file has twice as many each way.
 	rowWidth, rowHeight     = 440, 300 // Of one of several charts side by side.
 
 	pixel    = vg.Length(0.75) // A screen pixel in points, at the web's 96 pixels an inch.
@@ -42,8 +42,8 @@ var (
 	}
 )
 
-// Series is one line of a chart. If X is nil, the values are drawn at 0, 1, 2 and so on. Points that are not finite are
-// omitted, and on a logarithmic axis those that are not positive.
+// Series is one line of a chart. If X is nil, the values are drawn at 0, 1, 2 and so on. Points
+// that are not finite are omitted, and on a logarithmic axis those that are not positive.
 type Series struct {
 	Name string // Shown in the legend; a series without a name has no entry.
 	X, Y []float64
@@ -51,20 +51,22 @@ type Series struct {
 	faint bool // Drawn in a light shade of the next series' colour.
 }
 
-// Chart is a line chart on a white ground, 640x360 on the screen. Its texts are single lines in Latin, Greek or Cyrillic
-// script: a character that the font lacks is drawn as an empty box, and the end of a text that is too long as dots.
+// Chart is a line chart on a white ground, 640x360 on the screen. Its texts are single lines in
+// Latin, Greek or Cyrillic script: a character that the font lacks is drawn as an empty box, and
+// the end of a text that is too long as dots.
 type Chart struct {
 	Title, XLabel, YLabel string
 
 	LogY       bool    // A logarithmic y axis.
-	YMin, YMax float64 // The ends of the y axis, for charts to be compared. If both are 0, the lines decide.
+	YMin, YMax float64 // The ends of the y axis. If both are 0, the axis fits the lines.
 	Series     []Series
 
 	width, height int // Screen pixels, if not the usual size.
 }
 
-// PNG draws the chart as a PNG file of 1280x720 pixels. It returns an error if X and Y of a series differ in length, if
-// there is no point to draw, or if a linear axis would have to show values beyond 1e300.
+// PNG draws the chart as a PNG file of 1280x720 pixels. It returns an error if X and Y of a series
+// differ in length, if there is no point to draw, or if a linear axis would have to show values
+// beyond 1e300.
 func (c Chart) PNG() ([]byte, error) {
 	if c.width == 0 {
 		c.width, c.height = chartWidth, chartHeight
@@ -122,7 +124,8 @@ func (c Chart) PNG() ([]byte, error) {
 	area := draw.New(canvas)
 	area = draw.Crop(area, 8*pixel, -12*pixel, 8*pixel, -8*pixel)
 	fillLegend(&legend, entries, 0.4*width, height-40*pixel)
-	if legendSize := legend.Rectangle(area).Size(); legendSize.X > 0 { // Beside the lines, so that it hides none.
+	// The legend is beside the lines, so that it hides none.
+	if legendSize := legend.Rectangle(area).Size(); legendSize.X > 0 {
 		legend.Draw(draw.Crop(area, area.Max.X-area.Min.X-legendSize.X-2*pixel, 0, 0, -24*pixel))
 		area = draw.Crop(area, 0, -legendSize.X-14*pixel, 0, 0)
 	}
@@ -134,7 +137,8 @@ func (c Chart) PNG() ([]byte, error) {
 	return encode(canvas.Image())
 }
 
-// overhang is how far the label of a tick at the left end of the x axis may reach beyond the labels of the y axis.
+// overhang is how far the label of a tick at the left end of the x axis may reach beyond the labels
+// of the y axis.
 func overhang(x plot.Axis) (beyond vg.Length) {
 	for _, t := range x.Tick.Marker.Ticks(x.Min, x.Max) {
 		beyond = max(beyond, x.Tick.Label.Width(t.Label)/2-30*pixel)
@@ -227,8 +231,8 @@ func (c Chart) Show() {
 	showPNG(data, chartWidth, fmt.Sprintf("chart, %s", c.Title))
 }
 
-// Row displays charts side by side, as many as fit on the page, and the others below. Give them the same YMin and YMax to
-// compare them.
+// Row displays charts side by side, as many as fit on the page, and the others below. Give them the
+// same YMin and YMax to compare them.
 func Row(charts ...Chart) {
 	row, err := rowHTML(charts)
 	Check(err)
@@ -249,7 +253,8 @@ func rowHTML(charts []Chart) (string, error) {
 		}
 		row.WriteString(imgHTML(data, image.Pt(c.width, c.height)))
 	}
-	return "<div>" + row.String() + "</div>", nil // Without the div, JupyterLab sets pictures below each other.
+	// Without the div, JupyterLab shows the pictures below one another.
+	return "<div>" + row.String() + "</div>", nil
 }
 
 func (s Series) points(logY bool) (plotter.XYs, error) {
@@ -300,7 +305,8 @@ func style(p *plot.Plot, legend *plot.Legend) {
 	p.Add(grid)
 }
 
-// fitAxes leaves some room around the lines, and keeps the ends of an axis apart where all points agree.
+// fitAxes leaves some room around the lines, and keeps the ends of an axis apart where all points
+// agree.
 func fitAxes(p *plot.Plot, logY bool) {
 	p.X.Tick.Marker, p.Y.Tick.Marker = linearTicks{}, linearTicks{}
 	p.X.Min, p.X.Max = linearEnds(p.X.Min, p.X.Max, 0, 1)

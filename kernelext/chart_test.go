@@ -37,7 +37,7 @@ func drawn(t *testing.T, c Chart) *image.RGBA {
 	return pixels
 }
 
-// where counts the pixels of a colour, and says what part of the picture they lie in.
+// where returns the number of pixels of a colour, and the rectangle around them.
 func where(img *image.RGBA, want color.NRGBA) (count int, area image.Rectangle) {
 	for i := 0; i < len(img.Pix); i += 4 {
 		if p := img.Pix[i : i+4]; p[0] == want.R && p[1] == want.G && p[2] == want.B && p[3] == want.A {
@@ -98,7 +98,7 @@ func TestChartLogAxis(t *testing.T) {
 }
 
 func TestChartGivenAxis(t *testing.T) {
-	// The same line lies half way up an axis from 0 to 2, and a tenth of the way up one from 0 to 10.
+	// The same line is half way up an axis from 0 to 2, and at a tenth of an axis from 0 to 10.
 	level := func(y float64) Series { return Series{X: []float64{0, 1}, Y: []float64{y, y}} }
 	for _, test := range []struct{ yMax, want float64 }{{2, 0.5}, {10, 0.1}} {
 		img := drawn(t, Chart{YMax: test.yMax, Series: []Series{level(1), level(0), level(test.yMax)}})
@@ -191,7 +191,8 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// On any axis the labels of ticks differ, and are right to a thousandth of the space between the ticks.
+// On any axis the labels of ticks differ, and are right to a thousandth of the space between the
+// ticks.
 func TestTicksAreExact(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	power := func(low, high float64) float64 { return math.Pow(10, low+(high-low)*random.Float64()) }

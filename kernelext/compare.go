@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	compareTo    = 384 // Screen pixels. A smaller picture is magnified until its longer side is this long.
+	compareTo    = 384 // Screen pixels. Smaller pictures are magnified up to this length.
 	compareWidth = 800 // Screen pixels. A wider picture is shown this wide.
 )
 
-// Compare shows two pictures in one frame: before on the left of a line, after on its right. The reader moves the line
-// with the slider below, or drags its lower end. Up to two captions appear below the pictures. Both pictures must have
-// the same ratio of width to height. The smaller is magnified to the size of the larger, and small pictures are both
-// magnified by a whole factor. Pixels keep sharp edges.
+// Compare shows two pictures in one frame: before on the left of a line, after on its right. The
+// reader moves the line with the slider below, or drags its lower end. Up to two captions appear
+// below the pictures. Both pictures must have the same ratio of width to height. The smaller is
+// magnified to the size of the larger, and small pictures are both magnified by a whole factor.
+// Pixels keep sharp edges.
 func Compare(before, after image.Image, captions ...string) {
 	frame, err := compareHTML(before, after, captions)
 	Check(err)
@@ -27,8 +28,8 @@ func Compare(before, after image.Image, captions ...string) {
 	flush()
 }
 
-// compareHTML makes the line the edge of an element that can be resized. That needs no script, so it works in a
-// notebook that JupyterLab does not trust, where the slider is disabled.
+// compareHTML makes the line the edge of an element that can be resized. That needs no script, so
+// it works in a notebook that JupyterLab does not trust, where the slider is disabled.
 func compareHTML(before, after image.Image, captions []string) (string, error) {
 	if err := checkPictures(before, after); err != nil {
 		return "", fmt.Errorf("comparing pictures: %w", err)

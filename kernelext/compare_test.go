@@ -37,7 +37,7 @@ func pictures(t *testing.T, page string) []image.Image {
 
 func TestCompare(t *testing.T) {
 	red, blue := color.NRGBA{R: 255, A: 255}, color.NRGBA{B: 255, A: 255}
-	small := image.NewNRGBA(image.Rect(10, 10, 18, 14)) // A corner that is not (0, 0), as in a part of a picture.
+	small := image.NewNRGBA(image.Rect(10, 10, 18, 14)) // As a part of a picture: not from (0, 0).
 	small.Set(17, 13, red)
 	large := image.NewNRGBA(image.Rect(0, 0, 32, 16))
 	large.Set(31, 15, blue)
@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 			t.Errorf("no %q in the page", want)
 		}
 	}
-	shown := pictures(t, page) // The one behind comes first.
+	shown := pictures(t, page) // The one behind the other comes first.
 	if len(shown) != 2 {
 		t.Fatalf("%d pictures", len(shown))
 	}

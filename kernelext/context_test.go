@@ -22,14 +22,14 @@ func TestContextEndsWithInterrupt(t *testing.T) {
 	}
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() || lines.Text() != "ready" {
-		t.Fatalf("cell said %q", lines.Text())
+		t.Fatalf("the cell printed %q", lines.Text())
 	}
 	sent := time.Now()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	if !lines.Scan() || lines.Text() != "ended" {
-		t.Fatalf("cell said %q after the interrupt", lines.Text())
+		t.Fatalf("the cell printed %q after the interrupt", lines.Text())
 	}
 	if took := time.Since(sent); took > 3*time.Second {
 		t.Errorf("the interrupt took %v", took)
@@ -52,9 +52,9 @@ func TestCellEndsWithoutItsKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Close()
-	said, err := io.ReadAll(in) // Until the cell, which holds the other end, is gone too.
-	if err != nil || string(said) != "ready\nended\n" {
-		t.Errorf("the cell said %q, %v", said, err)
+	output, err := io.ReadAll(in) // Until the cell ends, as it has the other end open.
+	if err != nil || string(output) != "ready\nended\n" {
+		t.Errorf("the cell printed %q, %v", output, err)
 	}
 	if took := time.Since(started); took < orphanGrace || took > orphanGrace+10*time.Second {
 		t.Errorf("the cell was gone after %v", took)

@@ -22,14 +22,15 @@ import (
 
 const (
 	manifestSuffix  = ".json" // Of the file that describes a kept value.
-	lockSuffix      = ".lock" // Of the file that a process locks while it writes a value or uses a folder.
+	lockSuffix      = ".lock" // Of the file that a process locks to write a value or use a folder.
 	temporarySuffix = ".new"  // Of the folder in which a value is written until it is whole.
 
 	folderKind = "folder" // The kind of what KeepFolder keeps.
 )
 
-// entry is one kept value or folder: kept/NAME/HASH, where HASH stands for its kind and its inputs. The manifest beside
-// it is written first. It shows that the name HASH is ours, and a value counts once its manifest has its checksum.
+// entry is one kept value or folder: kept/NAME/HASH, where HASH stands for its kind and its inputs.
+// The manifest beside it is written first. It shows that the name HASH is ours, and a value counts
+// once its manifest has its checksum.
 type entry struct {
 	path     string
 	manifest manifest
@@ -37,7 +38,8 @@ type entry struct {
 
 // manifest is the JSON file beside a kept value or folder.
 type manifest struct {
-	Name   string          `json:"name,omitempty"` // Name and kind are missing in files of earlier versions.
+	// Files of earlier versions have no name and no kind.
+	Name   string          `json:"name,omitempty"`
 	Kind   string          `json:"kind,omitempty"`
 	Inputs json.RawMessage `json:"inputs"`
 	SHA256 string          `json:"sha256,omitempty"` // Of a value's file. Empty for a folder.
@@ -104,8 +106,8 @@ func readManifest(path string) (manifest, error) {
 	return m, nil
 }
 
-// describes reports whether a manifest read from a file is that of the entry. The hash alone may be that of other
-// inputs, and where file names ignore case the folder may be that of another name.
+// describes reports whether a manifest read from a file is that of the entry. The hash alone may be
+// that of other inputs, and where file names ignore case the folder may be that of another name.
 func (e entry) describes(m manifest) bool {
 	return (m.Name == "" || m.Name == e.manifest.Name) && (m.Kind == "" || m.Kind == e.manifest.Kind) &&
 		bytes.Equal(m.Inputs, e.manifest.Inputs)
@@ -185,7 +187,8 @@ func (e entry) writeManifest(sum string) error {
 	return renameio.WriteFile(e.path+manifestSuffix, data, 0o644)
 }
 
-// openFolders has the locks of the folders that this process uses, by absolute path. They end with the process.
+// openFolders has the locks of the folders that this process uses, by absolute path. They end with
+// the process.
 var openFolders = struct {
 	sync.Mutex
 	release map[string]func()

@@ -24,9 +24,10 @@ func Must[T any](v T, err error) T {
 	return v
 }
 
-// Check does nothing if err is nil. Otherwise it shows the error as one red block, without a stack trace, and ends
-// the cell with status 1. An error that wraps context.Canceled means that the interrupt button stopped the work; it is
-// shown in blue, as a stop. Outside a notebook the error is written to standard error, as one line.
+// Check does nothing if err is nil. Otherwise it shows the error as one red block, without a stack
+// trace, and ends the cell with status 1. An error that wraps context.Canceled means that the
+// interrupt button stopped the work; it is shown in blue, as a stop. Outside a notebook the error
+// is written to standard error, as one line.
 func Check(err error) {
 	if err == nil {
 		return
@@ -50,8 +51,8 @@ func errorHTML(err error) string {
 		`white-space:pre-wrap"><b>%s:</b> %s</div>`, edge, ground, text, label, html.EscapeString(err.Error()))
 }
 
-// printable returns text as one line without control characters. They may come from the name of a file, and a terminal
-// would obey them.
+// printable returns text as one line without control characters. They may come from the name of a
+// file, and a terminal would obey them.
 func printable(text string) string {
 	text = strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ")
 	var b strings.Builder

@@ -53,7 +53,7 @@ func TestCheckInANotebook(t *testing.T) {
 	}
 }
 
-// The interrupt button is no mistake.
+// An interrupt is not shown as an error.
 func TestStopIsNoError(t *testing.T) {
 	stopped := fmt.Errorf("training stopped: %w", context.Canceled)
 	if shown := errorHTML(stopped); !strings.Contains(shown, "<b>Stopped:</b>") || strings.Contains(shown, "Error") {

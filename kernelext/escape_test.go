@@ -12,7 +12,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// Text becomes HTML as what it is, wherever it comes from: a file's name in an error, a caption, a title.
+// All text is escaped in HTML, wherever it comes from: a file's name in an error, a caption, a
+// title.
 func TestTextIsEscaped(t *testing.T) {
 	const text = `</div><script>alert(1)</script><img src=x onerror="alert(2)">'`
 	tile := image.NewGray(image.Rect(0, 0, 8, 8))
@@ -55,7 +56,7 @@ func TestTextIsEscaped(t *testing.T) {
 	} {
 		theKernel.take()
 		want := display()
-		escaped := map[string]int{} // by display, of which the last content stays
+		escaped := map[string]int{} // By display. The last content of each counts.
 		for _, m := range theKernel.take() {
 			for kind, content := range m.Data {
 				page, _ := content.(string)

@@ -63,7 +63,8 @@ func (r *removal) allNames() (names []string, err error) {
 	return names, nil
 }
 
-// forgetName removes what is kept under a name, and then the name's folder if nothing else is in it.
+// forgetName removes what is kept under a name, and then the name's folder if nothing else is in
+// it.
 func (r *removal) forgetName(name string) error {
 	dir := filepath.Join(keptFolder(), name)
 	info, err := os.Lstat(dir)
@@ -115,8 +116,8 @@ func (r *removal) forgetName(name string) error {
 	return nil
 }
 
-// isOf reports whether Keep or KeepFolder wrote the manifest for what is at path. One of an earlier version has no
-// kind; its value is known by its checksum, which [remove] compares.
+// isOf reports whether Keep or KeepFolder wrote the manifest for what is at path. One of an earlier
+// version has no kind; its value is known by its checksum, which [remove] compares.
 func (m manifest) isOf(path string) bool {
 	kind := m.Kind
 	if kind == "" && m.SHA256 != "" {
@@ -128,8 +129,8 @@ func (m manifest) isOf(path string) bool {
 	return inputsHash(kind, m.Inputs) == filepath.Base(path)
 }
 
-// remove removes a kept value or folder and its manifest. It returns a reason if it removes nothing: the path is in use
-// elsewhere, or what is there is not what was written.
+// remove removes a kept value or folder and its manifest. It returns a reason if it removes
+// nothing: the path is in use elsewhere, or what is there is not what was written.
 func remove(path string, m manifest) (reason string, err error) {
 	release, err := takeOver(path)
 	if inUse := (*inUseError)(nil); errors.As(err, &inUse) {

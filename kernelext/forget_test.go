@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// writeAll writes files with their own paths as content, and makes folders of paths that end in a slash.
+// writeAll writes files with their own paths as content, and makes folders of paths that end in a
+// slash.
 func writeAll(t *testing.T, dir string, paths ...string) {
 	t.Helper()
 	for _, path := range paths {

@@ -17,8 +17,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// interactEvery is the least time from one redraw to the next. The eye sees no more of them, and each costs the browser
-// more time than the cell.
+// interactEvery is the least time from one redraw to the next. The eye sees no more of them, and
+// each costs the browser more time than the cell.
 const interactEvery = 40 * time.Millisecond
 
 const (
@@ -29,8 +29,8 @@ const (
 //go:embed interact.js
 var interactScript string
 
-// Interact shows controls, and below them what draw draws. It calls draw again whenever the reader moves a control, until
-// the reader presses Done or the interrupt button:
+// Interact shows controls, and below them what draw draws. It calls draw again whenever the reader
+// moves a control, until the reader presses Done or the interrupt button:
 //
 //	end := kernelext.NewSlider("beta_end", 0.001, 0.1, 0.001, 0.02)
 //	kernelext.Interact(func(view *kernelext.View) error {
@@ -38,14 +38,16 @@ var interactScript string
 //		if err != nil {
 //			return err
 //		}
-//		view.Chart(kernelext.Chart{Title: "alpha_bar", YMax: 1, Series: []kernelext.Series{{Y: schedule.AlphaBars}}})
+//		line := kernelext.Series{Y: schedule.AlphaBars}
+//		view.Chart(kernelext.Chart{Title: "alpha_bar", YMax: 1, Series: []kernelext.Series{line}})
 //		return nil
 //	}, end)
 //
-// Positions that a control passes while draw runs are omitted; the last position is always drawn. An error of draw, or
-// of what it added to the view, is shown in the view's place until the next move. When Interact returns, the controls
-// have their last values and are disabled. The saved notebook contains them and what was drawn last. Without a
-// browser, for instance when nbconvert executes the notebook, Interact calls draw once.
+// Positions that a control passes while draw runs are omitted; the last position is always drawn.
+// An error of draw, or of what it added to the view, is shown in the view's place until the next
+// move. When Interact returns, the controls have their last values and are disabled. The saved
+// notebook contains them and what was drawn last. Without a browser, for instance when nbconvert
+// executes the notebook, Interact calls draw once.
 func Interact(draw func(*View) error, controls ...Control) {
 	ctx, cancel := Context()
 	defer cancel()
@@ -56,7 +58,8 @@ func interact(ctx context.Context, draw func(*View) error, controls []Control) {
 	i := &interaction{
 		id: "interact_" + gonbui.UniqueId(), view: NewView(), draw: draw, controls: controls, wake: make(chan struct{}, 1),
 	}
-	live := gonbui.IsNotebook && os.Getenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV) != "" // Empty without a Jupyter server.
+	// Without a Jupyter server the kernel has no id, and there is no browser.
+	live := gonbui.IsNotebook && os.Getenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV) != ""
 	i.showControls()
 	i.redraw(live)
 	if live {
@@ -67,9 +70,9 @@ func interact(ctx context.Context, draw func(*View) error, controls []Control) {
 }
 
 // interaction connects controls in the browser with their cell.
-// Workaround: gonb v0.11.5, messages to a cell may arrive in another order, or be lost if many are sent at once. So the
-// browser numbers its messages, sends the positions of all controls in each, and repeats the last one until the cell
-// has confirmed its number.
+// Workaround: gonb v0.11.5, messages to a cell may arrive in another order, or be lost if many are
+// sent at once. So the browser numbers its messages, sends the positions of all controls in each,
+// and repeats the last one until the cell has confirmed its number.
 type interaction struct {
 	id       string // The id of the controls' HTML element, and the address of messages.
 	view     *View
@@ -90,8 +93,8 @@ type message struct {
 
 // run redraws after each message, until the reader presses Done or the context ends.
 func (i *interaction) run(ctx context.Context) {
-	// Workaround: gonb v0.11.5, a message that arrives after Unsubscribe ends the delivery of all messages. So the cell
-	// never unsubscribes.
+	// Workaround: gonb v0.11.5, a message that arrives after Unsubscribe ends the delivery of all
+	// messages. So the cell never unsubscribes.
 	comms.Subscribe(i.id, i.receive)
 	reconnect := time.NewTicker(reconnectEvery)
 	defer reconnect.Stop()
@@ -100,8 +103,8 @@ func (i *interaction) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-reconnect.C:
-			// Workaround: gonb v0.11.5, a busy browser or server may miss the message that confirms the connection. So the
-			// cell starts the connection again.
+			// Workaround: gonb v0.11.5, a busy browser or server may miss the message that confirms
+			// the connection. So the cell starts the connection again.
 			if attempts++; attempts == reconnectAttempts {
 				reconnect.Stop()
 			}
@@ -142,8 +145,8 @@ func (i *interaction) receive(_, data string) {
 	}
 }
 
-// redraw shows the view. The first one brings the script. The script sends a message as soon as it runs, and the redraw
-// that follows removes the script from the notebook.
+// redraw shows the view. The first one brings the script. The script sends a message as soon as it
+// runs, and the redraw that follows removes the script from the notebook.
 func (i *interaction) redraw(withScript bool) {
 	err := i.draw(i.view)
 	content, drawing := i.view.take()
@@ -159,7 +162,8 @@ func (i *interaction) redraw(withScript bool) {
 	gonbui.UpdateHTML(i.view.display, content)
 }
 
-// showControls shows the controls at their positions, disabled. The script enables them once it has a connection.
+// showControls shows the controls at their positions, disabled. The script enables them once it has
+// a connection.
 func (i *interaction) showControls() {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<div id="%s" style="margin-bottom:8px">`, i.id)

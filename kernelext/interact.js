@@ -1,11 +1,12 @@
-// Connects the controls of an interaction with their cell. interact.go replaces ID by the id of their element.
+// Connects the controls of an interaction with their cell. interact.go replaces ID by the id of
+// their element.
 (() => {
 	const root = document.getElementById("ID");
 	if (!root || root.dataset.live) return;
 	root.dataset.live = "true";
 	const controls = [...root.querySelectorAll("input, button[value]")];
 	const doneButton = root.querySelector("button:not([value])"), hint = root.querySelector("small");
-	const every = 25, timeout = 1000; // Milliseconds between messages, and until a message is sent again.
+	const every = 25, timeout = 1000; // Milliseconds between messages, and until a repetition.
 	const attempts = 10;
 	let comm, seq = 0, confirmed = 0, attempt = 0, done = false, sent = 0, soon = 0, repeat = 0;
 
@@ -49,7 +50,8 @@
 		send();
 	});
 
-	// GoNB makes its connection some time after this script starts, and makes another if that one fails.
+	// GoNB makes its connection some time after this script starts, and makes another if that one
+	// fails.
 	const connect = (tries) => {
 		if (globalThis.gonb_comm && globalThis.gonb_comm !== comm) {
 			comm = globalThis.gonb_comm;

@@ -14,7 +14,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// shown is what a display shows after the messages so far.
+// shown returns the content of a display after the messages so far.
 func shown(messages []protocol.DisplayData, prefix string) (last string, redraws int) {
 	for _, m := range messages {
 		if page, ok := m.Data[protocol.MIMETextHTML].(string); ok && strings.HasPrefix(m.DisplayID, prefix) {
@@ -77,7 +77,7 @@ func TestInteract(t *testing.T) {
 		}
 	}
 
-	// Of many messages that overtake one another the one with the highest number counts, and each is confirmed.
+	// The message with the highest number counts, whatever their order, and each is confirmed.
 	theKernel.awaitSubscription(t, id)
 	var sending sync.WaitGroup
 	for seq := 1; seq <= 300; seq++ {
@@ -85,7 +85,7 @@ func TestInteract(t *testing.T) {
 		if seq == 300 {
 			value = "0.75"
 		}
-		sending.Go(func() { theKernel.say(t, id, fmt.Sprintf(`{"Seq":%d,"Values":["%s","%d"]}`, seq, value, seq)) })
+		sending.Go(func() { theKernel.send(t, id, fmt.Sprintf(`{"Seq":%d,"Values":["%s","%d"]}`, seq, value, seq)) })
 	}
 	sending.Wait()
 	page := await("rate 0.75, pressed 300")
@@ -101,16 +101,16 @@ func TestInteract(t *testing.T) {
 		t.Errorf("%d redraws", redraws)
 	}
 
-	// What makes no sense is not taken, and an error is shown until the next move.
-	theKernel.say(t, id, `{"Seq":301,"Values":["7","2"]}`)
-	theKernel.say(t, id, `no JSON`)
-	theKernel.say(t, id, `{"Seq":302,"Values":["1"]}`)
-	theKernel.say(t, id, `{"Seq":303,"Values":["1","300"]}`)
+	// An invalid message is ignored, and an error is shown until the next move.
+	theKernel.send(t, id, `{"Seq":301,"Values":["7","2"]}`)
+	theKernel.send(t, id, `no JSON`)
+	theKernel.send(t, id, `{"Seq":302,"Values":["1"]}`)
+	theKernel.send(t, id, `{"Seq":303,"Values":["1","300"]}`)
 	await("<b>Error:</b> too &lt;high&gt;")
-	theKernel.say(t, id, `{"Seq":304,"Values":["0.25","301"]}`)
+	theKernel.send(t, id, `{"Seq":304,"Values":["0.25","301"]}`)
 	await("rate 0.25, pressed 301")
 
-	theKernel.say(t, id, `{"Seq":305,"Values":["0","301"],"Done":true}`)
+	theKernel.send(t, id, `{"Seq":305,"Values":["0","301"],"Done":true}`)
 	select {
 	case <-ended:
 	case <-ctx.Done():
@@ -132,10 +132,10 @@ func TestInteract(t *testing.T) {
 func TestNewSlider(t *testing.T) {
 	cell := role("wrong slider")
 	cell.Env = append(cell.Env, protocol.GONB_PIPE_ENV+"=") // Outside a notebook.
-	said, err := cell.CombinedOutput()
+	output, err := cell.CombinedOutput()
 	want := "error: slider \"beta\": from 1 to 0 by 0.1 at 0.5: want min < max, a step above 0 and a value between\n"
-	if err == nil || string(said) != want {
-		t.Errorf("said %q, %v", said, err)
+	if err == nil || string(output) != want {
+		t.Errorf("printed %q, %v", output, err)
 	}
 }
 

@@ -13,27 +13,30 @@ import (
 	"time"
 )
 
-// KeptFolder is the folder of kept values. It lies beside the notebook, where cells run, and all notebooks there share
-// it. The environment variable SRDIFF_KEPT names another folder; nbcheck sets it to an empty one, so that it computes
-// everything anew.
+// KeptFolder is the folder of kept values. It lies beside the notebook, where cells run, and all
+// notebooks there share it. The environment variable SRDIFF_KEPT names another folder; nbcheck sets
+// it to an empty one, so that it computes everything anew.
 const KeptFolder = "kept"
 
-// Keep gives cells what Go programs lack: values that outlive them. The first call with a name and inputs calls produce
-// and writes the value to a file. A later call with the same name and inputs, in any cell, reads that file:
+// Keep gives cells what Go programs lack: values that outlive them. The first call with a name and
+// inputs calls produce and writes the value to a file. A later call with the same name and inputs,
+// in any cell, reads that file:
 //
 //	photos := kernelext.Keep("photos", settings, func() ([]imaging.Picture, error) {
 //		return load(settings)
 //	})
 //
-// Keep prints which of the two it did. Inputs are all that the value depends on. They are compared by their JSON, so
-// Keep refuses inputs of which JSON leaves out a part, such as an unexported field. Each set of inputs has a value of
-// its own. Keep does not notice that the code of produce has changed: [Forget] the name then.
+// Keep prints which of the two it did. Inputs are all that the value depends on. They are compared
+// by their JSON, so Keep refuses inputs of which JSON leaves out a part, such as an unexported
+// field. Each set of inputs has a value of its own. Keep does not notice that the code of produce
+// has changed: [Forget] the name then.
 //
-// Keep writes the value with encoding/gob, reads it again and compares the two. It keeps the value only if they are
-// equal, down to unexported fields, NaNs and the difference between nil and empty. Numbers, strings, slices, maps, and
-// structs of such in exported fields can be kept, for instance pictures. Memory must hold the value three times. For a
-// model or a tensor see [KeepFile], for a training run [KeepFolder]. If a value cannot be kept, Keep returns it all the
-// same and prints why. A damaged file is replaced. An error of produce ends the cell as [Check] does.
+// Keep writes the value with encoding/gob, reads it again and compares the two. It keeps the value
+// only if they are equal, down to unexported fields, NaNs and the difference between nil and empty.
+// Numbers, strings, slices, maps, and structs of such in exported fields can be kept, for instance
+// pictures. Memory must hold the value three times. For a model or a tensor see [KeepFile], for a
+// training run [KeepFolder]. If a value cannot be kept, Keep returns it all the same and prints
+// why. A damaged file is replaced. An error of produce ends the cell as [Check] does.
 func Keep[T any](name string, inputs any, produce func() (T, error)) T {
 	return printed(keepGob(name, inputs, produce))
 }
@@ -46,7 +49,8 @@ func Keep[T any](name string, inputs any, produce func() (T, error)) T {
 //		return srdiff.Load(backend, path)
 //	})
 //
-// or a tensor, with (*tensors.Tensor).Save and tensors.Load. KeepFile relies on load to return what save was given.
+// or a tensor, with (*tensors.Tensor).Save and tensors.Load. KeepFile relies on load to return what
+// save was given.
 func KeepFile[T any](name string, inputs any, produce func() (T, error), save func(T, string) error,
 	load func(string) (T, error)) T {
 	return printed(keepFile(name, inputs, reflect.TypeFor[T]().String(), produce, save, load))
@@ -94,14 +98,14 @@ func keepFile[T any](name string, inputs any, kind string, produce func() (T, er
 	return value, line, nil
 }
 
-// KeepFolder returns a folder for these inputs, and makes it at the first call. Any cell with the same inputs can
-// continue a training run in it:
+// KeepFolder returns a folder for these inputs, and makes it at the first call. Any cell with the
+// same inputs can continue a training run in it:
 //
 //	dir := kernelext.KeepFolder("run", config)
 //
-// The caller decides what is in the folder; [Forget] removes the folder with all of it. The folder belongs to the
-// process until it ends: in another process KeepFolder ends the cell and names the process that has the folder. A
-// printed line says whether the folder is new. See [Keep].
+// The caller decides what is in the folder; [Forget] removes the folder with all of it. The folder
+// belongs to the process until it ends: in another process KeepFolder ends the cell and names the
+// process that has the folder. A printed line says whether the folder is new. See [Keep].
 func KeepFolder(name string, inputs any) string {
 	return printed(keepFolder(name, inputs))
 }
@@ -121,9 +125,10 @@ func keepFolder(name string, inputs any) (dir, line string, err error) {
 	return entry.path, name + ": the folder from before", nil
 }
 
-// Forget removes the values and folders that [Keep], [KeepFile] and [KeepFolder] keep under these names, training runs
-// included; without names, all that is kept for the notebooks of this folder. It removes nothing else: other files, kept
-// files that were changed since, and what another process uses stay, and the printed line says so.
+// Forget removes the values and folders that [Keep], [KeepFile] and [KeepFolder] keep under these
+// names, training runs included; without names, all that is kept for the notebooks of this folder.
+// It removes nothing else: other files, kept files that were changed since, and what another
+// process uses stay, and the printed line says so.
 func Forget(names ...string) {
 	line, err := forget(names)
 	Check(err)

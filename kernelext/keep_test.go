@@ -72,7 +72,7 @@ func TestKeep(t *testing.T) {
 			t.Errorf("%q with %v is %v, want number %v", test.name, test.inputs, v, test.want)
 		}
 		if !strings.HasPrefix(line, test.line) {
-			t.Errorf("said %q, want %q", line, test.line)
+			t.Errorf("printed %q, want %q", line, test.line)
 		}
 	}
 
@@ -207,7 +207,7 @@ func TestKeepErrors(t *testing.T) {
 		t.Error("forgets a folder that is none of its own")
 	}
 
-	// Nothing half written counts or stays, and the value is not lost.
+	// If saving fails, no file is left, and the value is returned.
 	half := func(_ int, path string) error {
 		if err := os.WriteFile(path, []byte("half"), 0o644); err != nil {
 			return err

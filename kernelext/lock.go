@@ -19,8 +19,8 @@ type inUseError struct {
 
 func (e *inUseError) Error() string { return "in use by " + e.holder }
 
-// acquire locks the file at path, and makes it if it does not exist. The lock ends with release or with the process.
-// If the lock is held already, the error is an [inUseError].
+// acquire locks the file at path, and makes it if it does not exist. The lock ends with release or
+// with the process. If the lock is held already, the error is an [inUseError].
 func acquire(path string) (release func(), err error) {
 	for {
 		lock := flock.New(path, flock.SetPermissions(0o644))
@@ -31,7 +31,8 @@ func acquire(path string) (release func(), err error) {
 		if !locked {
 			return nil, &inUseError{holder(path)}
 		}
-		if !stillAt(lock, path) { // The last holder removed the file after this process had opened it.
+		// The last holder may have removed the file after this process opened it.
+		if !stillAt(lock, path) {
 			_ = lock.Close()
 			continue
 		}
@@ -40,7 +41,7 @@ func acquire(path string) (release func(), err error) {
 			return nil, err
 		}
 		return func() {
-			_ = os.Remove(path) // Before unlocking, so that nobody locks a file that is about to go.
+			_ = os.Remove(path) // While it is locked, so that it is not another holder's file.
 			_ = lock.Close()
 		}, nil
 	}

@@ -26,8 +26,8 @@ var (
 	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// checkTree returns an error if two pointers or maps in the value are the same: encoding/gob would make two of one, and
-// would not end on a value that refers to itself.
+// checkTree returns an error if two pointers or maps in the value are the same: encoding/gob would
+// make two of one, and would not end on a value that refers to itself.
 func checkTree(v reflect.Value) error {
 	seen := map[unsafe.Pointer]bool{}
 	var walk func(v reflect.Value, path string, depth int) error
@@ -54,8 +54,8 @@ func checkTree(v reflect.Value) error {
 	return walk(v, "value", 0)
 }
 
-// checkInputs returns an error if the JSON form of inputs leaves out a part of them, so that different inputs would
-// be taken for the same.
+// checkInputs returns an error if the JSON form of inputs leaves out a part of them, so that
+// different inputs would be taken for the same.
 func checkInputs(v reflect.Value, path string) error {
 	if !v.IsValid() || v.Type().Implements(jsonMarshaler) || v.Type().Implements(textMarshaler) ||
 		v.CanAddr() && implements(v.Type(), jsonMarshaler, textMarshaler) {
@@ -82,7 +82,8 @@ func checkInputs(v reflect.Value, path string) error {
 	})
 }
 
-// embedsStruct reports whether JSON treats the fields of a field's type as those of the struct around it.
+// embedsStruct reports whether JSON treats the fields of a field's type as those of the struct
+// around it.
 func embedsStruct(field *reflect.StructField) bool {
 	t := field.Type
 	if t.Kind() == reflect.Pointer {
@@ -101,8 +102,8 @@ func implements(t reflect.Type, interfaces ...reflect.Type) bool {
 	return false
 }
 
-// eachPart calls visit with each value directly inside v, until it returns an error. The field is nil unless v is a
-// struct. Numbers in slices and arrays are omitted.
+// eachPart calls visit with each value directly inside v, until it returns an error. The field is
+// nil unless v is a struct. Numbers in slices and arrays are omitted.
 func eachPart(v reflect.Value, path string, visit func(reflect.Value, string, *reflect.StructField) error) error {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
@@ -140,8 +141,8 @@ func isNumber(t reflect.Type) bool {
 	return t.Kind() >= reflect.Bool && t.Kind() <= reflect.Complex128
 }
 
-// comparison compares two values bit by bit, unexported fields included. Unlike reflect.DeepEqual it takes a NaN to be
-// equal to itself, and tells 0 from -0.
+// comparison compares two values bit by bit, unexported fields included. Unlike reflect.DeepEqual
+// it takes a NaN to be equal to itself, and tells 0 from -0.
 type comparison struct {
 	seen map[visit]bool
 }
@@ -252,8 +253,8 @@ func (c *comparison) equalMaps(a, b reflect.Value, path string, depth int) (stri
 
 func sameBits(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
 
-// layout describes a type down to the fields of its structs. It changes when one of them does, where the name of the
-// type stays the same.
+// layout describes a type down to the fields of its structs. It changes when one of them does,
+// where the name of the type stays the same.
 func layout(t reflect.Type) string {
 	var b strings.Builder
 	seen := map[reflect.Type]bool{}
@@ -284,7 +285,8 @@ func layout(t reflect.Type) string {
 	return b.String()
 }
 
-// protect turns a panic of code that a value brings along, such as its GobEncode method, into an error.
+// protect turns a panic of code that a value brings along, such as its GobEncode method, into an
+// error.
 func protect(f func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -53,8 +53,8 @@ func (e *exact) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// comesBack keeps a value and asks for it again. Either the second call gives the same value, or the first has said that
-// the value cannot be kept.
+// comesBack keeps a value and asks for it again. Either the second call gives the same value, or
+// the first has reported that the value cannot be kept.
 func comesBack[T any](t *testing.T, name string, value T, keeps bool) {
 	t.Run(name, func(t *testing.T) {
 		t.Setenv("SRDIFF_KEPT", t.TempDir())
@@ -219,7 +219,7 @@ func TestKeepInputs(t *testing.T) {
 	}
 }
 
-// BenchmarkKeepPictures is what writing, reading and comparing of a hundred pictures takes.
+// BenchmarkKeepPictures measures the writing, reading and comparing of a hundred pictures.
 func BenchmarkKeepPictures(b *testing.B) {
 	pictures := make([]imaging.Picture, 100)
 	for i := range pictures {

@@ -19,7 +19,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// roleEnv makes the test binary play a cell, or another process of a test, instead of running the tests.
+// roleEnv names a role for the test binary, which then acts as a cell instead of running the tests.
 const roleEnv = "KERNELEXT_TEST_ROLE"
 
 var roles = map[string]func(){
@@ -30,7 +30,7 @@ var roles = map[string]func(){
 		<-ctx.Done()
 		fmt.Println("ended")
 	},
-	"stubborn": func() { // Hears that it should end, and does not.
+	"stubborn": func() { // Ignores the end of its context.
 		ctx, cancel := Context()
 		defer cancel()
 		fmt.Println("ready")
@@ -64,14 +64,14 @@ var roles = map[string]func(){
 	},
 }
 
-// role is a process that plays one of the roles.
+// role returns a process with one of the roles.
 func role(name string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleEnv+"="+name)
 	return cmd
 }
 
-// theKernel is what this process, as a cell, displays to: gonbui opens its pipes once only.
+// theKernel receives what this process displays. There is one, as gonbui opens its pipes once only.
 var theKernel *fakeKernel
 
 func TestMain(m *testing.M) {
@@ -98,8 +98,8 @@ type fakeKernel struct {
 
 	mu       sync.Mutex
 	messages []protocol.DisplayData
-	listens  map[string]bool // Addresses that the cell hears.
-	heard    map[string]int  // How often the cell has sent to an address.
+	listens  map[string]bool // Addresses to which the cell has subscribed.
+	received map[string]int  // The number of messages from the cell, by address.
 	encoder  *gob.Encoder    // To the cell.
 }
 
@@ -123,7 +123,7 @@ func (k *fakeKernel) serve() {
 	Check(err)
 	decoder := gob.NewDecoder(in)
 	k.mu.Lock()
-	k.listens, k.heard, k.encoder = map[string]bool{}, map[string]int{}, gob.NewEncoder(out)
+	k.listens, k.received, k.encoder = map[string]bool{}, map[string]int{}, gob.NewEncoder(out)
 	k.mu.Unlock()
 	for {
 		var message protocol.DisplayData
@@ -135,7 +135,7 @@ func (k *fakeKernel) serve() {
 			if value.Address == protocol.GonbuiSyncAddress {
 				_ = k.encoder.Encode(&protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: value.Value})
 			} else {
-				k.heard[value.Address]++
+				k.received[value.Address]++
 			}
 		} else if wanted, ok := message.Data[protocol.MIMECommSubscribe].(protocol.CommSubscription); ok {
 			k.listens[wanted.Address] = true
@@ -146,8 +146,8 @@ func (k *fakeKernel) serve() {
 	}
 }
 
-// say is a message of the browser.
-func (k *fakeKernel) say(t *testing.T, address, text string) {
+// send sends a message of the browser.
+func (k *fakeKernel) send(t *testing.T, address, text string) {
 	t.Helper()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -156,14 +156,14 @@ func (k *fakeKernel) say(t *testing.T, address, text string) {
 	}
 }
 
-// confirmed is how often the cell has answered at an address.
+// confirmed returns the number of messages that the cell has sent to an address.
 func (k *fakeKernel) confirmed(address string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.heard[address]
+	return k.received[address]
 }
 
-// awaitSubscription waits until the cell hears what comes to an address.
+// awaitSubscription waits until the cell has subscribed to an address.
 func (k *fakeKernel) awaitSubscription(t *testing.T, address string) {
 	t.Helper()
 	for range 10_000 {
@@ -187,8 +187,7 @@ func (k *fakeKernel) take() []protocol.DisplayData {
 	return taken
 }
 
-// terminal makes this process one outside a notebook for the rest of a test, and returns what it wrote to
-// standard error.
+// terminal calls f as if this process were outside a notebook, and returns its standard error.
 func terminal(t *testing.T, f func()) string {
 	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))

@@ -15,8 +15,9 @@ type meter struct {
 	done, total int
 	now         time.Time // The time of the latest count.
 
-	// The first count and its time. The rate is measured from there, so that it includes neither the compilation
-	// before the first step nor the steps of the earlier run that this one continues.
+	// The first count and its time. The rate is measured from there, so that it includes neither
+	// the compilation before the first step nor the steps of the earlier run that this one
+	// continues.
 	first int
 	since time.Time
 }
@@ -36,7 +37,8 @@ func (m *meter) fraction() float64 {
 	return min(max(float64(m.done)/float64(m.total), 0), 1)
 }
 
-// String returns a line such as "120/1000, 12.3 steps/s, 1m12s left". The rate and the time need two counts.
+// String returns a line such as "120/1000, 12.3 steps/s, 1m12s left". The rate and the time need
+// two counts.
 func (m *meter) String() string {
 	parts := []string{fmt.Sprintf("%d/%d", m.done, m.total)}
 	if m.total <= 0 {
@@ -61,7 +63,8 @@ func significant(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// clock formats a duration to the second, or below 10 seconds to a tenth. A duration beyond 146 years is "long".
+// clock formats a duration to the second, or below 10 seconds to a tenth. A duration beyond 146
+// years is "long".
 func clock(d time.Duration) string {
 	switch {
 	case d < 0 || d > math.MaxInt64/2:

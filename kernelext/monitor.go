@@ -14,17 +14,18 @@ import (
 )
 
 const (
-	chartEvery = time.Second // Between redraws of a live chart. One takes about 40 ms of the training's processor.
+	chartEvery = time.Second // Between redraws of a live chart, which take about 40 ms each.
 
 	monitorWidth, monitorHeight = 640, 240
 	monitorPoints               = 512 // Of the curve. The screen does not show more.
 )
 
-// Monitor is a live chart of a training run. It shows the loss of each step in a light colour, a smoothed line over it,
-// and above them the step, the rate and the time left. The loss axis is logarithmic while all losses are positive. The
-// chart omits losses that are not finite or beyond 1e300. The monitor redraws about once a second, always shows the last
-// state, and is saved with the notebook. Outside a notebook it writes a line to standard error every ten seconds.
-// Several goroutines may use it.
+// Monitor is a live chart of a training run. It shows the loss of each step in a light colour, a
+// smoothed line over it, and above them the step, the rate and the time left. The loss axis is
+// logarithmic while all losses are positive. The chart omits losses that are not finite or beyond
+// 1e300. The monitor redraws about once a second, always shows the last state, and is saved with
+// the notebook. Outside a notebook it writes a line to standard error every ten seconds. Several
+// goroutines may use it.
 type Monitor struct {
 	title   string
 	display string
@@ -47,7 +48,8 @@ func NewMonitor(title string) *Monitor {
 	return m
 }
 
-// Update reports the loss of a step, and the number of steps in all. The note is plain text and may be empty.
+// Update reports the loss of a step, and the number of steps in all. The note is plain text and may
+// be empty.
 func (m *Monitor) Update(step, steps int, loss float64, note string) {
 	m.mu.Lock()
 	m.meter.set(step, steps, time.Now())
@@ -57,9 +59,9 @@ func (m *Monitor) Update(step, steps int, loss float64, note string) {
 	m.painter.soon()
 }
 
-// Done shows the last state and the time that training took, and waits until the notebook has them. A note that is not
-// empty replaces the last one. Later updates are ignored. Call Done after a failed run too, so that the last losses
-// are shown.
+// Done shows the last state and the time that training took, and waits until the notebook has them.
+// A note that is not empty replaces the last one. Later updates are ignored. Call Done after a
+// failed run too, so that the last losses are shown.
 func (m *Monitor) Done(note string) {
 	m.mu.Lock()
 	m.took = max(time.Since(m.started), 1)
@@ -85,14 +87,15 @@ func (m *Monitor) paint() {
 		return
 	}
 	view := barHTML(line, fraction)
-	if png, err := curve.chart().PNG(); err == nil { // An error means that no loss can be drawn; the line shows it.
+	// An error means that there is no finite loss to draw. The line shows the loss.
+	if png, err := curve.chart().PNG(); err == nil {
 		view += imgHTML(png, image.Pt(monitorWidth, monitorHeight))
 	}
 	gonbui.UpdateHTML(m.display, view)
 }
 
-// curve stores a run of any length in bounded memory. When it is full, it replaces each two points by their mean, and
-// from then on each point is the mean of twice as many steps.
+// curve stores a run of any length in bounded memory. When it is full, it replaces each two points
+// by their mean, and from then on each point is the mean of twice as many steps.
 type curve struct {
 	x, y     []float64
 	merge    int // Steps of a point; 0 means 1.
@@ -143,8 +146,9 @@ func (c *curve) chart() Chart {
 	}
 }
 
-// smooth returns the exponential moving average over about a sixtieth of the values, with the bias correction of Adam
-// (Kingma and Ba 2015): the first results are weighted means of the values so far.
+// smooth returns the exponential moving average over about a sixtieth of the values, with the bias
+// correction of Adam (Kingma and Ba 2015): the first results are weighted means of the values so
+// far.
 func smooth(values []float64) []float64 {
 	decay := 1 - 1/(1+float64(len(values))/60)
 	smoothed := make([]float64, len(values))

@@ -131,7 +131,7 @@ func TestSmooth(t *testing.T) {
 	}
 }
 
-// BenchmarkMonitorRedraw is what a live chart takes from training, at most once a second.
+// BenchmarkMonitorRedraw measures the drawing of a live chart, which happens about once a second.
 func BenchmarkMonitorRedraw(b *testing.B) {
 	var c curve
 	for step := range 5000 {

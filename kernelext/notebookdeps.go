@@ -4,9 +4,9 @@
 
 package kernelext
 
-// The packages that notebooks import and the library does not. Cells cannot download modules: the kernel takes each
-// version from this module's go.mod, and an import here keeps the module there. `make setup` compiles these packages
-// before the first cell runs.
+// The packages that notebooks import and the library does not. Cells cannot download modules: the
+// kernel takes each version from this module's go.mod, and an import here keeps the module there.
+// `make setup` compiles these packages before the first cell runs.
 import (
 	_ "github.com/gomlx/gomlx/core/graph"
 	_ "github.com/gomlx/gomlx/core/tensors"

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// painter limits how often a display is redrawn, and always draws the last state. It draws in a goroutine of its own,
-// so that training does not wait for a chart.
+// painter limits how often a display is redrawn, and always draws the last state. It draws in a
+// goroutine of its own, so that training does not wait for a chart.
 type painter struct {
 	every time.Duration // The least time from the end of one redraw to the start of the next.
 	paint func()        // Draws the current state. Calls never overlap.

@@ -17,9 +17,9 @@ const (
 	lineEvery = 10 * time.Second       // Between lines on a terminal or in a log.
 )
 
-// Progress is a progress bar with the rate and the time left. It redraws at most five times a second, always shows the
-// last state, and is saved with the notebook. Outside a notebook it writes a line to standard error every ten seconds.
-// Several goroutines may use it.
+// Progress is a progress bar with the rate and the time left. It redraws at most five times a
+// second, always shows the last state, and is saved with the notebook. Outside a notebook it writes
+// a line to standard error every ten seconds. Several goroutines may use it.
 type Progress struct {
 	title   string
 	display string
@@ -39,8 +39,8 @@ func NewProgress(title string) *Progress {
 	return p
 }
 
-// Update reports that done of total parts of the work are finished. A total of 0 means that it is unknown. The note is
-// plain text and may be empty.
+// Update reports that done of total parts of the work are finished. A total of 0 means that it is
+// unknown. The note is plain text and may be empty.
 func (p *Progress) Update(done, total int, note string) {
 	p.mu.Lock()
 	p.meter.set(done, total, time.Now())
@@ -49,8 +49,8 @@ func (p *Progress) Update(done, total int, note string) {
 	p.painter.soon()
 }
 
-// Done shows the last state and the time that the work took, and waits until the notebook has them. A note that is not
-// empty replaces the last one. Later updates are ignored.
+// Done shows the last state and the time that the work took, and waits until the notebook has them.
+// A note that is not empty replaces the last one. Later updates are ignored.
 func (p *Progress) Done(note string) {
 	p.mu.Lock()
 	p.took = max(time.Since(p.started), 1)
@@ -62,7 +62,8 @@ func (p *Progress) Done(note string) {
 	flush()
 }
 
-// redrawEvery returns the time between redraws: inNotebook, or outside a notebook the time between lines.
+// redrawEvery returns the time between redraws: inNotebook, or outside a notebook the time between
+// lines.
 func redrawEvery(inNotebook time.Duration) time.Duration {
 	if gonbui.IsNotebook {
 		return inNotebook
@@ -96,8 +97,8 @@ func statusLine(title string, m meter, note string, took time.Duration) string {
 	return line
 }
 
-// barHTML returns a line of text over a bar. JupyterLab allows these styles in notebooks that it does not trust. The text
-// has the colour of the page, light or dark.
+// barHTML returns a line of text over a bar. JupyterLab allows these styles in notebooks that it
+// does not trust. The text has the colour of the page, light or dark.
 func barHTML(line string, fraction float64) string {
 	return fmt.Sprintf(`<div>%s</div>`+
 		`<div style="width:640px;max-width:100%%;height:6px;margin:4px 0px;background-color:#c8c8c8">`+

@@ -20,7 +20,8 @@ import (
 // flushWait is the longest wait for an answer of the kernel.
 const flushWait = 2 * time.Second
 
-// Show displays a picture with one screen pixel for each of its pixels. [Strip] magnifies small pictures.
+// Show displays a picture with one screen pixel for each of its pixels. [Strip] magnifies small
+// pictures.
 func Show(img image.Image) {
 	data, err := encode(img)
 	Check(err)
@@ -39,7 +40,8 @@ func Strip(captions []string, pictures ...image.Image) {
 	Grid(len(pictures), captions, pictures...)
 }
 
-// showPNG displays a PNG file at a width in screen pixels. Where pictures cannot be shown, the text appears instead.
+// showPNG displays a PNG file at a width in screen pixels. Where pictures cannot be shown, the text
+// appears instead.
 func showPNG(data []byte, width int, text string) {
 	if !gonbui.IsNotebook {
 		return
@@ -61,7 +63,8 @@ func checkPictures(pictures ...image.Image) error {
 	return nil
 }
 
-// encode makes a PNG file. It compresses fast, as a chart is redrawn often and a photograph seldom becomes much smaller.
+// encode makes a PNG file. It compresses fast, as a chart is redrawn often and a photograph seldom
+// becomes much smaller.
 func encode(img image.Image) ([]byte, error) {
 	if err := checkPictures(img); err != nil {
 		return nil, err
@@ -79,15 +82,15 @@ func imgHTML(data []byte, size image.Point) string {
 	return imgTag(data, size, "max-width:100%;height:auto")
 }
 
-// imgTag returns an HTML image of a size in screen pixels. The browser knows the size in advance and decodes the image at
-// once, so the page does not jump or flicker when the image is replaced.
+// imgTag returns an HTML image of a size in screen pixels. The browser knows the size in advance
+// and decodes the image at once, so the page does not jump or flicker when the image is replaced.
 func imgTag(data []byte, size image.Point, style string) string {
 	return fmt.Sprintf(`<img src="data:image/png;base64,%s" width="%d" height="%d" decoding="sync" style="%s">`,
 		base64.StdEncoding.EncodeToString(data), size.X, size.Y, style)
 }
 
-// flush waits until the kernel has received everything that was displayed. Without it, a cell that ends would lose
-// the last outputs.
+// flush waits until the kernel has received everything that was displayed. Without it, a cell that
+// ends would lose the last outputs.
 func flush() {
 	if !gonbui.IsNotebook {
 		return

@@ -15,7 +15,7 @@ type Control interface {
 }
 
 const (
-	ownKeys     = `data-lm-suppress-shortcuts="true"` // Stops JupyterLab from handling the arrow keys.
+	ownKeys     = `data-lm-suppress-shortcuts="true"` // JupyterLab then ignores the arrow keys.
 	buttonStyle = "padding:4px 12px;margin:4px 0px"
 )
 
@@ -25,9 +25,9 @@ type Slider struct {
 	min, max, step, value float64
 }
 
-// NewSlider makes a slider from min to max with an initial value. It moves by multiples of step from min; the browser
-// rounds an initial value that is none of them. Unless min < max, step > 0 and min <= value <= max, NewSlider ends the
-// cell as [Check] does.
+// NewSlider makes a slider from min to max with an initial value. It moves by multiples of step
+// from min; the browser rounds an initial value that is none of them. Unless min < max, step > 0
+// and min <= value <= max, NewSlider ends the cell as [Check] does.
 func NewSlider(name string, min, max, step, value float64) *Slider {
 	if !(min < max && step > 0 && min <= value && value <= max) || !finite(max-min) {
 		Check(fmt.Errorf("slider %q: from %v to %v by %v at %v: want min < max, a step above 0 and a value between",
@@ -52,8 +52,8 @@ func (s *Slider) set(value string) {
 	}
 }
 
-// Button counts how often the reader pressed it. The count may be a seed for new noise, or choose among several
-// pictures. See [Interact].
+// Button counts how often the reader pressed it. The count may be a seed for new noise, or choose
+// among several pictures. See [Interact].
 type Button struct {
 	label   string
 	presses int
@@ -76,5 +76,6 @@ func (b *Button) set(value string) {
 	}
 }
 
-// decimal formats a number without an exponent, with as many digits as are needed to read the same number again.
+// decimal formats a number without an exponent, with as many digits as are needed to read the same
+// number again.
 func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// The limits of what an axis can show: float64 must hold its length, and the labels of its ticks must differ in the
-// first ten digits.
+// The limits of what an axis can show: float64 must hold its length, and the labels of its ticks
+// must differ in the first ten digits.
 const (
 	largestValue  = 1e300
 	leastLength   = 1e-290
@@ -23,8 +23,8 @@ func shortestAxis(low, high float64) float64 {
 	return max(leastRelative*max(math.Abs(low), math.Abs(high)), leastLength)
 }
 
-// linearEnds returns the ends of a linear axis for values from low to high. The margin is a share of their distance,
-// alone the room on each side of values that are all equal.
+// linearEnds returns the ends of a linear axis for values from low to high. The margin is a share
+// of their distance, alone the room on each side of values that are all equal.
 func linearEnds(low, high, margin, alone float64) (float64, float64) {
 	room := margin * (high - low)
 	if low == high {
@@ -46,7 +46,8 @@ func logEnds(low, high float64) (float64, float64) {
 }
 
 // log10 is the logarithm of all positive numbers.
-// Workaround: Go 1.26, math.Log and math.Log10 are wrong on amd64 for numbers below 2.2e-308; math.Log2 is right.
+// Workaround: Go 1.26, math.Log and math.Log10 are wrong on amd64 for numbers below 2.2e-308;
+// math.Log2 is right.
 func log10(v float64) float64 { return math.Log2(v) / math.Log2(10) }
 
 // logScale is [plot.LogScale] with the logarithm above.
@@ -57,9 +58,9 @@ func (logScale) Normalize(low, high, x float64) float64 {
 	return (log10(x) - log10(low)) / (log10(high) - log10(low))
 }
 
-// linearTicks places ticks where [plot.DefaultTicks] does. It writes the labels itself, as those of DefaultTicks have
-// at most 6 digits: on an axis from 1000.001 to 1000.002 it labels all ticks 1000, and it labels a tick at 0.9999904
-// with 0.99999.
+// linearTicks places ticks where [plot.DefaultTicks] does. It writes the labels itself, as those of
+// DefaultTicks have at most 6 digits: on an axis from 1000.001 to 1000.002 it labels all ticks
+// 1000, and it labels a tick at 0.9999904 with 0.99999.
 type linearTicks struct{}
 
 // Ticks implements [plot.Ticker].
@@ -69,7 +70,8 @@ func (linearTicks) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	var labelled []int
 	for _, t := range (plot.DefaultTicks{}).Ticks(low*scale, high*scale) {
-		t.Value = min(max(t.Value/scale, low), high) // Scaling may move the first and the last by a rounding error.
+		// A rounding error of the scaling may move the first and the last tick beyond the ends.
+		t.Value = min(max(t.Value/scale, low), high)
 		if !t.IsMinor() {
 			labelled = append(labelled, len(ticks))
 		}
@@ -94,8 +96,8 @@ func labels(values []float64) []string {
 	return short
 }
 
-// sameDigits writes equally spaced values with one number of decimals: as many as it takes to be exact to a millionth
-// of the space between them.
+// sameDigits writes equally spaced values with one number of decimals: as many as it takes to be
+// exact to a millionth of the space between them.
 func sameDigits(values []float64, format byte) []string {
 	if len(values) == 0 {
 		return nil
@@ -129,10 +131,10 @@ func longest(list []string) (length int) {
 	return length
 }
 
-// logTicks labels 1, 2 and 5 times every power of ten, on a long axis only some powers, and on an axis shorter than a
-// power what a linear axis would label. [plot.LogTicks] is not right here: below 1 it starts a power too late, it labels
-// all of 300 powers over one another, it labels nothing on an axis from 2 to 7, and it multiplies by ten so often
-// that the values are inexact.
+// logTicks labels 1, 2 and 5 times every power of ten, on a long axis only some powers, and on an
+// axis shorter than a power what a linear axis would label. [plot.LogTicks] is not right here:
+// below 1 it starts a power too late, it labels all of 300 powers over one another, it labels
+// nothing on an axis from 2 to 7, and it multiplies by ten so often that the values are inexact.
 type logTicks struct{}
 
 // Ticks implements [plot.Ticker] for 0 < low < high.

@@ -13,9 +13,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// View is an output of a cell that can be replaced, for instance to show each step of sampling. [Interact] redraws one
-// for each position of its sliders. The methods of a view append content, and [View.Redraw] shows all of it instead of
-// what was shown before:
+// View is an output of a cell that can be replaced, for instance to show each step of sampling.
+// [Interact] redraws one for each position of its sliders. The methods of a view append content,
+// and [View.Redraw] shows all of it instead of what was shown before:
 //
 //	view := kernelext.NewView()
 //	for t := range pictures {
@@ -24,8 +24,8 @@ import (
 //		view.Redraw()
 //	}
 //
-// The notebook is saved with what was shown last. Outside a notebook a view shows nothing. Only one goroutine may use
-// a view at a time.
+// The notebook is saved with what was shown last. Outside a notebook a view shows nothing. Only one
+// goroutine may use a view at a time.
 type View struct {
 	display string
 	content strings.Builder
@@ -69,8 +69,8 @@ func (v *View) Strip(captions []string, pictures ...image.Image) {
 	v.Grid(len(pictures), captions, pictures...)
 }
 
-// Redraw shows what was added since the last redraw, instead of what was shown before. If something could not be drawn,
-// for instance a chart without points, Redraw ends the cell as [Check] does.
+// Redraw shows what was added since the last redraw, instead of what was shown before. If something
+// could not be drawn, for instance a chart without points, Redraw ends the cell as [Check] does.
 func (v *View) Redraw() {
 	content, err := v.take()
 	Check(err)

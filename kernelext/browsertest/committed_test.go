@@ -16,8 +16,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// committed copies a notebook of the repository, and the models that it loads, into a folder of its own, where nothing
-// is kept and nothing is trusted. It returns the copy's path.
+// committed copies a notebook of the repository, and the models that it loads, into a folder of its
+// own, where nothing is kept or trusted yet. It returns the copy's path.
 func committed(t *testing.T, name string) string {
 	t.Helper()
 	notebooks := filepath.Join(root, "notebooks")
@@ -38,7 +38,8 @@ func committed(t *testing.T, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// picturesIn counts the pictures in the outputs of each cell of a notebook's file, which must not be above 1 MB.
+// picturesIn counts the pictures in the outputs of each cell of a notebook's file, which must not
+// be above 1 MB.
 func picturesIn(t *testing.T, path string) (counts []int) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -73,7 +74,8 @@ func picturesIn(t *testing.T, path string) (counts []int) {
 	return counts
 }
 
-// shows checks that the page shows so many pictures in the outputs of each cell, and all of them sound.
+// shows checks that the page shows this number of pictures in the outputs of each cell, and that
+// the browser could decode all of them.
 func shows(p *page, counts []int) {
 	p.t.Helper()
 	p.eval(`drawings = (i) => [...outputs(i).querySelectorAll(".jp-OutputArea-output :is(img, svg)")], true`)
@@ -81,19 +83,20 @@ func shows(p *page, counts []int) {
 		if count == 0 {
 			continue
 		}
-		p.eval(fmt.Sprintf(`panel.content.scrollToItem(%d).then(() => true)`, i)) // JupyterLab does not lay out what is far away.
+		// JupyterLab does not lay out cells far from the visible part of the page.
+		p.eval(fmt.Sprintf(`panel.content.scrollToItem(%d).then(() => true)`, i))
 		p.wait(fmt.Sprintf(`drawings(%d).length === %d && drawings(%[1]d).every((d) => d.clientWidth > 0 && `+
 			`(d.tagName !== "IMG" || d.complete && d.naturalWidth > 0))`, i, count), 20*time.Second)
 	}
 }
 
-// complaints are errors in the outputs of all cells, and what was written to standard error.
+// complaints is JavaScript for the errors in the outputs of all cells and for their standard error.
 const complaints = `cells().flatMap((cell, i) => (cell.model.outputs?.toJSON() ?? [])
 	.filter((o) => o.output_type === "error" || o.name === "stderr" || /panic:|goroutine \d|exit status/.test(o.text))
 	.map((o) => "cell " + i + ": " + (o.evalue ?? "") + [o.text ?? ""].flat().join(""))).join("\n")`
 
-// TestCommitted looks at the repository's notebooks as they come, untrusted and trusted, light and dark, and runs each
-// from the first cell to the last.
+// TestCommitted opens each of the repository's notebooks unchanged, untrusted and trusted, light
+// and dark, and runs it from the first cell to the last.
 func TestCommitted(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(root, "notebooks", "*.ipynb"))
 	if err != nil || len(paths) != 8 {
@@ -120,7 +123,8 @@ func TestCommitted(t *testing.T) {
 	}
 }
 
-// runAll runs all cells by the menu, works with the sliders on the way, and fails the test if a cell complains.
+// runAll runs all cells from the menu, moves the sliders of cells that wait, and fails the test if
+// a cell reports an error.
 func runAll(p *page) {
 	p.t.Helper()
 	started := time.Now()
@@ -145,8 +149,8 @@ func runAll(p *page) {
 	p.t.Logf("all cells run in %v", time.Since(started).Round(time.Second))
 }
 
-// lastValueCounts drags both sliders of a cell that waits, checks that what is drawn is what a single move to their last
-// values draws, and presses Done.
+// lastValueCounts drags both sliders of a cell that waits. It checks that a single move to the last
+// values draws the same pictures, and presses Done.
 func lastValueCounts(p *page, i int) {
 	p.t.Helper()
 	sliders(p, i)
@@ -171,8 +175,8 @@ func lastValueCounts(p *page, i int) {
 	p.wait(`control(0).disabled`, 10*time.Second)
 }
 
-// TestTweak changes beta_end in the second notebook's cell that plots the schedule, as a person would, and takes the time until the
-// curves are there again.
+// TestTweak types another beta_end into the cell of the second notebook that plots the schedule,
+// and measures the time until the new curves appear.
 func TestTweak(t *testing.T) {
 	p := open(t, committed(t, "02_mathematical_foundation.ipynb"))
 	const imports, plot = 1, 5
@@ -196,7 +200,7 @@ func TestTweak(t *testing.T) {
 	}
 }
 
-// edit selects the text in a cell and types another over it.
+// edit selects a text in a cell and types another text in its place.
 func edit(p *page, i int, text, other string) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf(`panel.content.scrollToItem(%[1]d).then(() => {
@@ -213,8 +217,8 @@ func edit(p *page, i int, text, other string) {
 	p.wait(fmt.Sprintf(`cells()[%d].model.sharedModel.source.includes(%q)`, i, other), 10*time.Second)
 }
 
-// TestSampling takes the time until sixteen pictures are there, sampled by DDIM in 50 steps with the model that comes with
-// the notebooks, all that has to be compiled included.
+// TestSampling measures the time until sixteen pictures appear that DDIM samples in 50 steps with
+// the notebooks' model. The time includes all compilation.
 func TestSampling(t *testing.T) {
 	model, err := os.ReadFile(filepath.Join(root, "notebooks", "models", "guided.safetensors"))
 	if err == nil {

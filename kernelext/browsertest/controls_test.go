@@ -53,7 +53,7 @@ kernelext.Interact(func(view *kernelext.View) error {
 fmt.Println("the cell has ended at", end.Value())
 `
 
-// sliders are what tests of that cell say in JavaScript, where i is its number.
+// sliders defines JavaScript functions for tests of the cell with number i.
 func sliders(p *page, i int) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf(`
@@ -71,7 +71,7 @@ func sliders(p *page, i int) {
 		true`, i))
 }
 
-// live has the cell run, and waits until its sliders can be moved.
+// live runs the cell, and waits until its sliders are enabled.
 func live(p *page) {
 	p.t.Helper()
 	p.start(0)
@@ -80,12 +80,13 @@ func live(p *page) {
 	sliders(p, 0)
 }
 
-// TestSlider is the quick part of these tests: a slider redraws a chart and pictures, soon and to the last value.
+// TestSlider is the quick part of these tests. It checks that a slider redraws a chart and pictures
+// soon, and that the last value is drawn.
 func TestSlider(t *testing.T) {
 	p := open(t, notebook(t, interactCell))
 	live(p)
 
-	// From an event of the slider to the new chart and pictures on the page.
+	// The time from an event of the slider to the new chart and pictures on the page.
 	latencies := value[[]float64](p, `(async () => {
 		const took = [];
 		for (let n = 0; n < 40; n++) {
@@ -100,11 +101,14 @@ func TestSlider(t *testing.T) {
 	})()`)
 	slices.Sort(latencies)
 	t.Logf("redrawn after %.0f ms at the median, %.0f ms at most", latencies[20], latencies[39])
-	if latencies[20] > 2000 { // 65 on two idle processors: see docs/notebooks.md; what is timed here is only that it is not stuck.
+	// Two idle processors take 65 ms: see docs/notebooks.md. The limit only detects that it is
+	// stuck.
+	if latencies[20] > 2000 {
 		t.Errorf("redrawn after %.0f ms at the median, want at most 2000", latencies[20])
 	}
 
-	// The last of 300 events counts, be they at once or 2 ms apart: what is drawn is what a single move there draws.
+	// The last of 300 events counts, whether they come at once or 2 ms apart: a single move to the
+	// same value draws the same.
 	for _, pause := range []string{"", "await new Promise((done) => setTimeout(done, 2))"} {
 		p.eval(`(async () => {
 			for (let n = 0; n < 300; n++) {
@@ -163,8 +167,9 @@ func sweep(p *page, n int) {
 	mouse(input.DispatchMouseEventTypeMouseReleased, 0.75)
 }
 
-// TestSliderConnectsAgain loses what confirms the connection between browser and kernel, as happens when both are busy,
-// and then reloads the page: only the interrupt button can end the cell then.
+// TestSliderConnectsAgain drops the message that confirms the connection between browser and
+// kernel, as happens when both are busy. Then it reloads the page, and ends the cell with the
+// interrupt button.
 func TestSliderConnectsAgain(t *testing.T) {
 	path := notebook(t, interactCell)
 	p := open(t, path)

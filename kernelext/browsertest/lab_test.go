@@ -62,7 +62,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer lab.stop()
 
-	// No sandbox, since it does not work for root and in containers; the pages are our own.
+	// The sandbox does not work for root and in containers, and the pages are our own.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox,
 		chromedp.WindowSize(1400, 1200))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
@@ -84,8 +84,8 @@ func findBrowser() (string, error) {
 	return "", errors.New("no browser: install chromium or google-chrome")
 }
 
-// server is JupyterLab with the repository's kernel and settings, on notebooks in a temporary folder, which nobody has
-// run or trusted before.
+// server is JupyterLab with the repository's kernel and settings. Its notebooks are in a temporary
+// folder and have not been run or trusted before.
 type server struct {
 	dir, url string
 	cmd      *exec.Cmd

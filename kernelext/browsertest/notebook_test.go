@@ -28,7 +28,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// photos are two pictures, made once.
+// photos returns two pictures, which it makes once.
 func photos() []imaging.Picture {
 	return kernelext.Keep("photos", 32, func() ([]imaging.Picture, error) {
 		source, err := dataset.Open(context.Background(), "generated", dataset.Options{Size: 32})
@@ -74,8 +74,8 @@ kernelext.Row(kernelext.Chart{Title: "left", Series: []kernelext.Series{{Y: []fl
 	kernelext.Chart{Title: "right", Series: []kernelext.Series{{Y: []float64{2, 1}}}})
 `
 
-// TestNotebook runs a notebook from the first cell to the last, and looks at it afterwards in all the ways that people do:
-// saved, on a dark page, as nbconvert's HTML, and opened by someone who does not trust it.
+// TestNotebook runs a notebook from the first cell to the last. Then it checks the saved file, the
+// dark page, nbconvert's HTML, and the notebook while it is not trusted.
 func TestNotebook(t *testing.T) {
 	path := notebook(t, tourImports, tourCompare, tourCharts, interactCell)
 	p := open(t, path)
@@ -95,7 +95,7 @@ func TestNotebook(t *testing.T) {
 	p.eval(`outputs(1).scrollIntoView(), true`)
 	p.screenshot("light")
 
-	// Dark: words have to stand out from the page.
+	// On a dark page the words must be bright.
 	theme(p, "Dark")
 	p.eval(`outputs(1).scrollIntoView(), true`)
 	p.screenshot("dark")
@@ -104,12 +104,13 @@ func TestNotebook(t *testing.T) {
 	readable(p)
 	theme(p, "Light")
 
-	// The line between two pictures, by slider and by its lower end.
+	// The line between two pictures is moved by the slider and by its lower end.
 	p.eval(`compare = outputs(1).querySelector("input[type=range]"), true`)
 	p.eval(`line = compare.previousElementSibling.lastElementChild, true`)
 	p.eval(`compare.scrollIntoView({block: "center"}), compare.focus(), true`)
 	p.wait("line.offsetWidth === 192", 5*time.Second)
-	if err := chromedp.Do(p.ctx, chromedp.KeyEvent("\u0303\u0303\u0303")); err != nil { // To the right.
+	// Three times the arrow key to the right.
+	if err := chromedp.Do(p.ctx, chromedp.KeyEvent("\u0303\u0303\u0303")); err != nil {
 		t.Fatal(err)
 	}
 	p.eval(`compare.value === "53" && Math.abs(line.offsetWidth - 0.53 * 384) <= 1`)
@@ -137,7 +138,8 @@ func TestNotebook(t *testing.T) {
 		t.Errorf("%d pictures in nbconvert's HTML", n)
 	}
 
-	// A notebook that this JupyterLab has not saved is not trusted: scripts and much else are removed from it.
+	// JupyterLab does not trust a notebook that it has not saved, and removes scripts and much
+	// else.
 	other := filepath.Join(lab.dir, "untrusted.ipynb")
 	foreign := strings.Replace(string(data), "photos: kept from before", "photos: Kept from before", 1)
 	if err := os.WriteFile(other, []byte(foreign), 0o644); err != nil {
@@ -165,10 +167,10 @@ func theme(p *page, name string) {
 	p.t.Helper()
 	p.eval(`jupyterapp.commands.execute("apputils:change-theme", {theme: "JupyterLab ` + name + `"}).then(() => true)`)
 	p.wait(fmt.Sprintf(`document.body.dataset.jpThemeLight === "%v"`, name == "Light"), 10*time.Second)
-	time.Sleep(500 * time.Millisecond) // The style sheet comes after the name.
+	time.Sleep(500 * time.Millisecond) // The style sheet is loaded after the name changes.
 }
 
-// readable checks that the words in outputs are bright, and the page behind them is dark.
+// readable checks that the words in outputs are bright on a dark page.
 func readable(p *page) {
 	p.t.Helper()
 	p.eval(`brightness = (c) => (c = c.match(/[\d.]+/g).map(Number), 0.3 * c[0] + 0.59 * c[1] + 0.11 * c[2]), true`)
@@ -177,16 +179,17 @@ func readable(p *page) {
 		`brightness(getComputedStyle(panel.content.node).backgroundColor) < 60`)
 }
 
-// inert checks that the sliders of the fourth cell cannot be moved, and say so.
+// inert checks that the sliders of the fourth cell are disabled, with a hint to run the cell.
 func inert(p *page) {
 	p.t.Helper()
-	p.eval(`panel.content.scrollToItem(3).then(() => true)`) // JupyterLab does not lay out what is far away.
+	// JupyterLab does not lay out cells far from the visible part of the page.
+	p.eval(`panel.content.scrollToItem(3).then(() => true)`)
 	p.wait(`outputs(3).querySelector("small").offsetParent`, 10*time.Second)
 	p.eval(`[...outputs(3).querySelectorAll("input, button")].every((c) => c.disabled) && ` +
 		`text(3).includes("Run this cell")`)
 }
 
-// drag draws the lower end of an element 60 pixels to the left, and checks that its width follows.
+// drag moves the lower end of an element 60 pixels to the left, and checks its width.
 func drag(p *page, element, frame string) {
 	p.t.Helper()
 	at := value[struct{ Right, Bottom, Width float64 }](p, element+".getBoundingClientRect().toJSON()")

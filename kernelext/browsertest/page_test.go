@@ -26,10 +26,10 @@ type page struct {
 	ctx context.Context
 
 	mu    sync.Mutex
-	hosts map[string]bool // That the page has called.
+	hosts map[string]bool // The hosts that the page has called.
 }
 
-// helpers are what tests say in JavaScript.
+// helpers defines the JavaScript functions of the tests.
 const helpers = `
 	panel = jupyterapp.shell.currentWidget;
 	cells = () => panel.content.widgets;
@@ -40,8 +40,8 @@ const helpers = `
 	saved = () => jupyterapp.commands.execute("docmanager:save");
 	true`
 
-// open opens a notebook in a tab of its own, and waits for its kernel. The tab is closed when the test ends; then the
-// page must not have called any host but this machine.
+// open opens a notebook in a new tab, and waits for its kernel. When the test ends, it closes the
+// tab and checks that the page has called no host but this machine.
 func open(t *testing.T, path string) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
@@ -70,7 +70,7 @@ func open(t *testing.T, path string) *page {
 	return p
 }
 
-// note remembers the hosts that are called.
+// note records the host that an event calls.
 func (p *page) note(event any) {
 	address := ""
 	switch event := event.(type) {
@@ -88,7 +88,7 @@ func (p *page) note(event any) {
 	}
 }
 
-// load opens the notebook in this tab, again if it is there already.
+// load opens the notebook in this tab, or opens it again.
 func (p *page) load(path string) {
 	p.t.Helper()
 	within, err := filepath.Rel(lab.dir, path)
@@ -104,7 +104,7 @@ func (p *page) load(path string) {
 	p.eval(helpers)
 }
 
-// value is what JavaScript says, or what the promise that it says comes to.
+// value returns the value of a JavaScript expression, or of the promise that it returns.
 func value[T any](p *page, script string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Minute)
@@ -116,7 +116,7 @@ func value[T any](p *page, script string) T {
 	return v
 }
 
-// eval is value where only doing it matters. The script must say something that is true.
+// eval runs a script and fails the test unless its value is true.
 func (p *page) eval(script string) {
 	p.t.Helper()
 	if !value[bool](p, script) {
@@ -124,7 +124,7 @@ func (p *page) eval(script string) {
 	}
 }
 
-// wait waits until a condition holds, and returns how long that took.
+// wait waits until a condition holds, and returns the time it took.
 func (p *page) wait(condition string, atMost time.Duration) time.Duration {
 	p.t.Helper()
 	started := time.Now()
@@ -137,13 +137,14 @@ func (p *page) wait(condition string, atMost time.Duration) time.Duration {
 	return time.Since(started)
 }
 
-// click clicks on the middle of an element, once it is there.
+// click waits for an element and clicks on its middle.
 func (p *page) click(element string) {
 	p.t.Helper()
 	p.wait(element+"?.offsetParent", 10*time.Second)
 	at := value[struct{ X, Y, Width, Height float64 }](p, element+".getBoundingClientRect().toJSON()")
 	x, y := at.X+at.Width/2, at.Y+at.Height/2
-	err := chromedp.Do(p.ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y)) // Menus want that.
+	// Menus need the move.
+	err := chromedp.Do(p.ctx, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
 	if err == nil {
 		err = chromedp.Do(p.ctx, chromedp.MouseClickXY(x, y))
 	}
@@ -152,7 +153,8 @@ func (p *page) click(element string) {
 	}
 }
 
-// interrupt presses the interrupt button, and returns how long it takes until a condition holds and the cell has ended.
+// interrupt presses the interrupt button, and returns the time until a condition holds and the cell
+// has ended.
 func (p *page) interrupt(until string) time.Duration {
 	p.t.Helper()
 	p.click(`panel.toolbar.node.querySelector('[data-jp-item-name="interrupt"]')`)
@@ -164,13 +166,13 @@ func (p *page) interrupt(until string) time.Duration {
 	return took
 }
 
-// start has a cell run.
+// start runs a cell.
 func (p *page) start(i int) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf("run(%d), true", i))
 }
 
-// sound fails the test if a cell says that it failed.
+// sound fails the test if the output of a cell reports a failure.
 func (p *page) sound(i int) {
 	p.t.Helper()
 	said := value[string](p, fmt.Sprintf("text(%d)", i))

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// JupyterLab as "make lab" starts it answers those who have its token, and no other machine.
+// JupyterLab, started by "make lab", needs its token and does not listen to other machines.
 func TestLabIsPrivate(t *testing.T) {
 	cmd := exec.Command("make", "lab", "LAB_FLAGS=--no-browser --ServerApp.port=0")
 	cmd.Dir = root

@@ -12,15 +12,16 @@ import (
 	"time"
 )
 
-// TestTraining interrupts the training of the third notebook, takes it up again, reloads the page while it runs, and
-// interrupts it there.
+// TestTraining interrupts the training of the third notebook and resumes it. Then it reloads the
+// page while the training runs, and interrupts it again.
 func TestTraining(t *testing.T) {
 	path := committed(t, "03_key_components.ipynb")
 	p := open(t, path)
 	const imports, training = 1, 9
 	p.eval(fmt.Sprintf(`run(%d).then(() => true)`, imports))
 	p.sound(imports)
-	edit(p, training, "m := trainedFor(300)", "m := trainedFor(1000000)") // Else a fast machine is done before it is interrupted.
+	// With 300 steps a fast machine would end before the interrupt.
+	edit(p, training, "m := trainedFor(300)", "m := trainedFor(1000000)")
 	p.eval(fmt.Sprintf(`said = () => text(%d), step = () => Number((said().match(/Training: (\d+)\/1000000/) ?? [])[1]), true`,
 		training))
 
@@ -40,7 +41,7 @@ func TestTraining(t *testing.T) {
 		t.Errorf("stopped at step %d, and goes on at step %d", stopped, again)
 	}
 
-	// Who reloads the page sees that the kernel is busy, and can still stop it.
+	// After a reload the page shows that the kernel is busy, and the button still interrupts it.
 	p.eval("saved().then(() => true)")
 	p.load(path)
 	p.wait("busy()", 10*time.Second)
@@ -52,7 +53,7 @@ func TestTraining(t *testing.T) {
 	t.Logf("after the reload the cell says: %.200s", value[string](p, fmt.Sprintf("text(%d)", training)))
 }
 
-// modelFile is the model that the notebook's training has saved.
+// modelFile returns the model file that the notebook's training has saved.
 func modelFile(t *testing.T, path string) os.FileInfo {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(path), "kept", "key components", "*", "model.safetensors"))

@@ -1,8 +1,8 @@
 # Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 """Jupyter's own tests of a kernel (jupyter_kernel_test) on the kernel as `make lab` installs it: run `make test-kernel`.
 
-What GoNB v0.11.5 does not do is marked as an expected failure: once it does, the test says so. Tests without a sample
-here are of what a Go cell has not: a value (execute_result), a pager, and code that clears its output.
+Tests that GoNB v0.11.5 fails are marked as expected failures, and are reported once they pass. Tests without a sample
+here need what a Go cell does not have: a value (execute_result), a pager, and code that clears its output.
 """
 import unittest
 

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// These tests need the kernel that `make setup` builds, and run with `make test-notebooks`.
+// These tests need the kernel that `make setup` builds. `make test-notebooks` runs them.
 
 func TestGoodNotebook(t *testing.T) {
 	t.Setenv("SRDIFF_KEPT", t.TempDir())
@@ -44,7 +44,8 @@ func TestFailingCells(t *testing.T) {
 		t.Fatalf("%d problems, want %d: %v", len(problems), len(want), problems)
 	}
 	for i, p := range problems {
-		if p.cell != i+2 || !strings.Contains(p.output, want[i]) { // The first cell is good, and so is the last.
+		// The first cell is good, and so is the last.
+		if p.cell != i+2 || !strings.Contains(p.output, want[i]) {
 			t.Errorf("problem %d: %v; want %q in code cell %d", i, p, want[i], i+2)
 		}
 	}

@@ -1,12 +1,14 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Nbcheck executes notebooks through their kernel, as JupyterLab would from top to bottom, and fails when a cell fails.
+// Nbcheck executes notebooks through their kernel, as JupyterLab would from top to bottom, and
+// fails when a cell fails.
 //
 //	nbcheck [-in-place] [-out folder] [-timeout 10m] notebook.ipynb ...
 //
-// It needs Python with nbconvert on the PATH, and the kernel where JUPYTER_PATH or Jupyter's own folders lead to it.
-// It writes executed notebooks in a form that is the same in each run: without times, and with the outputs of a stream
-// in one piece. For each failing cell it prints the notebook, the cell, and the output of the cell.
+// It needs Python with nbconvert on the PATH, and the kernel where JUPYTER_PATH or Jupyter's own
+// folders lead to it. It writes executed notebooks in a form that is the same in each run: without
+// times, and with the outputs of a stream in one piece. For each failing cell it prints the
+// notebook, the cell, and the output of the cell.
 package main
 
 import (
@@ -50,7 +52,8 @@ func main() {
 	}
 }
 
-// checkTargets returns an error if a notebook would be written over a notebook, or over the result of another one.
+// checkTargets returns an error if a notebook would be written over a notebook, or over the result
+// of another one.
 func checkTargets(paths []string, out string) error {
 	if out == "" {
 		return nil
@@ -78,8 +81,8 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(fileA, fileB)
 }
 
-// checkAll checks the notebooks one after another, and returns how many failed. It writes them to the folder out, or in
-// place if out is empty.
+// checkAll checks the notebooks one after another, and returns how many failed. It writes them to
+// the folder out, or in place if out is empty.
 func checkAll(ctx context.Context, paths []string, out string, timeout time.Duration) (failed int, err error) {
 	kept, err := os.MkdirTemp("", "nbcheck-kept")
 	if err != nil {
@@ -114,8 +117,8 @@ func checkAll(ctx context.Context, paths []string, out string, timeout time.Dura
 	return failed, nil
 }
 
-// check executes the notebook at path and writes it to target. If cells failed, it does so only where target is another
-// file.
+// check executes the notebook at path and writes it to target. If cells failed, it does so only
+// where target is another file.
 func check(ctx context.Context, path, target string, timeout time.Duration) ([]problem, error) {
 	executed, err := execute(ctx, path, timeout)
 	if err != nil {
@@ -136,7 +139,8 @@ func check(ctx context.Context, path, target string, timeout time.Duration) ([]p
 	return problems, write(target, data)
 }
 
-// write replaces the file at path and keeps its mode. If path is a link, it replaces the file that the link leads to.
+// write replaces the file at path and keeps its mode. If path is a link, it replaces the file that
+// the link leads to.
 func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -147,7 +151,8 @@ func write(path string, data []byte) error {
 	return renameio.WriteFile(path, data, 0o644, renameio.WithExistingPermissions())
 }
 
-// execute runs every cell, also those after a failing one, and returns the notebook with its outputs.
+// execute runs every cell, also those after a failing one, and returns the notebook with its
+// outputs.
 func execute(ctx context.Context, path string, timeout time.Duration) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "nbcheck")
 	if err != nil {
@@ -162,7 +167,8 @@ func execute(ctx context.Context, path string, timeout time.Duration) ([]byte, e
 		"--ExecutePreprocessor.startup_timeout=180",
 		"--ExecutePreprocessor.record_timing=False",
 		"--output-dir", dir, "--output", "executed", path)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // Nbconvert then ends the kernel.
+	// Nbconvert ends the kernel when it is interrupted.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	log, err := cmd.CombinedOutput()
 	if err != nil {

@@ -18,10 +18,12 @@ const (
 	kernelDisplay = "Go (srdiff)"
 )
 
-// notebook is the JSON of an .ipynb file in nbformat 4. Parts that nbcheck does not know stay unchanged.
+// notebook is the JSON of an .ipynb file in nbformat 4. Parts that nbcheck does not know stay
+// unchanged.
 type notebook map[string]any
 
-// parse reads a notebook, and joins outputs that are separate only because a stream was read in pieces.
+// parse reads a notebook, and joins outputs that are separate only because a stream was read in
+// pieces.
 func parse(data []byte) (notebook, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -62,8 +64,8 @@ func (p problem) String() string {
 }
 
 var (
-	// failure is a line on standard error of a cell, or of a program that it ran, that failed. The kernel's reply may be
-	// "ok" all the same.
+	// failure is a line on standard error of a cell, or of a program that it ran, that failed. The
+	// kernel's reply may be "ok" all the same.
 	failure = regexp.MustCompile(
 		`(?m)^(exit status [1-9]\d*|signal: [a-z ]+|panic: .*|fatal error: .*|goroutine \d+ \[.*)$`)
 
@@ -106,8 +108,8 @@ func (nb notebook) problems() []problem {
 	return found
 }
 
-// normalised returns the notebook as a file that depends on its outputs alone: without times and versions, with this
-// project's kernel, and in Jupyter's own style of JSON.
+// normalised returns the notebook as a file that depends on its outputs alone: without times and
+// versions, with this project's kernel, and in Jupyter's own style of JSON.
 func (nb notebook) normalised() ([]byte, error) {
 	metadata := object(nb["metadata"])
 	metadata["kernelspec"] = map[string]any{"name": kernelName, "display_name": kernelDisplay, "language": "go"}
@@ -126,7 +128,8 @@ func (nb notebook) normalised() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// mergeStreams joins neighbouring outputs of one stream, and splits their text into lines as Jupyter does.
+// mergeStreams joins neighbouring outputs of one stream, and splits their text into lines as
+// Jupyter does.
 func mergeStreams(outputs []any) []any {
 	merged := []any{}
 	for _, o := range outputs {
