@@ -50,8 +50,8 @@
 		send();
 	});
 
-	// GoNB makes its connection some time after this script starts, and makes another if that one
-	// fails.
+	// Workaround: gonb v0.11.5 connects some time after this script starts, again if that fails, and
+	// sends no event. So the script looks for the connection every 50 ms.
 	const connect = (tries) => {
 		if (globalThis.gonb_comm && globalThis.gonb_comm !== comm) {
 			comm = globalThis.gonb_comm;

@@ -96,7 +96,7 @@ func flush() {
 		return
 	}
 	done := make(chan struct{})
-	go func() {
+	go func() { // Workaround: gonb v0.11.5, Sync never returns if the kernel does not answer.
 		gonbui.Sync()
 		close(done)
 	}()

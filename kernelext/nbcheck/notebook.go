@@ -64,8 +64,8 @@ func (p problem) String() string {
 }
 
 var (
-	// failure is a line on standard error of a cell, or of a program that it ran, that failed. The
-	// kernel's reply may be "ok" all the same.
+	// failure is a line on standard error of a cell, or of a program that it ran, that failed.
+	// Workaround: gonb v0.11.5, the reply to such a cell may be "ok".
 	failure = regexp.MustCompile(
 		`(?m)^(exit status [1-9]\d*|signal: [a-z ]+|panic: .*|fatal error: .*|goroutine \d+ \[.*)$`)
 
