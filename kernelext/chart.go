@@ -75,8 +75,39 @@ func (c Chart) PNG() ([]byte, error) {
 	p.BackgroundColor = nil // The canvas is white already.
 	legend := plot.NewLegend()
 	style(p, &legend)
+	entries, err := c.addLines(p)
+	if err != nil {
+		return nil, err
+	}
+	fitAxes(p, c.LogY)
+	if c.YMin != 0 || c.YMax != 0 {
+		if err := c.checkAxis(); err != nil {
+			return nil, err
+		}
+		p.Y.Min, p.Y.Max = c.YMin, c.YMax
+	}
+
+	width, height := vg.Length(c.width)*pixel, vg.Length(c.height)*pixel
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(chartDPI))
+	area := draw.New(canvas)
+	area = draw.Crop(area, 8*pixel, -12*pixel, 8*pixel, -8*pixel)
+	fillLegend(&legend, entries, 0.4*width, height-40*pixel)
+	// The legend is beside the lines, so that it hides none.
+	if legendSize := legend.Rectangle(area).Size(); legendSize.X > 0 {
+		legend.Draw(draw.Crop(area, area.Max.X-area.Min.X-legendSize.X-2*pixel, 0, 0, -24*pixel))
+		area = draw.Crop(area, 0, -legendSize.X-14*pixel, 0, 0)
+	}
+	size := area.Size()
+	p.Title.Text = fitText(c.Title, p.Title.TextStyle, size.X)
+	p.X.Label.Text = fitText(c.XLabel, p.X.Label.TextStyle, size.X-100*pixel)
+	p.Y.Label.Text = fitText(c.YLabel, p.Y.Label.TextStyle, size.Y-60*pixel)
+	p.Draw(draw.Crop(area, overhang(p.X), 0, 0, 0))
+	return encode(canvas.Image())
+}
+
+// addLines adds the series to the plot, and returns their entries in the legend.
+func (c Chart) addLines(p *plot.Plot) (entries []legendEntry, err error) {
 	drawn, hue := 0, 0
-	var entries []legendEntry
 	for _, s := range c.Series {
 		points, err := s.points(c.LogY)
 		if err != nil {
@@ -111,30 +142,7 @@ func (c Chart) PNG() ([]byte, error) {
 		}
 		return nil, fmt.Errorf("chart %q has no points to draw: give it a series with %s", c.Title, want)
 	}
-	fitAxes(p, c.LogY)
-	if c.YMin != 0 || c.YMax != 0 {
-		if err := c.checkAxis(); err != nil {
-			return nil, err
-		}
-		p.Y.Min, p.Y.Max = c.YMin, c.YMax
-	}
-
-	width, height := vg.Length(c.width)*pixel, vg.Length(c.height)*pixel
-	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(chartDPI))
-	area := draw.New(canvas)
-	area = draw.Crop(area, 8*pixel, -12*pixel, 8*pixel, -8*pixel)
-	fillLegend(&legend, entries, 0.4*width, height-40*pixel)
-	// The legend is beside the lines, so that it hides none.
-	if legendSize := legend.Rectangle(area).Size(); legendSize.X > 0 {
-		legend.Draw(draw.Crop(area, area.Max.X-area.Min.X-legendSize.X-2*pixel, 0, 0, -24*pixel))
-		area = draw.Crop(area, 0, -legendSize.X-14*pixel, 0, 0)
-	}
-	size := area.Size()
-	p.Title.Text = fitText(c.Title, p.Title.TextStyle, size.X)
-	p.X.Label.Text = fitText(c.XLabel, p.X.Label.TextStyle, size.X-100*pixel)
-	p.Y.Label.Text = fitText(c.YLabel, p.Y.Label.TextStyle, size.Y-60*pixel)
-	p.Draw(draw.Crop(area, overhang(p.X), 0, 0, 0))
-	return encode(canvas.Image())
+	return entries, nil
 }
 
 // overhang is how far the label of a tick at the left end of the x axis may reach beyond the labels
