@@ -17,7 +17,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 )
 
@@ -102,8 +101,9 @@ func decode(r io.Reader) (file *File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if format == "gif" {
-		data = gifScreen(data)
+	sum := sha256.Sum256(data)
+	if data, err = usual(format, data); err != nil {
+		return nil, explain(err, data)
 	}
 	config, err := configs[format](bytes.NewReader(data))
 	if err != nil {
@@ -122,7 +122,7 @@ func decode(r io.Reader) (file *File, err error) {
 	about := metadata(format, data)
 	file = &File{
 		Image:    upright(img, orientation(about.exif)),
-		SHA256:   fmt.Sprintf("%x", sha256.Sum256(data)),
+		SHA256:   fmt.Sprintf("%x", sum),
 		Metadata: about.about(format),
 	}
 	if about.frames > 1 {
@@ -146,8 +146,8 @@ func DecodeSize(r io.Reader) (width, height int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if format == "gif" {
-		data = gifScreen(data)
+	if data, err = usual(format, data); err != nil {
+		return 0, 0, explain(err, data)
 	}
 	config, err := configs[format](bytes.NewReader(data))
 	if err != nil {
@@ -220,14 +220,13 @@ func formatOf(data []byte) (string, error) {
 		return "webp", nil
 	case has(0, "BM") && len(data) >= 18 && slices.Contains(bmpHeaders, binary.LittleEndian.Uint32(data[14:])):
 		return "bmp", nil
-	case has(0, "II*\x00"), has(0, "MM\x00*"):
+	case has(0, "II*\x00"), has(0, "MM\x00*"), has(0, "II+\x00"), has(0, "MM\x00+"):
 		return "tiff", nil
 	}
 	for _, other := range []struct {
 		at         int
 		magic, was string
 	}{
-		{0, "II+\x00", "BigTIFF"}, {0, "MM\x00+", "BigTIFF"},
 		{4, "ftypavif", "AVIF"}, {4, "ftypavis", "AVIF"}, {4, "ftyphei", "HEIC"}, {4, "ftypmif1", "HEIF"}, {4, "ftypmsf1", "HEIF"},
 		{4, "jP  \r\n", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
 		{4, "JXL \r\n", "JPEG XL"}, {0, "\xff\x0a", "JPEG XL"},
@@ -240,10 +239,21 @@ func formatOf(data []byte) (string, error) {
 	return "", ErrFormat
 }
 
+// usual makes a file that the readers know of one of an unusual kind.
+func usual(format string, data []byte) ([]byte, error) {
+	switch {
+	case format == "gif":
+		return gifScreen(data), nil
+	case format == "tiff" && byteOrder(data) == nil:
+		return classicTIFF(data)
+	}
+	return data, nil
+}
+
 // configs read the canvas of each format, and decoders the first picture on it.
 var configs = map[string]func(io.Reader) (image.Config, error){
 	"png": pngConfig, "jpeg": jpeg.DecodeConfig, "gif": gif.DecodeConfig, "webp": webp.DecodeConfig,
-	"bmp": bmpConfig, "tiff": tiff.DecodeConfig,
+	"bmp": bmpConfig, "tiff": tiffConfig,
 }
 
 var decoders = map[string]func(data []byte) (image.Image, error){
@@ -252,7 +262,7 @@ var decoders = map[string]func(data []byte) (image.Image, error){
 	"gif":  decodeGIF,
 	"webp": decodeWebP,
 	"bmp":  decodeBMP,
-	"tiff": func(data []byte) (image.Image, error) { return tiff.Decode(bytes.NewReader(data)) },
+	"tiff": decodeTIFF,
 }
 
 func decodeGIF(data []byte) (image.Image, error) {
