@@ -136,6 +136,15 @@ func classicTIFF(data []byte) ([]byte, error) {
 		}
 		fields[tag] = f
 	}
+	d := directory{fields: fields}
+	for offsets, counts := range map[uint16]uint16{tagStrips: tagStripBytes, tagTiles: tagTileBytes} {
+		bytes := d.numbers(order, counts)
+		for i, offset := range d.numbers(order, offsets) { // A block must not reach into the new directory.
+			if i < len(bytes) && uint64(offset)+uint64(bytes[i]) > size {
+				return nil, io.ErrUnexpectedEOF
+			}
+		}
+	}
 	classic := append([]byte{data[0], data[1], 0, 0, 0, 0, 0, 0}, data[8:]...)
 	order.PutUint16(classic[2:], 42)
 	order.PutUint32(classic[4:], uint32(len(classic)))
