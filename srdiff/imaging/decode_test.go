@@ -264,7 +264,10 @@ func FuzzDecode(f *testing.F) {
 	for _, encode := range []func(io.Writer, image.Image) error{png.Encode, asJPEG, asGIF, bmp.Encode, asTIFF} {
 		f.Add(encoded(encode, small))
 	}
-	for _, pattern := range []string{"testdata/*.*", "testdata/pictures/*"} {
+	for _, kind := range []struct{ bits, kind int }{{16, 0}, {16, 3}, {24, 0}, {32, 6}, {8, 1}, {4, 2}} {
+		f.Add(bmpWith(108, 13, kind.bits, kind.kind, map[int]uint32{54: 0xf800, 58: 0x7e0, 62: 0x1f}, make([]byte, 64), make([]byte, 80*13)))
+	}
+	for _, pattern := range []string{"testdata/*.*", "testdata/pictures/*", "testdata/kinds/*"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			f.Fatal(err)

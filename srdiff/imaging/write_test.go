@@ -35,6 +35,26 @@ func TestWritePNG(t *testing.T) {
 	onlyFile(t, folder, "a picture.png")
 }
 
+// A name as long as file systems allow is written, and a file that is replaced keeps its mode.
+func TestWritePNGNameAndMode(t *testing.T) {
+	folder := t.TempDir()
+	name := strings.Repeat("x", 251) + ".png"
+	path := filepath.Join(folder, name)
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := WritePNG(path, pattern(3, 2).Image()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the mode is %v, %v", info.Mode(), err)
+	}
+	if err := Complete(path); err != nil {
+		t.Error(err)
+	}
+	onlyFile(t, folder, name)
+}
+
 func TestWritePNGErrors(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "old.png")
