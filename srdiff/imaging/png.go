@@ -186,7 +186,7 @@ func textIn(c Chunk) (key, text string, ok bool) {
 	}
 	if ok && compressed {
 		rest = inflate(rest, maxText)
-		ok = rest != nil
+		ok = rest != nil && len(rest) <= maxText
 	}
 	return string(name), string(rest), ok
 }
