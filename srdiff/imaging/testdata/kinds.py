@@ -3,9 +3,9 @@
 
 From the repository root:
 
-    python -m venv /tmp/kinds
-    /tmp/kinds/bin/pip install numpy==2.4.6 pillow==13.0.0 tifffile==2026.3.3 imagecodecs
-    /tmp/kinds/bin/python srdiff/imaging/testdata/kinds.py
+    python -m venv /tmp/goldens
+    /tmp/goldens/bin/pip install -r srdiff/testdata/requirements.txt
+    /tmp/goldens/bin/python srdiff/imaging/testdata/kinds.py
 """
 
 import pathlib
