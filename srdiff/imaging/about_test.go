@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// camera is EXIF data as a camera writes it: an orientation, the maker, a resolution of 300 and 150 dots an inch, a directory
-// below with a maker's note, and a thumbnail.
+// camera is EXIF data as a camera writes it: an orientation, the maker, a resolution of 300 and 150
+// dots an inch, a directory below with a maker's note, and a thumbnail.
 func camera(order binary.AppendByteOrder, orientation uint16) []byte {
 	b := []byte("II*\x00")
 	if order == binary.AppendByteOrder(binary.BigEndian) {
@@ -51,7 +51,8 @@ func camera(order binary.AppendByteOrder, orientation uint16) []byte {
 
 const packet = `<x:xmpmeta><rdf:Description tiff:Orientation="6" dc:title="größer"/><tiff:Orientation>8</tiff:Orientation></x:xmpmeta>`
 
-// webpWith is a WebP file with chunks of metadata behind its pixels, and the flags that go with them.
+// webpWith is a WebP file with chunks of metadata behind its pixels, and the flags that go with
+// them.
 func webpWith(t *testing.T, exif, xmp []byte) []byte {
 	still := testFile(t, "lossless.webp")
 	chunk := func(id string, body []byte) []byte {
@@ -68,7 +69,8 @@ func webpWith(t *testing.T, exif, xmp []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(b))), b...)
 }
 
-// Density, EXIF and XMP go from each kind of file to the PNG file, once, and fit the upright picture there.
+// Density, EXIF and XMP go from each kind of file to the PNG file, once, and fit the upright
+// picture there.
 func TestMetadataIsKept(t *testing.T) {
 	img := pattern(6, 4).Image()
 	dots := func(x, y float64) []byte {

@@ -11,8 +11,8 @@ import (
 	"math/bits"
 )
 
-// BMP files are read here, since the libraries that are kept up read neither 16 bits nor runs, and no
-// headers of OS/2.
+// BMP files are read here, since the libraries that are kept up read neither 16 bits nor runs, and
+// no headers of OS/2.
 
 // bmpHeaders are the lengths of the headers that there are: OS/2's 12, 16 and 64, and Windows's.
 var bmpHeaders = []uint32{12, 16, 40, 52, 56, 64, 108, 124}

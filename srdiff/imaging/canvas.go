@@ -96,7 +96,8 @@ func upright(img image.Image, orientation int) image.Image {
 
 // turn fills a picture of so many bytes a pixel from the stored one, whose first pixel is from[0].
 func turn(to []byte, size image.Point, from []byte, stride, bytes, orientation int) {
-	// The place in the stored picture, whose last column and row are right and bottom, that is seen at x, y.
+	// The place in the stored picture, whose last column and row are right and bottom, that is seen
+	// at x, y.
 	right, bottom := size.X-1, size.Y-1
 	if orientation >= 5 {
 		right, bottom = bottom, right

@@ -12,7 +12,8 @@ import (
 	"slices"
 )
 
-// extras are what a picture file holds beside its pixels. The slices are parts of the file, as it has them.
+// extras are what a picture file holds beside its pixels. The slices are parts of the file, as it
+// has them.
 type extras struct {
 	exif    []byte   // a TIFF structure
 	xmp     []byte   // an XML document
@@ -23,7 +24,8 @@ type extras struct {
 	frames  int      // how many pictures there are; two stand for more
 }
 
-// metadata walks through the file's parts. What is broken is left out: the decoders judge the file as a whole.
+// metadata walks through the file's parts. What is broken is left out: the decoders judge the file
+// as a whole.
 func metadata(format string, data []byte) extras {
 	x := extras{frames: 1}
 	switch format {
@@ -60,7 +62,8 @@ func metadata(format string, data []byte) extras {
 	return x
 }
 
-// addPNG takes the first chunk of each kind, as libpng does, in front of the pixels where it must be there.
+// addPNG takes the first chunk of each kind, as libpng does, in front of the pixels where it must
+// be there.
 func (x *extras) addPNG(data []byte) {
 	seen, pixels := map[string]bool{}, false
 	for c, whole := range pngChunks(data) {
@@ -122,8 +125,8 @@ func (x *extras) addTIFF(data []byte) {
 	x.xmp = d.fields[xmp].value
 }
 
-// pngChunks are the chunks of a PNG file up to its end or to the first one that is cut short, each with whether its checksum
-// is right.
+// pngChunks are the chunks of a PNG file up to its end or to the first one that is cut short, each
+// with whether its checksum is right.
 func pngChunks(data []byte) iter.Seq2[Chunk, bool] {
 	return func(yield func(Chunk, bool) bool) {
 		rest, ok := bytes.CutPrefix(data, []byte(pngSignature))
@@ -142,8 +145,8 @@ func pngChunks(data []byte) iter.Seq2[Chunk, bool] {
 	}
 }
 
-// segments are the markers at the head of a JPEG file with their contents, up to the scan's. As the decoder does, they pass
-// over bytes between segments that belong to none.
+// segments are the markers at the head of a JPEG file with their contents, up to the scan's. As the
+// decoder does, they pass over bytes between segments that belong to none.
 func segments(data []byte) iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {
 		rest, ok := bytes.CutPrefix(data, []byte{0xff, 0xd8}) // the start-of-image marker
@@ -195,8 +198,8 @@ type webpFrame struct {
 	canvas image.Point
 }
 
-// firstFrame makes a still WebP file of an animated one's first frame, which the decoder does not read: that frame's
-// chunks are those of a still picture. It is false for a file without a frame.
+// firstFrame makes a still WebP file of an animated one's first frame, which the decoder does not
+// read: that frame's chunks are those of a still picture. It is false for a file without a frame.
 func firstFrame(data []byte) (f webpFrame, ok bool) {
 	number := func(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 	for id, body := range riffChunks(data) {
@@ -261,7 +264,8 @@ func gifFrames(data []byte) (n int) {
 	return n
 }
 
-// gifScreen is a GIF file with a screen that holds its first picture: browsers enlarge one that is too small.
+// gifScreen is a GIF file with a screen that holds its first picture: browsers enlarge one that is
+// too small.
 func gifScreen(data []byte) []byte {
 	gifPictures(data, func(at int) bool {
 		number := binary.LittleEndian.Uint16

@@ -189,7 +189,8 @@ func TestReadProfiles(t *testing.T) {
 	}
 }
 
-// Each kind of colour chunk is written once, and what contradicts one of a higher rank is left out (PNG 3rd ed., 4.3).
+// Each kind of colour chunk is written once, and what contradicts one of a higher rank is left out
+// (PNG 3rd ed., 4.3).
 func TestReadColourChunks(t *testing.T) {
 	colours := pattern(4, 4).Image()
 	numbers := func(n ...uint32) (b []byte) {
@@ -225,7 +226,8 @@ func TestReadColourChunks(t *testing.T) {
 
 func sameChunk(a, b Chunk) bool { return a.Type == b.Type && bytes.Equal(a.Data, b.Data) }
 
-// A picture of 3x2 shades lies in each of the eight ways, as Pillow shows it, in a JPEG file and in a PNG file of 16 bits.
+// A picture of 3x2 shades lies in each of the eight ways, as Pillow shows it, in a JPEG file and in
+// a PNG file of 16 bits.
 func TestReadAllOrientations(t *testing.T) {
 	const side = 16
 	stored := image.NewGray(image.Rect(0, 0, 3*side, 2*side))
@@ -284,7 +286,8 @@ func TestReadFirstOfSeveral(t *testing.T) {
 	}
 }
 
-// An animation whose canvas is small and whose frame is not is refused before memory is taken for it.
+// An animation whose canvas is small and whose frame is not is refused before memory is taken for
+// it.
 func TestReadHugeFrame(t *testing.T) {
 	frame := slices.Concat([]byte("ANMF\x00\x00\x00\x00"), make([]byte, 16), []byte("VP8L\x0a\x00\x00\x00"),
 		[]byte{0x2f, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0, 0}) // 16384x16384

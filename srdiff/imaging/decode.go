@@ -23,11 +23,13 @@ import (
 // Suffixes are what the names of picture files end in, in lower case.
 var Suffixes = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
 
-// MaxPixels is the largest picture that is read: 8192x8192, or 64 binary megapixels. That is more than nearly every
-// camera's photograph, while a Picture of that size still fits into memory: it takes 12 bytes a pixel, 768 MiB.
+// MaxPixels is the largest picture that is read: 8192x8192, or 64 binary megapixels. That is more
+// than nearly every camera's photograph, while a Picture of that size still fits into memory: it
+// takes 12 bytes a pixel, 768 MiB.
 const MaxPixels = 64 << 20
 
-// maxBytes is the most of a file that is read: twice what MaxPixels of uncompressed 16-bit RGBA take.
+// maxBytes is the most of a file that is read: twice what MaxPixels of uncompressed 16-bit RGBA
+// take.
 const maxBytes = 16 * MaxPixels
 
 // ErrFormat is the error for data in none of the formats that Decode reads.
@@ -80,9 +82,10 @@ func Read(path string) (*File, error) {
 	return file, nil
 }
 
-// Decode reads one PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data, on its whole canvas. It is turned
-// upright as its EXIF orientation says. The size is read first: a picture without pixels or above MaxPixels is a *SizeError,
-// before any memory is taken for it. Data in no known format is ErrFormat.
+// Decode reads one PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data, on its
+// whole canvas. It is turned upright as its EXIF orientation says. The size is read first: a
+// picture without pixels or above MaxPixels is a *SizeError, before any memory is taken for it.
+// Data in no known format is ErrFormat.
 func Decode(r io.Reader) (image.Image, error) {
 	file, err := decode(r)
 	if err != nil {
@@ -138,8 +141,9 @@ func decode(r io.Reader) (file *File, err error) {
 	return file, nil
 }
 
-// DecodeSize returns the width and height that Decode's picture will have, upright and with its whole canvas, without
-// decoding the pixels. Its errors are those of Decode, as far as they can be known without the pixels.
+// DecodeSize returns the width and height that Decode's picture will have, upright and with its
+// whole canvas, without decoding the pixels. Its errors are those of Decode, as far as they can be
+// known without the pixels.
 func DecodeSize(r io.Reader) (width, height int, err error) {
 	defer guard(&err)
 	data, format, err := head(r)
@@ -190,7 +194,8 @@ func head(r io.Reader) (data []byte, format string, err error) {
 	}
 }
 
-// Size returns the width and height of the picture in a file, as DecodeSize does. The errors name the file.
+// Size returns the width and height of the picture in a file, as DecodeSize does. The errors name
+// the file.
 func Size(path string) (size image.Point, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -303,17 +308,17 @@ func decodeWebP(data []byte) (image.Image, error) {
 	return onCanvas(studioRange(img), f.at, f.canvas), nil
 }
 
-// guard makes an error of a panic. The decoders read hostile bytes, and a fault in one must not end a long run over a
-// folder of pictures.
+// guard makes an error of a panic. The decoders read hostile bytes, and a fault in one must not end
+// a long run over a folder of pictures.
 func guard(err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("picture cannot be decoded: %v", v)
 	}
 }
 
-// studioRange gives a lossy WebP picture its colours. The format stores luma in 16..235 and chroma in 16..240
-// (ITU-R BT.601), but the decoder's image types stand for 0..255 as in JPEG: taken as they are, black is a dark grey
-// and every colour pale.
+// studioRange gives a lossy WebP picture its colours. The format stores luma in 16..235 and chroma
+// in 16..240 (ITU-R BT.601), but the decoder's image types stand for 0..255 as in JPEG: taken as
+// they are, black is a dark grey and every colour pale.
 func studioRange(img image.Image) image.Image {
 	var ycc *image.YCbCr
 	alpha := func(x, y int) uint8 { return 0xff }

@@ -7,15 +7,17 @@ import (
 	"math"
 )
 
-// Shrinking returns the matrix [to][from] that makes a row of from pixels one of to pixels, to at most from, by the filter
+// Shrinking returns the matrix [to][from] that makes a row of from pixels one of to pixels, to at
+// most from, by the filter
 //
 //	bilinear        the two nearest pixels, without antialiasing: torch's interpolate, mode="bilinear"
 //	bicubic         Keys's cubic with a = -0.5, widened for antialiasing: torch's interpolate, mode="bicubic", antialias=True
 //	matlab-bicubic  the same with the border repeated: MATLAB's, but for rounding and clamping; see Imresize
 //	area            the mean over a pixel's area: torch's interpolate, mode="area", where to divides from
 //
-// after a Gaussian blur whose standard deviation, in pixels of the larger row, is blur; 0 for none. Every row sums to 1. The
-// border is repeated, except for bicubic, which omits what is beyond it. It panics for an unknown filter.
+// after a Gaussian blur whose standard deviation, in pixels of the larger row, is blur; 0 for none.
+// Every row sums to 1. The border is repeated, except for bicubic, which omits what is beyond it.
+// It panics for an unknown filter.
 func Shrinking(filter string, from, to int, blur float64) [][]float32 {
 	rows := make([][]float32, to)
 	for x, t := range shrinking(filter, from, to, blur) {
@@ -27,7 +29,8 @@ func Shrinking(filter string, from, to int, blur float64) [][]float32 {
 	return rows
 }
 
-// Shrink makes a picture smaller by Shrinking's matrices, one for each axis. It costs as much as their weights that are not 0.
+// Shrink makes a picture smaller by Shrinking's matrices, one for each axis. It costs as much as
+// their weights that are not 0.
 func Shrink(p Picture, filter string, width, height int, blur float64) Picture {
 	if p.Width == 0 || p.Height == 0 {
 		return New(width, height)
@@ -35,13 +38,14 @@ func Shrink(p Picture, filter string, width, height int, blur float64) Picture {
 	return across(across(p, shrinking(filter, p.Width, width, blur)), shrinking(filter, p.Height, height, blur))
 }
 
-// Imresize resizes a picture as MATLAB's imresize(p, scale) does it to pictures of 8 bits: the cubic convolution of Keys
-// (1981) with a = -0.5, widened for antialiasing where scale is below 1, rounded to the 256 levels and clamped after the
-// columns and again after the rows. The result has scale times as many pixels each way, rounded up. It panics unless scale is
-// positive.
+// Imresize resizes a picture as MATLAB's imresize(p, scale) does it to pictures of 8 bits: the
+// cubic convolution of Keys (1981) with a = -0.5, widened for antialiasing where scale is below 1,
+// rounded to the 256 levels and clamped after the columns and again after the rows. The result has
+// scale times as many pixels each way, rounded up. It panics unless scale is positive.
 //
-// The border is repeated, as MATLAB did when Set5, Set14 and BSD100 were made: their low-resolution pictures are this
-// function's to within one level. Newer releases of MATLAB mirror it, which differs by up to 10 levels there.
+// The border is repeated, as MATLAB did when Set5, Set14 and BSD100 were made: their low-resolution
+// pictures are this function's to within one level. Newer releases of MATLAB mirror it, which
+// differs by up to 10 levels there.
 func Imresize(p Picture, scale float64) Picture {
 	if !(scale > 0) {
 		panic(fmt.Sprintf("imresize by %v: want more than 0", scale))
@@ -72,7 +76,8 @@ func transposed(p Picture) Picture {
 	return out
 }
 
-// taps are the weights of neighbouring pixels, from the first one on, that make one pixel. They sum to 1.
+// taps are the weights of neighbouring pixels, from the first one on, that make one pixel. They sum
+// to 1.
 type taps struct {
 	first   int
 	weights []float64
@@ -111,8 +116,8 @@ func matlabBicubic(from, to int, scale float64) []taps {
 	return tapsOf(from, to, centre, 2*widening, true, func(x float64) float64 { return cubic(-0.5, x/widening) })
 }
 
-// tapsOf weighs the pixels around centre(x), nearer than radius, by their distance, for every x. Beyond the border the last
-// pixel is repeated, or what is there is omitted.
+// tapsOf weighs the pixels around centre(x), nearer than radius, by their distance, for every x.
+// Beyond the border the last pixel is repeated, or what is there is omitted.
 func tapsOf(from, to int, centre func(x int) float64, radius float64, repeat bool, kernel func(float64) float64) []taps {
 	rows := make([]taps, to)
 	if from == 0 {

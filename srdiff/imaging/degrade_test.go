@@ -15,7 +15,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/checkpoint"
 )
 
-// The golden file is made by srdiff/testdata/schedulers.py: torch's interpolate after a Gaussian by convolution.
+// The golden file is made by srdiff/testdata/schedulers.py: torch's interpolate after a Gaussian by
+// convolution.
 func TestShrinkEqualsTorch(t *testing.T) {
 	file, err := checkpoint.Read(filepath.Join("..", "testdata", "schedulers.safetensors"))
 	if err != nil {
@@ -53,8 +54,8 @@ func TestShrinkEqualsTorch(t *testing.T) {
 	check("degrade.16x24.odd", "bicubic", picture("degrade.16x24"), 0)
 }
 
-// A grey picture stays as it is: every row sums to 1, whatever the filter, the sizes and the blur, one of which is far wider
-// than the picture.
+// A grey picture stays as it is: every row sums to 1, whatever the filter, the sizes and the blur,
+// one of which is far wider than the picture.
 func TestShrinkingSumsToOne(t *testing.T) {
 	for _, filter := range []string{"bilinear", "bicubic", "matlab-bicubic", "area"} {
 		for _, size := range [][2]int{{1, 1}, {4, 1}, {8, 2}, {9, 7}, {32, 8}} {
@@ -83,7 +84,8 @@ func TestShrinkWithoutPixels(t *testing.T) {
 	}
 }
 
-// dense returns the matrix [to][from] of a filter after a blur as the definition has it, with every weight of every row.
+// dense returns the matrix [to][from] of a filter after a blur as the definition has it, with every
+// weight of every row.
 func dense(filter string, from, to int, blur float64) [][]float64 {
 	scale := float64(from) / float64(to)
 	weigh := func(n int, centre func(x int) float64, radius float64, repeat bool, kernel func(float64) float64) [][]float64 {
@@ -170,7 +172,8 @@ func TestShrinkEqualsDense(t *testing.T) {
 	}
 }
 
-// A large picture is made smaller without matrices of its size, whose blur alone would take 3.2 GB here.
+// A large picture is made smaller without matrices of its size, whose blur alone would take 3.2 GB
+// here.
 func TestShrinkMemory(t *testing.T) {
 	p := New(20_000, 1)
 	size := allocated(func() { Shrink(p, "bicubic", 5_000, 1, 2) })

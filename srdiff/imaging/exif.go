@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// EXIF data is read and written here, since the libraries for it read values alone: what is kept must
-// be written again, with the picture upright.
+// EXIF data is read and written here, since the libraries for it read values alone: what is kept
+// must be written again, with the picture upright.
 
 // field is an entry of a TIFF directory.
 type field struct {
@@ -109,8 +109,9 @@ func byteOrder(tiff []byte) binary.ByteOrder {
 	return nil
 }
 
-// orientation returns the EXIF orientation, 1 to 8, from a TIFF structure's first directory. It returns 1 (upright)
-// where there is none or the data is broken: a photograph on its side is better than none.
+// orientation returns the EXIF orientation, 1 to 8, from a TIFF structure's first directory. It
+// returns 1 (upright) where there is none or the data is broken: a photograph on its side is better
+// than none.
 func orientation(tiff []byte) int {
 	f := firstDirectory(tiff).fields[tagOrientation]
 	if f.kind == short && len(f.value) >= 2 {
@@ -121,8 +122,9 @@ func orientation(tiff []byte) int {
 	return 1
 }
 
-// uprightExif returns EXIF data for the picture turned upright, nil for data that is broken. All stays in its place, since
-// cameras put offsets where only they know, but for the thumbnail, which lies as the picture did.
+// uprightExif returns EXIF data for the picture turned upright, nil for data that is broken. All
+// stays in its place, since cameras put offsets where only they know, but for the thumbnail, which
+// lies as the picture did.
 func uprightExif(exif []byte) []byte {
 	exif = slices.Clone(exif)
 	d := firstDirectory(exif)

@@ -9,9 +9,9 @@ import (
 	"math"
 )
 
-// Visible is FromImage for a picture that is to be filtered: pixels that are fully transparent take the colour of what
-// can be seen near them, so that a colour which nobody sees does not run into its neighbours. Pixels that can be seen keep
-// theirs, however little of it that is.
+// Visible is FromImage for a picture that is to be filtered: pixels that are fully transparent take
+// the colour of what can be seen near them, so that a colour which nobody sees does not run into
+// its neighbours. Pixels that can be seen keep theirs, however little of it that is.
 func Visible(img image.Image) Picture {
 	p := FromImage(img)
 	if isOpaque(img) {
@@ -24,8 +24,9 @@ func Visible(img image.Image) Picture {
 	return p
 }
 
-// fill gives pixels of weight 0 the weighted mean of the smallest block around them, of 2x2, 4x4 and so on, that has any
-// weight: the pull and push of Gortler et al. 1996, "The Lumigraph", 3.4. Premultiplied colours are such weighted ones.
+// fill gives pixels of weight 0 the weighted mean of the smallest block around them, of 2x2, 4x4
+// and so on, that has any weight: the pull and push of Gortler et al. 1996, "The Lumigraph", 3.4.
+// Premultiplied colours are such weighted ones.
 func fill(p Picture, weight []float32) {
 	empty := false
 	for _, w := range weight {
@@ -59,10 +60,12 @@ func fill(p Picture, weight []float32) {
 	}
 }
 
-// As returns p as a picture of the kind that like is, of which p is an enlargement: with 16 bits a channel where like has
-// them; grey, the mean of the channels, where all that can be seen of like is grey; and as opaque as like, whose opacity is
-// enlarged by itself, as Bilinear does it. Values are rounded as Image does it. The result is an *image.Gray or *image.Gray16
-// where like is stored as shades of grey, else an *image.NRGBA or *image.NRGBA64. Beside it, As takes memory for two rows.
+// As returns p as a picture of the kind that like is, of which p is an enlargement: with 16 bits a
+// channel where like has them; grey, the mean of the channels, where all that can be seen of like
+// is grey; and as opaque as like, whose opacity is enlarged by itself, as Bilinear does it. Values
+// are rounded as Image does it. The result is an *image.Gray or *image.Gray16 where like is stored
+// as shades of grey, else an *image.NRGBA or *image.NRGBA64. Beside it, As takes memory for two
+// rows.
 func (p Picture) As(like image.Image) image.Image {
 	deep := false
 	switch like.ColorModel() {
@@ -116,8 +119,8 @@ func (p Picture) As(like image.Image) image.Image {
 	return img
 }
 
-// enlargedOpacity returns a function that returns row y of img's opacity, in [-1, 1], enlarged to width x height. Rows are
-// to be asked for in their order, and hold until the next one.
+// enlargedOpacity returns a function that returns row y of img's opacity, in [-1, 1], enlarged to
+// width x height. Rows are to be asked for in their order, and hold until the next one.
 func enlargedOpacity(img image.Image, width, height int) func(y int) []float32 {
 	row, b := make([]float32, width), img.Bounds()
 	if b.Empty() || isOpaque(img) {
@@ -216,7 +219,8 @@ func isOpaque(img image.Image) bool {
 	return true
 }
 
-// alphaOf returns a function that reads one pixel's opacity, 0 to 1, without an allocation for the standard types.
+// alphaOf returns a function that reads one pixel's opacity, 0 to 1, without an allocation for the
+// standard types.
 func alphaOf(img image.Image) func(x, y int) float32 {
 	if fast, ok := img.(image.RGBA64Image); ok {
 		return func(x, y int) float32 { return float32(fast.RGBA64At(x, y).A) / 0xffff }

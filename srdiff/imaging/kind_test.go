@@ -25,7 +25,8 @@ func TestVisible(t *testing.T) {
 			t.Errorf("value %d is %v, want %v", i, got, want[i])
 		}
 	}
-	// The nearer colour wins: of two halves with a hole, each side of the hole is its half's colour.
+	// The nearer colour wins: of two halves with a hole, each side of the hole is its half's
+	// colour.
 	halves := image.NewNRGBA(image.Rect(0, 0, 8, 8))
 	for y := range 8 {
 		for x := range 8 {
@@ -88,7 +89,8 @@ func TestAsKeepsTheKind(t *testing.T) {
 	}
 }
 
-// Two pixels, clear and opaque, four times as wide: centres at (x + 1/2)/4 - 1/2, so that opacities are eighths.
+// Two pixels, clear and opaque, four times as wide: centres at (x + 1/2)/4 - 1/2, so that opacities
+// are eighths.
 func TestAsEnlargesOpacity(t *testing.T) {
 	shallow, deep := image.NewNRGBA(image.Rect(0, 0, 2, 1)), image.NewNRGBA64(image.Rect(0, 0, 2, 1))
 	shallow.SetNRGBA(1, 0, color.NRGBA{1, 2, 3, 255})

@@ -97,7 +97,8 @@ func TestDecodeTIFFKinds(t *testing.T) {
 	}
 }
 
-// bmpWith makes a BMP file. The header is of so many bytes, and values are put at their places in the file.
+// bmpWith makes a BMP file. The header is of so many bytes, and values are put at their places in
+// the file.
 func bmpWith(header, height, bits, kind int, values map[int]uint32, palette, pixels []byte) []byte {
 	b := make([]byte, 14+header)
 	copy(b, "BM")
@@ -166,7 +167,8 @@ func TestDecodeBMPKinds(t *testing.T) {
 	}
 	masks := func(r, g, b uint32) map[int]uint32 { return map[int]uint32{54: r, 58: g, 62: b} }
 	with := func(m map[int]uint32, at int, v uint32) map[int]uint32 { m[at] = v; return m }
-	// 16 shades as colours of 3 and of 4 bytes, and pixels of 8 and 4 bits with each column's shade.
+	// 16 shades as colours of 3 and of 4 bytes, and pixels of 8 and 4 bits with each column's
+	// shade.
 	var palette3, palette4, in8, in4, runs8, runs4, literal8, literal4 []byte
 	for i := range 16 {
 		palette3 = append(palette3, byte(i), byte(17*i), byte(255-i))
@@ -249,7 +251,8 @@ func TestDecodeBMPKinds(t *testing.T) {
 	}
 }
 
-// apart is an animated PNG of 40x28 whose picture for old readers is not a frame: its only frame is the scene, at 10,6.
+// apart is an animated PNG of 40x28 whose picture for old readers is not a frame: its only frame is
+// the scene, at 10,6.
 func apart(t *testing.T) []byte {
 	frame := chunksOf(t, encoded(png.Encode, scene()))
 	still := chunksOf(t, encoded(png.Encode, pattern(40, 28).Image()))
@@ -321,7 +324,8 @@ func TestDecodeCanvas(t *testing.T) {
 	}
 }
 
-// Turned pictures are of the standard library's types, with all that these can do and with the precision that they had.
+// Turned pictures are of the standard library's types, with all that these can do and with the
+// precision that they had.
 func TestUprightKeepsTheType(t *testing.T) {
 	rect := image.Rect(5, 6, 8, 8)
 	palette := color.Palette{color.NRGBA{9, 8, 7, 6}, color.White}
@@ -352,7 +356,8 @@ func TestUprightKeepsTheType(t *testing.T) {
 	}
 }
 
-// DecodeSize is the size of what Decode gives, for every file here; of photographs it reads the head alone.
+// DecodeSize is the size of what Decode gives, for every file here; of photographs it reads the
+// head alone.
 func TestDecodeSize(t *testing.T) {
 	for _, pattern := range []string{"testdata/*.*", "testdata/pictures/*", "testdata/kinds/*"} {
 		names, err := filepath.Glob(pattern)

@@ -92,8 +92,8 @@ func sumOf(kind string, data []byte) uint32 {
 // cutShort is whether an error means the end of a file.
 func cutShort(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// withoutPixels reads a PNG file without its pixels: all other chunks, up to the end or to where it is
-// cut short.
+// withoutPixels reads a PNG file without its pixels: all other chunks, up to the end or to where it
+// is cut short.
 func withoutPixels(r io.Reader) ([]byte, error) {
 	c, err := newChunkReader(r)
 	if err != nil {
@@ -122,10 +122,10 @@ func withoutPixels(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// ReadText returns the texts in front of a PNG file's pixels by their keys; of several under one key,
-// the first. Only that part of the file is read. Chunks that are damaged are passed over, and a file
-// that is cut short has the texts before that place; one that is no PNG file has none. The errors are
-// those of reading the file.
+// ReadText returns the texts in front of a PNG file's pixels by their keys; of several under one
+// key, the first. Only that part of the file is read. Chunks that are damaged are passed over, and
+// a file that is cut short has the texts before that place; one that is no PNG file has none. The
+// errors are those of reading the file.
 func ReadText(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -161,8 +161,8 @@ func ReadText(path string) (map[string]string, error) {
 // maxText is the most bytes of a text that are read.
 const maxText = 8 << 20
 
-// textIn returns the key and text of a tEXt, zTXt or iTXt chunk (PNG 3rd ed., 11.3.3), and whether it
-// is one of those and whole.
+// textIn returns the key and text of a tEXt, zTXt or iTXt chunk (PNG 3rd ed., 11.3.3), and whether
+// it is one of those and whole.
 func textIn(c Chunk) (key, text string, ok bool) {
 	name, rest, ok := bytes.Cut(c.Data, []byte{0})
 	compressed := false
@@ -246,7 +246,8 @@ func complete(r io.Reader) error {
 	return err
 }
 
-// pngConfig reads the size in a PNG file's header. The decoder's own reading is as strict as the decoder.
+// pngConfig reads the size in a PNG file's header. The decoder's own reading is as strict as the
+// decoder.
 func pngConfig(r io.Reader) (image.Config, error) {
 	c, err := newChunkReader(r)
 	if err != nil {

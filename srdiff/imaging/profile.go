@@ -20,8 +20,8 @@ const maxProfile = 8 << 20
 // errProfile is the error for a profile that is left out.
 var errProfile = errors.New("its ICC profile is broken, and left out")
 
-// jpegProfile returns the pieces of the profile in a JPEG file's segments (ICC.1:2022, annex B.4) in their order, nil
-// where there are none, and none of them where one is missing.
+// jpegProfile returns the pieces of the profile in a JPEG file's segments (ICC.1:2022, annex B.4)
+// in their order, nil where there are none, and none of them where one is missing.
 func jpegProfile(data []byte) (pieces [][]byte) {
 	const app2 = 0xe2
 	for marker, body := range segments(data) {
@@ -44,11 +44,11 @@ func jpegProfile(data []byte) (pieces [][]byte) {
 	return pieces
 }
 
-// colour returns the PNG chunks that say what the colours of a result mean, which is grey where img is, else RGB. The
-// error says why a profile is left out.
+// colour returns the PNG chunks that say what the colours of a result mean, which is grey where img
+// is, else RGB. The error says why a profile is left out.
 //
-// Where several chunks speak, a reader takes cICP before iCCP before sRGB before gAMA and cHRM (PNG 3rd ed., 4.3). What
-// contradicts one before it is left out.
+// Where several chunks speak, a reader takes cICP before iCCP before sRGB before gAMA and cHRM (PNG
+// 3rd ed., 4.3). What contradicts one before it is left out.
 func (x extras) colour(img image.Image) (chunks []Chunk, err error) {
 	profile, found := slices.Concat(x.profile...), x.profile != nil
 	intent := false
@@ -79,7 +79,8 @@ func (x extras) colour(img image.Image) (chunks []Chunk, err error) {
 	return chunks, err
 }
 
-// contradictsSRGB is whether a chunk has other numbers than those that go with sRGB (PNG 3rd ed., 11.3.2.5).
+// contradictsSRGB is whether a chunk has other numbers than those that go with sRGB (PNG 3rd ed.,
+// 11.3.2.5).
 func contradictsSRGB(c Chunk) bool {
 	switch c.Type {
 	case "gAMA":
@@ -99,8 +100,8 @@ func isGrey(img image.Image) bool {
 	return img.ColorModel() == color.GrayModel || img.ColorModel() == color.Gray16Model
 }
 
-// checkProfile looks at what a profile's header says (ICC.1:2022, 7.2): its length, that it is a profile, and the kind
-// of colours that it is for.
+// checkProfile looks at what a profile's header says (ICC.1:2022, 7.2): its length, that it is a
+// profile, and the kind of colours that it is for.
 func checkProfile(profile []byte, space string) error {
 	const header = 128
 	if len(profile) < header || len(profile) > maxProfile || int(binary.BigEndian.Uint32(profile)) != len(profile) ||
@@ -113,8 +114,8 @@ func checkProfile(profile []byte, space string) error {
 	return nil
 }
 
-// inflateProfile returns the profile in an iCCP chunk: a name, its end, the method 0, and the compressed profile. It
-// returns nil for one that is broken.
+// inflateProfile returns the profile in an iCCP chunk: a name, its end, the method 0, and the
+// compressed profile. It returns nil for one that is broken.
 func inflateProfile(data []byte) []byte {
 	_, packed, ok := bytes.Cut(data, []byte{0})
 	if !ok || len(packed) < 1 || packed[0] != 0 {
@@ -123,7 +124,8 @@ func inflateProfile(data []byte) []byte {
 	return inflate(packed[1:], maxProfile)
 }
 
-// inflate unpacks zlib data, nil if it is broken. Of what has more than most bytes it returns more than most.
+// inflate unpacks zlib data, nil if it is broken. Of what has more than most bytes it returns more
+// than most.
 func inflate(packed []byte, most int64) []byte {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {

@@ -79,8 +79,8 @@ func (d directory) numbers(order binary.ByteOrder, tag uint16) (list []uint32) {
 	return list
 }
 
-// classicTIFF makes a classic TIFF file of a BigTIFF: the same data with another first directory at its end. Directories
-// below that one are left out.
+// classicTIFF makes a classic TIFF file of a BigTIFF: the same data with another first directory at
+// its end. Directories below that one are left out.
 func classicTIFF(data []byte) ([]byte, error) {
 	var order binary.ByteOrder = binary.LittleEndian
 	if data[0] == 'M' {
@@ -211,8 +211,8 @@ func tiffConfig(r io.Reader) (image.Config, error) {
 	return image.Config{Width: p.width, Height: p.height}, err
 }
 
-// decodeTIFF leaves to the library what that reads, and reads the rest itself: JPEG and ZSTD compression, grey with alpha,
-// CMYK and separate planes.
+// decodeTIFF leaves to the library what that reads, and reads the rest itself: JPEG and ZSTD
+// compression, grey with alpha, CMYK and separate planes.
 func decodeTIFF(data []byte) (image.Image, error) {
 	p, err := readTIFF(data)
 	if err != nil {
@@ -349,7 +349,8 @@ func (p tiffPicture) paletted(pix []byte) (image.Image, error) {
 	return &image.Paletted{Pix: pix, Stride: p.width, Rect: image.Rect(0, 0, p.width, p.height), Palette: palette}, nil
 }
 
-// blocks calls put with the place of each strip or tile, the first sample in it, and its samples, unpacked.
+// blocks calls put with the place of each strip or tile, the first sample in it, and its samples,
+// unpacked.
 func (p tiffPicture) blocks(put func(b image.Rectangle, first int, samples []byte)) error {
 	value := func(tag uint16, otherwise int) int {
 		if list := p.numbers(p.order, tag); len(list) > 0 {

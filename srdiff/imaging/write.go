@@ -25,14 +25,16 @@ func TextChunk(key, text string) Chunk {
 	return Chunk{"iTXt", []byte(key + "\x00\x00\x00\x00\x00" + text)}
 }
 
-// Text returns the text that a PNG file carries under a key in front of its pixels; "" if there is none. See ReadText.
+// Text returns the text that a PNG file carries under a key in front of its pixels; "" if there is
+// none. See ReadText.
 func Text(path, key string) (string, error) {
 	texts, err := ReadText(path)
 	return texts[key], err
 }
 
-// WritePNG writes img to a file whole or not at all, as atomicfile.Write does: on an error a file of that name is as it was
-// before, and nothing else is left behind. The chunks are put before the pixels.
+// WritePNG writes img to a file whole or not at all, as atomicfile.Write does: on an error a file
+// of that name is as it was before, and nothing else is left behind. The chunks are put before the
+// pixels.
 func WritePNG(path string, img image.Image, chunks ...Chunk) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		buffered := bufio.NewWriter(&inserter{w: w, chunks: chunks})

@@ -101,7 +101,8 @@ func (f *failing) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Chunks come after the header however the encoder's bytes come, and a writer's error ends it wherever that is.
+// Chunks come after the header however the encoder's bytes come, and a writer's error ends it
+// wherever that is.
 func TestInserter(t *testing.T) {
 	plain := encoded(png.Encode, pattern(5, 4).Image())
 	chunks := []Chunk{{"gAMA", []byte{0, 0, 0xb1, 0x8f}}, TextChunk("key", "text, größer")}

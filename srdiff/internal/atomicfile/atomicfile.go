@@ -13,13 +13,13 @@ import (
 	"path/filepath"
 )
 
-// Write writes a file whole or not at all: write fills a temporary file in the same folder, which is
-// synced and takes the name path. A file that is replaced keeps its permissions; a new one gets what
-// the umask leaves of 0666. Where path is a symbolic link, the file that it names is written and the
-// link stays.
+// Write writes a file whole or not at all: write fills a temporary file in the same folder, which
+// is synced and takes the name path. A file that is replaced keeps its permissions; a new one gets
+// what the umask leaves of 0666. Where path is a symbolic link, the file that it names is written
+// and the link stays.
 //
-// On an error, a file of that name is as it was before and nothing else is left behind. The error is
-// one line that names path. It wraps the error that write returned or the system's, such as
+// On an error, a file of that name is as it was before and nothing else is left behind. The error
+// is one line that names path. It wraps the error that write returned or the system's, such as
 // fs.ErrNotExist for a missing folder.
 func Write(path string, write func(io.Writer) error) error {
 	if err := replace(path, write); err != nil {
@@ -86,8 +86,8 @@ func target(path string) (string, error) {
 	return "", errors.New("too many symbolic links")
 }
 
-// create opens a new temporary file. Its name is short, since file systems limit the length of names,
-// and its permissions are those of the old file, nil for none.
+// create opens a new temporary file. Its name is short, since file systems limit the length of
+// names, and its permissions are those of the old file, nil for none.
 func create(folder string, old fs.FileInfo) (*os.File, error) {
 	mode := fs.FileMode(0o666)
 	if old != nil {

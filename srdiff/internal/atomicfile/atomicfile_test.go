@@ -223,7 +223,8 @@ func TestWriteReadOnlyFolder(t *testing.T) {
 	holds(t, file, "old", 1)
 }
 
-// The system's error when a disk is full or a file is closed names the temporary file, which nobody knows.
+// The system's error when a disk is full or a file is closed names the temporary file, which nobody
+// knows.
 func TestWriterHidesTheTemporaryName(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), ".srdiff-1"))
 	if err != nil {
