@@ -4,9 +4,12 @@ package imaging
 
 import (
 	"bytes"
+	"cmp"
+	"compress/lzw"
 	"encoding/binary"
 	"hash/crc32"
 	"image"
+	"io"
 	"iter"
 	"math"
 	"slices"
@@ -224,19 +227,21 @@ func firstFrame(data []byte) (f webpFrame, ok bool) {
 	return f, false
 }
 
+// gifColours is the bytes of a colour table.
+func gifColours(flags byte) int {
+	if flags&0x80 == 0 {
+		return 0
+	}
+	return 3 << (flags&7 + 1)
+}
+
 // gifPictures calls f with where each picture's descriptor is in a GIF file, until f returns false.
 func gifPictures(data []byte, f func(at int) bool) {
-	colours := func(flags byte) int { // bytes of a colour table
-		if flags&0x80 == 0 {
-			return 0
-		}
-		return 3 << (flags&7 + 1)
-	}
 	at := 13
 	if len(data) < at {
 		return
 	}
-	for at += colours(data[10]); at+10 <= len(data); {
+	for at += gifColours(data[10]); at+10 <= len(data); {
 		switch data[at] {
 		case 0x21: // an extension and its label
 			at += 2
@@ -244,7 +249,7 @@ func gifPictures(data []byte, f func(at int) bool) {
 			if !f(at) {
 				return
 			}
-			at += 10 + colours(data[at+9]) + 1
+			at += 10 + gifColours(data[at+9]) + 1
 		default:
 			return
 		}
@@ -279,4 +284,43 @@ func gifScreen(data []byte) []byte {
 		return false
 	})
 	return data
+}
+
+// repackedGIF is a GIF file of the first picture alone, packed anew: browsers pass over data behind
+// its pixels, and take the first colour for one that is missing. It is false where pixels are
+// missing.
+func repackedGIF(data []byte) (repacked []byte, ok bool) {
+	gifPictures(data, func(at int) bool {
+		codes := at + 10 + gifColours(data[at+9])
+		if codes >= len(data) || data[codes] < 2 || data[codes] > 8 {
+			return false
+		}
+		var joined []byte
+		for rest := data[codes+1:]; len(rest) > 0 && rest[0] > 0 && int(rest[0]) < len(rest); {
+			joined, rest = append(joined, rest[1:1+int(rest[0])]...), rest[1+int(rest[0]):]
+		}
+		width := int(data[codes])
+		r := lzw.NewReader(bytes.NewReader(joined), lzw.LSB, width)
+		pixels := make([]byte, int(binary.LittleEndian.Uint16(data[at+5:]))*int(binary.LittleEndian.Uint16(data[at+7:])))
+		if _, err := io.ReadFull(r, pixels); err != nil {
+			return false
+		}
+		colours := cmp.Or(gifColours(data[at+9]), gifColours(data[10])) / 3
+		for i, index := range pixels {
+			if int(index) >= colours {
+				pixels[i] = 0
+			}
+		}
+		var packed bytes.Buffer
+		w := lzw.NewWriter(&packed, lzw.LSB, width)
+		w.Write(pixels) // Writes to memory do not fail.
+		w.Close()
+		repacked = slices.Clone(data[:codes+1])
+		for block := range slices.Chunk(packed.Bytes(), 255) {
+			repacked = append(append(repacked, byte(len(block))), block...)
+		}
+		repacked, ok = append(repacked, 0, 0x3b), true
+		return false
+	})
+	return repacked, ok
 }

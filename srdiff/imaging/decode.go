@@ -277,7 +277,13 @@ func decodeGIF(data []byte) (image.Image, error) {
 	}
 	img, err := gif.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, err
+		repacked, ok := repackedGIF(data)
+		if !ok {
+			return nil, err
+		}
+		if img, err = gif.Decode(bytes.NewReader(repacked)); err != nil {
+			return nil, err
+		}
 	}
 	if b := img.Bounds(); b.Empty() {
 		return nil, &SizeError{b.Dx(), b.Dy()}

@@ -4,6 +4,7 @@ package imaging
 
 import (
 	"bytes"
+	"compress/lzw"
 	"encoding/binary"
 	"errors"
 	"image"
@@ -321,6 +322,51 @@ func TestDecodeCanvas(t *testing.T) {
 	img := read(t, testFile(t, "kinds/default_apart.png")).Image
 	if got := color.NRGBAModel.Convert(img.At(0, 0)); got != (color.NRGBA{0, 0, 255, 255}) {
 		t.Errorf("the first frame begins with %v", got)
+	}
+}
+
+// What browsers pass over in a GIF file is passed over, and what is missing is missed.
+func TestDecodeLenientGIF(t *testing.T) {
+	frame := image.NewPaletted(image.Rect(0, 0, 30, 20), color.Palette{color.Black, color.White, color.NRGBA{9, 8, 7, 255}, color.NRGBA{}})
+	for i := range frame.Pix {
+		frame.Pix[i] = byte(i * i % 4)
+	}
+	whole := asGIFs(image.Pt(30, 20), frame)
+	var start int // of the codes' blocks
+	gifPictures(whole, func(at int) bool {
+		start = at + 10 + gifColours(whole[at+9]) + 1
+		return false
+	})
+	head, blocks := whole[:start], whole[start:len(whole)-2] // without the empty block and the file's end
+	missing := slices.Clone(whole)                           // a colour that is not in the table
+	missing[start-1] = 3
+	var codes bytes.Buffer
+	w := lzw.NewWriter(&codes, lzw.LSB, 3)
+	odd := slices.Clone(frame.Pix)
+	odd[0] = 7
+	w.Write(odd)
+	w.Close()
+	missing = missing[:start]
+	for block := range slices.Chunk(codes.Bytes(), 255) {
+		missing = append(append(missing, byte(len(block))), block...)
+	}
+	for name, data := range map[string][]byte{
+		"a block behind the pixels": slices.Concat(head, blocks, []byte("\x05extra\x05extra\x00;")),
+		"bytes behind the end":      append(slices.Clone(whole), "more"...),
+		"no end":                    whole[:len(whole)-1],
+		"a colour that is missing":  append(missing, 0, ';'),
+	} {
+		img, err := Decode(bytes.NewReader(data))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		samePixels(t, name, img, frame)
+	}
+	for n := 1; n < len(blocks)-4; n += 5 {
+		if _, err := Decode(bytes.NewReader(slices.Concat(head, blocks[:n]))); err == nil {
+			t.Errorf("%d of %d bytes are read", n, len(blocks))
+		}
 	}
 }
 
