@@ -68,7 +68,7 @@ func directoryAt(tiff []byte, place uint32) directory {
 			return d
 		}
 		f := field{kind: order.Uint16(entries[2:])}
-		if int(f.kind) < len(sizes) {
+		if int(f.kind) < len(sizes) && sizes[f.kind] > 0 {
 			size := uint64(order.Uint32(entries[4:])) * sizes[f.kind]
 			if place := uint64(order.Uint32(entries[8:])); size <= 4 {
 				f.value = entries[8 : 8+size]
@@ -166,7 +166,13 @@ func exifOfTIFF(tiff []byte) []byte {
 			}
 		}
 	}
-	if len(kept)+len(below) == 0 {
+	total := 0 // Values of a hostile file lie over each other, and would take much more than it does.
+	for _, fields := range append(slices.Collect(maps.Values(below)), kept) {
+		for _, f := range fields {
+			total += len(f.value)
+		}
+	}
+	if len(kept)+len(below) == 0 || total > maxText {
 		return nil
 	}
 	head := slices.Clone(tiff[:8])

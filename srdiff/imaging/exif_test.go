@@ -104,6 +104,7 @@ func TestExif(t *testing.T) {
 func FuzzExif(f *testing.F) {
 	f.Add(jpegHead(segment(0xe0, "JFIF\x00"), segment(0xe1, "Exif\x00\x00"+string(tiffWith(true, 0x12, 3, 6)))))
 	f.Add(jpegHead(segment(0xe1, "Exif\x00\x00"+string(tiffWith(false, 0x12, 3, 3)))))
+	f.Add(tiffWith(true, 0x31, 0, 1)) // a kind of values that there is not, under a tag that is kept
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, tiff := range [][]byte{data, metadata("jpeg", data).exif} {
 			if o := orientation(tiff); o < 1 || o > 8 {

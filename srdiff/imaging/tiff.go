@@ -99,7 +99,7 @@ func classicTIFF(data []byte) ([]byte, error) {
 	if count > (size-at)/20 {
 		return nil, io.ErrUnexpectedEOF
 	}
-	fields := map[uint16]field{}
+	fields, total := map[uint16]field{}, uint64(0)
 	for ; count > 0; count-- {
 		entry := data[at : at+20]
 		at += 20
@@ -116,6 +116,9 @@ func classicTIFF(data []byte) ([]byte, error) {
 		n := order.Uint64(entry[4:])
 		if bytes == 0 || n > size/bytes || tag == tagExif || tag == tagGPS {
 			continue
+		}
+		if total += n * bytes; total > size { // They lie over each other, and would take much more than the file.
+			return nil, errors.New("a BigTIFF whose values are larger than the file")
 		}
 		if f.value = entry[12:]; n*bytes > 8 {
 			place := order.Uint64(entry[12:])
