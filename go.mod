@@ -11,6 +11,7 @@ require (
 	github.com/gomlx/gomlx v0.28.7
 	github.com/google/renameio/v2 v2.0.2
 	github.com/janpfeifer/gonb v0.11.5
+	github.com/klauspost/compress v1.18.0
 	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9

@@ -1,7 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package imaging turns picture files into arrays of numbers and back. It reads files under limits, so that a bad
-// one is an error and never a crash or a full memory, and it resizes pictures exactly as PyTorch does.
+// Package imaging turns picture files into arrays of numbers and back. It reads files under limits,
+// so that a bad one is an error and never a crash or a full memory, and it resizes pictures exactly
+// as PyTorch does.
 package imaging
 
 import (
@@ -13,20 +14,22 @@ import (
 type Picture struct {
 	Width, Height int
 
-	// Pix holds Height rows of Width pixels of red, green and blue: len(Pix) = Height*Width*3. Black is -1 and full
-	// intensity is 1. Values beyond that range are kept until Image clamps them.
+	// Pix holds Height rows of Width pixels of red, green and blue: len(Pix) = Height*Width*3.
+	// Black is -1 and full intensity is 1. Values beyond that range are kept until Image clamps
+	// them.
 	Pix []float32
 }
 
-// New returns a mid-grey picture (every value is 0). Like image.NewNRGBA it panics if a side is negative.
+// New returns a mid-grey picture (every value is 0). Like image.NewNRGBA it panics if a side is
+// negative.
 func New(width, height int) Picture {
 	return Picture{Width: width, Height: height, Pix: make([]float32, height*width*3)}
 }
 
-// FromImage returns img in [-1, 1]: an 8-bit value v becomes v/255*2 - 1, and 16-bit pictures keep their precision.
-// Grey becomes three equal channels. Transparency is dropped and the colour beneath it stays: premultiplied colours
-// are divided by their alpha, and a fully transparent pixel is what the format stored for it (NRGBA and its like) or
-// else black.
+// FromImage returns img in [-1, 1]: an 8-bit value v becomes v/255*2 - 1, and 16-bit pictures keep
+// their precision. Grey becomes three equal channels. Transparency is dropped and the colour
+// beneath it stays: premultiplied colours are divided by their alpha, and a fully transparent pixel
+// is what the format stored for it (NRGBA and its like) or else black.
 func FromImage(img image.Image) Picture {
 	b := img.Bounds()
 	p := New(b.Dx(), b.Dy())
@@ -41,7 +44,8 @@ func FromImage(img image.Image) Picture {
 	return p
 }
 
-// reader returns a function that reads one pixel of img. The usual types are read without an allocation a pixel.
+// reader returns a function that reads one pixel of img. The usual types are read without an
+// allocation a pixel.
 func reader(img image.Image) func(x, y int) (r, g, b float32) {
 	switch img := img.(type) {
 	case *image.NRGBA:
@@ -97,8 +101,8 @@ func scaleYCbCr(c color.YCbCr) (x, y, z float32) {
 	return scale(uint32(r), uint32(g), uint32(b), 0xff)
 }
 
-// Image returns p as an opaque 8-bit picture. Values are clamped to [-1, 1] and rounded to the nearest of the 256
-// levels; NaN becomes black.
+// Image returns p as an opaque 8-bit picture. Values are clamped to [-1, 1] and rounded to the
+// nearest of the 256 levels; NaN becomes black.
 func (p Picture) Image() *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, p.Width, p.Height))
 	for i := range p.Width * p.Height {

@@ -4,16 +4,17 @@ package imaging
 
 import "math"
 
-// Bilinear resizes p as torch.nn.functional.interpolate does with mode="bilinear", align_corners=False and
-// antialias=False: pixel centres lie at half-integers and the border is repeated. Scaling down reads only the two
-// nearest pixels a side. The sides must not be negative.
+// Bilinear resizes p as torch.nn.functional.interpolate does with mode="bilinear",
+// align_corners=False and antialias=False: pixel centres lie at half-integers and the border is
+// repeated. Scaling down reads only the two nearest pixels a side. The sides must not be negative.
 func Bilinear(p Picture, width, height int) Picture {
 	return resize(p, width, height, 1, func(x float64) float64 { return 1 - math.Abs(x) })
 }
 
-// Bicubic resizes p as torch.nn.functional.interpolate does with mode="bicubic", align_corners=False and
-// antialias=False: the cubic convolution of Keys (1981) with a = -0.75, with the border repeated. The result may
-// overshoot [-1, 1] at sharp edges and is not clamped. The sides must not be negative.
+// Bicubic resizes p as torch.nn.functional.interpolate does with mode="bicubic",
+// align_corners=False and antialias=False: the cubic convolution of Keys (1981) with a = -0.75,
+// with the border repeated. The result may overshoot [-1, 1] at sharp edges and is not clamped. The
+// sides must not be negative.
 func Bicubic(p Picture, width, height int) Picture {
 	return resize(p, width, height, 2, func(x float64) float64 { return cubic(-0.75, x) })
 }
@@ -27,7 +28,8 @@ func cubic(a, x float64) float64 {
 	return ((a*x-5*a)*x+8*a)*x - 4*a
 }
 
-// resize filters along one axis and then the other. The kernel reaches radius pixels to either side.
+// resize filters along one axis and then the other. The kernel reaches radius pixels to either
+// side.
 func resize(p Picture, width, height, radius int, kernel func(float64) float64) Picture {
 	if p.Width == 0 || p.Height == 0 {
 		return New(width, height) // There is nothing to read.
@@ -35,8 +37,8 @@ func resize(p Picture, width, height, radius int, kernel func(float64) float64) 
 	return stretch(stretch(p, width, radius, kernel), height, radius, kernel)
 }
 
-// stretch resizes every row of p to width pixels and returns the result transposed, so that a second call does the
-// columns and puts the picture back.
+// stretch resizes every row of p to width pixels and returns the result transposed, so that a
+// second call does the columns and puts the picture back.
 func stretch(p Picture, width, radius int, kernel func(float64) float64) Picture {
 	out := New(p.Height, width)
 	taps := 2 * radius
