@@ -3,12 +3,10 @@
 package imaging
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"image"
-	"image/png"
 	"io"
 	"os"
 
@@ -50,13 +48,7 @@ func Text(path, key string) (string, error) {
 // WritePNG writes img to a file whole or not at all, as atomicfile.Write does: on an error a file of that name is as it was
 // before, and nothing else is left behind. The chunks are put before the pixels.
 func WritePNG(path string, img image.Image, chunks ...Chunk) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		buffered := bufio.NewWriter(&inserter{w: w, chunks: chunks})
-		if err := png.Encode(buffered, img); err != nil {
-			return err
-		}
-		return buffered.Flush()
-	})
+	return atomicfile.Write(path, func(w io.Writer) error { return EncodePNG(w, img, chunks...) })
 }
 
 // inserter passes a PNG file on, with chunks after its header.

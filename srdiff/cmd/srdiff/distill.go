@@ -114,10 +114,10 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "engine   %s\n", eng)
-	fmt.Fprintf(log, "data     %s\n", src.Name())
-	fmt.Fprintf(log, "students of %v steps, %d batches each\n", stages, o.stageSteps)
-	fmt.Fprintf(log, "results  %s\n", o.out)
+	printLine(log, "engine   %s", eng)
+	printLine(log, "data     %s", src.Name())
+	printLine(log, "students of %v steps, %d batches each", stages, o.stageSteps)
+	printLine(log, "results  %s", o.out)
 	for i, steps := range stages {
 		student, err := o.student(eng.Backend, teacher, steps)
 		if err != nil {
@@ -135,7 +135,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err := teacher.Save(path); err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "done: %s\n", path)
+	printLine(log, "done: %s", path)
 	return nil
 }
 

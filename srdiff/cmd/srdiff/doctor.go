@@ -34,7 +34,7 @@ var modules = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute", "gi
 
 func doctor(out io.Writer, engineName string) error {
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+		printLine(out, "%-12s %s", name, fmt.Sprintf(format, args...))
 	}
 	eng, err := engine.Open(engineName)
 	if err != nil {

@@ -47,7 +47,7 @@ func command(args ...string) (status int, stdout, stderr string) {
 
 func commandIn(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(ctx, args, &out, &errs)
+	status = run(ctx, args, strings.NewReader(""), &out, &errs)
 	return status, out.String(), errs.String()
 }
 

@@ -83,12 +83,12 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "engine   %s\n", eng)
-	fmt.Fprintf(log, "data     %s\n", src.Name())
-	fmt.Fprintf(log, "network  %d parameters, at step %d of %d\n", m.NumParameters(), m.Step, o.steps)
-	fmt.Fprintf(log, "results  %s\n", o.out)
+	printLine(log, "engine   %s", eng)
+	printLine(log, "data     %s", src.Name())
+	printLine(log, "network  %d parameters, at step %d of %d", m.NumParameters(), m.Step, o.steps)
+	printLine(log, "results  %s", o.out)
 	if m.Step >= o.steps {
-		fmt.Fprintf(log, "nothing to do: the network has seen %d batches already\n", m.Step)
+		printLine(log, "nothing to do: the network has seen %d batches already", m.Step)
 		return nil
 	}
 	var sampling error // does not end the training
@@ -112,7 +112,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if sampling != nil {
 		return fmt.Errorf("the model is trained and saved; sampling from it failed: %w", sampling)
 	}
-	fmt.Fprintf(log, "done: %s\n", filepath.Join(o.out, srdiff.ModelFile))
+	printLine(log, "done: %s", filepath.Join(o.out, srdiff.ModelFile))
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 // reportDamaged tells of the checkpoints that resuming passed over.
 func reportDamaged(log io.Writer, m *srdiff.Model) {
 	for _, damaged := range m.Damaged {
-		fmt.Fprintf(log, "%v: going on from step %d\n", damaged, m.Step)
+		printLine(log, "%v: going on from step %d", damaged, m.Step)
 	}
 }
 
