@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,7 +24,7 @@ type distillOptions struct {
 	devices                     int
 	learningRate                float64
 	seed                        int64
-	resume                      bool
+	resume, newData             bool
 }
 
 func distillCommand() *cobra.Command {
@@ -51,6 +50,7 @@ func distillCommand() *cobra.Command {
 	seedFlag(flags, &o.seed)
 	devicesFlag(flags, &o.devices)
 	flags.BoolVar(&o.resume, "resume", false, "go on with the distillation in DIR where it was last saved")
+	flags.BoolVar(&o.newData, "new-data", false, "resume with other data than the distillation began with")
 	engineFlag(flags, &o.engine)
 	required(cmd, "model", "data", "out")
 	return cmd
@@ -61,7 +61,7 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 	from := o.from
 	if teacher.Distilled > 0 {
 		if from != 0 && from != teacher.Distilled {
-			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: leave --from away", from, teacher.Distilled)
+			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: omit --from", from, teacher.Distilled)
 		}
 		from = teacher.Distilled
 	}
@@ -87,6 +87,12 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 }
 
 func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	whenGone(log, stop) // a pipe that nobody reads any more ends the run as an interrupt does
 	eng, err := engine.Open(o.engine)
 	if err != nil {
 		return err
@@ -99,10 +105,8 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(o.stageDir(stages[0])); err == nil && !o.resume {
-		return fmt.Errorf("%s holds a distillation: add --resume to go on with it, or give another --out", o.out)
-	} else if err != nil && o.resume {
-		return fmt.Errorf("nothing to resume: %w", err)
+	if err := o.checkStages(stages); err != nil {
+		return err
 	}
 	if _, err := o.student(eng.Backend, teacher, stages[0]); err != nil {
 		return err // before anything is said or made
@@ -118,6 +122,13 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	printLine(log, "data     %s", src.Name())
 	printLine(log, "students of %v steps, %d batches each", stages, o.stageSteps)
 	printLine(log, "results  %s", o.out)
+	if err := checkRoom(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
+		return err
+	}
+	if err := recordOfData(o.data, src).checkData(o.out, o.resume, o.newData, log); err != nil {
+		return err
+	}
+	defer o.forgetData(stages)
 	for i, steps := range stages {
 		student, err := o.student(eng.Backend, teacher, steps)
 		if err != nil {
@@ -139,6 +150,53 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
+// check finds mistakes that can be known before the engine is opened.
+func (o *distillOptions) check() error {
+	if o.newData && !o.resume {
+		return errors.New("--new-data has no effect without --resume: omit it")
+	}
+	teacher, err := os.Stat(o.model)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", o.model, reason(err))
+	}
+	path := filepath.Join(o.out, srdiff.ModelFile)
+	switch last, err := os.Stat(path); {
+	case err == nil && os.SameFile(teacher, last):
+		return fmt.Errorf("the last student would replace the teacher %s: give another --out", path)
+	case err == nil && !o.resume:
+		return fmt.Errorf("%s holds a %s, which the last student would replace: give another --out", o.out, srdiff.ModelFile)
+	}
+	return checkRunFolder(o.out)
+}
+
+// checkStages checks the folders and sheets of all students.
+func (o *distillOptions) checkStages(stages []int) error {
+	var sheets []string
+	for i, steps := range stages {
+		sheets = append(sheets, studentSheet(steps))
+		_, err := os.Stat(o.stageDir(steps))
+		switch {
+		case err == nil && !o.resume:
+			return fmt.Errorf("%s holds a distillation: add --resume to go on with it, or give another --out", o.out)
+		case err != nil && o.resume && i == 0:
+			return fmt.Errorf("nothing to resume: %w", err)
+		}
+		if err := checkRunFolder(o.stageDir(steps)); err != nil {
+			return err
+		}
+	}
+	return checkRunFolder(o.out, sheets...)
+}
+
+func studentSheet(steps int) string { return fmt.Sprintf("samples-%04d.png", steps) }
+
+// forgetData removes the record of a distillation that ended before anything was saved.
+func (o *distillOptions) forgetData(stages []int) {
+	if !hasCheckpoint(o.stageDir(stages[0])) {
+		os.Remove(filepath.Join(o.out, dataFile))
+	}
+}
+
 func (o *distillOptions) stageDir(steps int) string {
 	return filepath.Join(o.out, fmt.Sprintf("steps-%04d", steps))
 }
@@ -146,7 +204,7 @@ func (o *distillOptions) stageDir(steps int) string {
 // student returns the student of so many sampling steps: a new one, or the one of the run to resume.
 func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model, steps int) (*srdiff.Model, error) {
 	dir := o.stageDir(steps)
-	if _, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile)); errors.Is(err, fs.ErrNotExist) {
+	if !hasCheckpoint(dir) {
 		student, err := teacher.Student(steps)
 		if err != nil {
 			return nil, err
@@ -162,7 +220,7 @@ func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model,
 		return nil, fmt.Errorf("%s cannot be resumed: %w", dir, err)
 	}
 	if c := old.Config; c != o.config(c) {
-		return nil, fmt.Errorf("%s was begun with --batch %d --lr %g --train-steps %d --seed %d: say so, or give another --out",
+		return nil, fmt.Errorf("%s was begun with --batch %d --lr %g --train-steps %d --seed %d: give the same, or give another --out",
 			dir, c.BatchSize, c.LearningRate, c.Decay, c.Seed)
 	}
 	return old, nil
@@ -194,6 +252,6 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 		return err
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,
-		filepath.Join(o.out, fmt.Sprintf("samples-%04d.png", student.Config.Distilled)), line,
+		filepath.Join(o.out, studentSheet(student.Config.Distilled)), line,
 		record{Run: folderName(o.out), Engine: engine})
 }

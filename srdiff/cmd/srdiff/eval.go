@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,7 +29,7 @@ type evalOptions struct {
 	data, sheet, engine string
 	count, seeds        int
 	sampling            srdiff.SampleOptions
-	asJSON              bool
+	asJSON, overwrite   bool
 }
 
 func evalCommand() *cobra.Command {
@@ -45,6 +48,7 @@ func evalCommand() *cobra.Command {
 	intFlag(flags, &o.count, "count", fmt.Sprintf("number of pictures; SFD wants at least %d", 2*features.Dimensions))
 	intFlag(flags, &o.seeds, "seeds", "how often each picture is sampled; from 2 on, diversity is measured")
 	flags.StringVar(&o.sheet, "sheet", "", fmt.Sprintf("PNG file that gets up to %d pictures, side by side", sheetRows))
+	flags.BoolVar(&o.overwrite, "overwrite", false, "have the sheet replace a file that srdiff did not make, but never a picture of the data")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON")
 	seedFlag(flags, &o.sampling.Seed)
 	samplingFlags(flags, &o.sampling)
@@ -55,8 +59,8 @@ func evalCommand() *cobra.Command {
 }
 
 func (o *evalOptions) run(cmd *cobra.Command) error {
-	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
-		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+	if err := o.check(); err != nil {
+		return err
 	}
 	eng, err := engine.Open(o.engine)
 	if err != nil {
@@ -84,6 +88,36 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 		err = imaging.WritePNG(o.sheet, e.sheetOf(), made.chunk())
 	}
 	return err
+}
+
+// check finds mistakes that can be known before the engine is opened.
+func (o *evalOptions) check() error {
+	var inputs []fs.FileInfo
+	for _, path := range o.models {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("model %s: %w", path, reason(err))
+		}
+		inputs = append(inputs, info)
+	}
+	if o.sheet == "" {
+		return nil
+	}
+	if !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
+		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+	}
+	if err := newPlaces().check(o.sheet, false); err != nil {
+		return err
+	}
+	folder, _ := split(o.sheet)
+	info, err := os.Stat(o.sheet)
+	if err == nil && slices.ContainsFunc(inputs, func(in fs.FileInfo) bool { return os.SameFile(in, info) }) {
+		return fmt.Errorf("the sheet would replace the model %s: give another name", o.sheet)
+	}
+	if kind, data, ok := strings.Cut(o.data, ":"); err == nil && ok && kind == "images" && isWithin(folder, data) && !isOurs(o.sheet) {
+		return fmt.Errorf("the sheet would replace %s, which is among the pictures of %s: give another name", o.sheet, data)
+	}
+	return replaceable(o.sheet, o.overwrite)
 }
 
 // pictures returns n pictures of the source from the first on.

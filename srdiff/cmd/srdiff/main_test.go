@@ -29,12 +29,25 @@ import (
 // asCommand makes the test binary behave as the command, with its files limited to so many bytes.
 const asCommand = "SRDIFF_TEST_FILE_LIMIT"
 
+// asProgram makes the test binary behave as the command.
+const asProgram = "SRDIFF_TEST_PROGRAM"
+
+// program is the command as a program of its own.
+func program(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
 func TestMain(m *testing.M) {
 	if limit := os.Getenv(asCommand); limit != "" {
 		signal.Ignore(syscall.SIGXFSZ) // a write beyond the limit then fails like one on a full disk
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10_000, Max: 10_000}); err != nil {
 			panic(err)
 		}
+		main()
+	}
+	if os.Getenv(asProgram) != "" {
 		main()
 	}
 	os.Exit(m.Run())

@@ -41,12 +41,12 @@ func (ps *places) at(folder string) (*place, error) {
 		}
 		parent, name := split(p.exists)
 		if !errors.Is(err, fs.ErrNotExist) || parent == p.exists {
-			return nil, fmt.Errorf("folder %s: %w", folder, reason(err))
+			return nil, fmt.Errorf("folder %s: %w", filepath.Clean(folder), reason(err))
 		}
 		p.exists, p.missing = parent, append([]string{name}, p.missing...)
 	}
 	if !p.info.IsDir() {
-		return nil, fmt.Errorf("%s is a file, not a folder", p.exists)
+		return nil, fmt.Errorf("%s is a file, not a folder", filepath.Clean(p.exists))
 	}
 	for _, name := range p.missing {
 		if err := p.fits(name); err != nil {
@@ -62,7 +62,7 @@ func (ps *places) at(folder string) (*place, error) {
 	}
 	var err error
 	if p.ignoresCase, err = ps.probe(p.exists); err != nil {
-		return nil, fmt.Errorf("nothing can be written to the folder %s: %w", p.exists, reason(err))
+		return nil, fmt.Errorf("nothing can be written to the folder %s: %w", filepath.Clean(p.exists), reason(err))
 	}
 	ps.add(folder, p)
 	return p, nil
@@ -100,13 +100,26 @@ func (ps *places) key(path string) (string, error) {
 	panic("a place that at has not returned")
 }
 
+// check returns an error for a path where no file can be written. Its folder must exist unless it is to be made.
+func (ps *places) check(path string, makesFolder bool) error {
+	if _, err := ps.key(path); err != nil {
+		return err
+	}
+	folder, _ := split(path)
+	p, err := ps.at(folder)
+	if err == nil && len(p.missing) > 0 && !makesFolder {
+		err = fmt.Errorf("write %s: folder %s: no such file or directory; make it first", path, filepath.Clean(folder))
+	}
+	return err
+}
+
 // fits returns an error for a name that the place's file system refuses, such as one that is too long.
 func (p *place) fits(name string) error {
 	_, err := os.Lstat(filepath.Join(p.exists, name))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return fmt.Errorf("%s cannot be the name of a file of %d bytes in %s: %w", name, len(name), p.exists, reason(err))
+	return fmt.Errorf("%s, of %d bytes, cannot be a name in the folder %s: %w", name, len(name), filepath.Clean(p.exists), reason(err))
 }
 
 // probe makes a file in a folder and removes it, and returns whether its name in capitals names it too.
@@ -150,6 +163,29 @@ func reason(err error) error {
 		return e.Err
 	}
 	return err
+}
+
+// isWithin is whether a folder is another one or below it.
+func isWithin(folder, other string) bool {
+	above, err := os.Stat(other)
+	if err != nil {
+		return false
+	}
+	folder, err = filepath.EvalSymlinks(folder)
+	if err == nil {
+		folder, err = filepath.Abs(folder)
+	}
+	for err == nil {
+		if info, err := os.Stat(folder); err == nil && os.SameFile(info, above) {
+			return true
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return false
+		}
+		folder = parent
+	}
+	return false
 }
 
 // space adds up what is to be written to each file system.

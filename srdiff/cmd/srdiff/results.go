@@ -176,6 +176,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
 		}
 	}
 	var room space
+	into := o.intoFolder(in)
 	in.eachTask(func(t *task) error {
 		if t.info != nil && t.info.Mode().IsRegular() {
 			size, _ := imaging.Size(t.in) // what is wrong with it is reported when it is read
@@ -185,7 +186,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
 			return nil
 		}
 		for _, path := range o.writes(*t) {
-			if err := o.checkResult(t.in, path, keep, in.several, ps); err != nil {
+			if err := o.checkResult(t.in, path, keep, into, ps); err != nil {
 				return err
 			}
 		}
@@ -210,19 +211,13 @@ func (o *upscaleOptions) writes(t task) []string {
 }
 
 // checkResult checks one file that is to be written for a picture.
-func (o *upscaleOptions) checkResult(in, path string, keep []fs.FileInfo, several bool, ps *places) error {
-	if _, err := ps.key(path); err != nil {
+func (o *upscaleOptions) checkResult(in, path string, keep []fs.FileInfo, intoFolder bool, ps *places) error {
+	if err := ps.check(path, intoFolder); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
 	if err == nil && slices.ContainsFunc(keep, func(k fs.FileInfo) bool { return os.SameFile(k, info) }) {
 		return fmt.Errorf("%s would be replaced by what is made of %s: name another place for it, with -o", path, in)
-	}
-	if folder, _ := split(path); !o.intoFolder(&inputs{several: several}) {
-		if p, err := ps.at(folder); err == nil && len(p.missing) > 0 {
-			return fmt.Errorf("write %s: folder %s: no such file or directory; make it, or give -o a folder's name that ends in %c",
-				path, folder, filepath.Separator)
-		}
 	}
 	return replaceable(path, o.overwrite)
 }

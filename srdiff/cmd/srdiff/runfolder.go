@@ -1,0 +1,168 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
+)
+
+// dataFile is the file in a run's folder that says what the run learns from.
+const dataFile = "training-data.json"
+
+// dataRecord is what dataFile says.
+type dataRecord struct {
+	Version     string `json:"srdiff"` // of srdiff; it marks the file as srdiff's
+	Data        string `json:"data"`   // as it was given
+	Name        string `json:"name"`   // with the number of pictures
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+func recordOfData(spec string, src dataset.Source) dataRecord {
+	r := dataRecord{Version: srdiff.Version(), Data: spec, Name: src.Name()}
+	if f, ok := src.(interface{ Fingerprint() string }); ok {
+		r.Fingerprint = f.Fingerprint()
+	}
+	return r
+}
+
+// isSame is whether two records are of the same data, wherever it is.
+func (r dataRecord) isSame(other dataRecord) bool {
+	if r.Fingerprint != "" && other.Fingerprint != "" {
+		return r.Fingerprint == other.Fingerprint
+	}
+	return r.Name == other.Name
+}
+
+// checkData records the data of a run that begins in a folder. For a run that is resumed it returns
+// an error if the data is not what the run began with, unless it may be new.
+func (r dataRecord) checkData(dir string, resumed, mayBeNew bool, log io.Writer) error {
+	old, err := readDataRecord(dir)
+	switch {
+	case !resumed:
+	case errors.Is(err, fs.ErrNotExist):
+		printLine(log, "%s does not say which data the run began with", dir)
+	case err != nil:
+		return err
+	case r.isSame(old):
+		return nil
+	case !mayBeNew && r.Name == old.Name:
+		return fmt.Errorf("the run in %s began with other pictures than those that %s holds now: restore them, or add --new-data",
+			dir, r.Data)
+	case !mayBeNew:
+		return fmt.Errorf("the run in %s began with %s (--data %s), and this is %s: give the same data, or add --new-data",
+			dir, old.Name, old.Data, r.Name)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, dataFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(r) })
+}
+
+func readDataRecord(dir string) (r dataRecord, err error) {
+	path := filepath.Join(dir, dataFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if json.Unmarshal(text, &r) != nil || r.Version == "" || r.Name == "" {
+		return r, foreign(path)
+	}
+	return r, nil
+}
+
+// forgetData removes the record of a run that ended before it was saved, so that nothing is left of it.
+func forgetData(dir string) {
+	if !hasCheckpoint(dir) {
+		os.Remove(filepath.Join(dir, dataFile))
+	}
+}
+
+// hasCheckpoint is whether there is a file in a folder from which a run may be resumed.
+func hasCheckpoint(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile))
+	return err == nil || len(olderCheckpoints(dir)) > 0
+}
+
+// olderCheckpoints lists the checkpoints in a folder that are named by their step.
+func olderCheckpoints(dir string) []string {
+	entries, _ := os.ReadDir(dir) // a folder that is not there has none
+	var names []string
+	for _, entry := range entries {
+		if ok, _ := filepath.Match("training-?????????.safetensors", entry.Name()); ok {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// checkRunFolder checks before the work that a folder can hold a run and that the run replaces no file
+// of another origin: its metrics, its record of the data, and the given sheets.
+func checkRunFolder(dir string, sheets ...string) error {
+	if _, err := newPlaces().at(dir); err != nil {
+		return err
+	}
+	if _, err := readDataRecord(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	metrics := filepath.Join(dir, srdiff.MetricsFile)
+	if ours, err := isOurMetrics(metrics); err != nil {
+		return err
+	} else if !ours {
+		return foreign(metrics)
+	}
+	for _, name := range sheets {
+		if path := filepath.Join(dir, name); replaceable(path, false) != nil {
+			return foreign(path)
+		}
+	}
+	return nil
+}
+
+// isOurMetrics is whether there are no metrics yet, or a run of srdiff has written them: its first line
+// says what made them.
+func isOurMetrics(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(io.LimitReader(f, 1<<20)).ReadBytes('\n')
+	if len(line) == 0 || err != nil && err != io.EOF {
+		return len(line) == 0 && err == io.EOF, nil
+	}
+	var first struct {
+		Step   int `json:"step"`
+		MadeBy *struct {
+			Version string `json:"version"`
+		} `json:"made_by"`
+	}
+	return json.Unmarshal(line, &first) == nil && first.Step > 0 && first.MadeBy != nil && first.MadeBy.Version != "", nil
+}
+
+func foreign(path string) error {
+	return fmt.Errorf("%s was not made by this run, which would replace it: give another --out", path)
+}
+
+// checkRoom returns an error if the file system of a folder is too full for so many bytes.
+func checkRoom(dir string, bytes int) error {
+	p, err := newPlaces().at(dir)
+	if err != nil {
+		return err
+	}
+	var room space
+	room.add(p, uint64(bytes))
+	return room.check()
+}
