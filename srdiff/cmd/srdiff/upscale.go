@@ -218,7 +218,7 @@ func (u *upscaling) checkTwin(t task) error {
 func (u *upscaling) write(t task, file *imaging.File, result image.Image, made record) error {
 	chunks := append([]imaging.Chunk{made.chunk()}, file.Colour...)
 	if t.out == pipe {
-		return imaging.EncodePNG(u.png, result, chunks...)
+		return imaging.EncodePNG(u.png, result, append(chunks, file.Metadata...)...)
 	}
 	if folder, _ := split(t.out); u.intoFolder(u.inputs) {
 		if err := os.MkdirAll(folder, 0o777); err != nil {
@@ -239,7 +239,7 @@ func (u *upscaling) write(t task, file *imaging.File, result image.Image, made r
 			return err
 		}
 	}
-	if err := imaging.WritePNG(t.out, result, chunks...); err != nil {
+	if err := imaging.WritePNG(t.out, result, append(chunks, file.Metadata...)...); err != nil {
 		return err
 	}
 	if info, err := os.Stat(t.out); err == nil {
