@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/srdiff/srlab/srdiff/download"
+	"github.com/srdiff/srlab/srdiff/internal/lock"
 )
 
 const (
@@ -58,7 +59,11 @@ func downloadCIFAR(ctx context.Context, cache string, o Options) (Source, error)
 	archive := cifarArchive
 	archive.Path = filepath.Join(cache, path.Base(archive.URL))
 	archive.Progress = o.Progress
-	if err := archive.Fetch(ctx); err != nil {
+	err := archive.Fetch(ctx)
+	if errors.As(err, new(*lock.HeldError)) {
+		return nil, fmt.Errorf("CIFAR-10: %w", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("CIFAR-10 could not be downloaded: %w; fetch %s by hand and use --data cifar10:PATH, "+
 			"or use --data generated", err, archive.URL)
 	}
