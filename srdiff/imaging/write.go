@@ -3,19 +3,16 @@
 package imaging
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"hash/crc32"
 	"image"
 	"image/png"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
 // Chunk is a part of a PNG file: four letters that say what it is, and its contents.
@@ -50,26 +47,16 @@ func Text(path, key string) (string, error) {
 	return "", nil
 }
 
-// WritePNG writes img to a file whole or not at all: to a hidden file in the same folder first, which then takes
-// the name. On an error a file of that name is as it was before, and nothing else is left behind. The chunks are put
-// before the pixels.
+// WritePNG writes img to a file whole or not at all, as atomicfile.Write does: on an error a file of that name is as it was
+// before, and nothing else is left behind. The chunks are put before the pixels.
 func WritePNG(path string, img image.Image, chunks ...Chunk) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
-	}
-	folder := filepath.Dir(path)
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(folder), renameio.WithPermissions(0o644))
-	if err != nil {
-		return fmt.Errorf("write %s: folder %s: %w", path, folder, cause(err))
-	}
-	defer f.Cleanup() // Does nothing once the file has its name.
-	if err := png.Encode(&inserter{w: f, chunks: chunks}, img); err != nil {
-		return fmt.Errorf("write %s: %w", path, cause(err))
-	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("write %s: %w", path, cause(err))
-	}
-	return nil
+	return atomicfile.Write(path, func(w io.Writer) error {
+		buffered := bufio.NewWriter(&inserter{w: w, chunks: chunks})
+		if err := png.Encode(buffered, img); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
 }
 
 // inserter passes a PNG file on, with chunks after its header.
@@ -105,15 +92,4 @@ func (c Chunk) encoded() []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(c.Data)))
 	b = append(append(b, c.Type...), c.Data...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-}
-
-// cause strips the hidden file's name from an error: it means nothing to the reader.
-func cause(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return e.Err
-	}
-	return err
 }

@@ -146,16 +146,6 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestCauseHidesTheHiddenFile(t *testing.T) {
-	pathError := &fs.PathError{Op: "write", Path: ".a.png123", Err: fs.ErrPermission}
-	linkError := &os.LinkError{Op: "rename", Old: ".a.png123", New: "a.png", Err: fs.ErrPermission}
-	for _, err := range []error{pathError, linkError} {
-		if got := cause(err); got != fs.ErrPermission {
-			t.Errorf("%v becomes %v", err, got)
-		}
-	}
-}
-
 // onlyFile checks that a folder holds one file and no leftovers.
 func onlyFile(t *testing.T, folder, name string) {
 	t.Helper()
