@@ -111,8 +111,9 @@ func TestFingerprints(t *testing.T) {
 		}
 		seen[got] = what
 	}
-	if of("generated", Options{Seed: 1}) != of("generated", Options{Seed: 1}) {
-		t.Error("generated pictures of one seed have two fingerprints")
+	first, second := of("generated", Options{Seed: 1}), of("generated", Options{Seed: 1})
+	if first != second {
+		t.Errorf("generated pictures of one seed have the fingerprints %q and %q", first, second)
 	}
 	if got := Fingerprint(counter{}); got != "" {
 		t.Errorf("a source without a fingerprint has %q", got)
