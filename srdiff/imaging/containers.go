@@ -5,14 +5,21 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
+	"image"
 	"iter"
+	"math"
+	"slices"
 )
 
 // extras are what a picture file holds beside its pixels. The slices are parts of the file, as it has them.
 type extras struct {
 	exif    []byte   // a TIFF structure
+	xmp     []byte   // an XML document
+	density density  // how large the picture is to be shown
 	profile [][]byte // the ICC profile in its pieces; see colour
 	png     []Chunk  // a PNG's colour chunks
+	damaged []string // a PNG's chunks that are left out since their checksums are wrong
 	frames  int      // how many pictures there are; two stand for more
 }
 
@@ -21,21 +28,9 @@ func metadata(format string, data []byte) extras {
 	x := extras{frames: 1}
 	switch format {
 	case "png":
-		for chunk := range pngChunks(data) {
-			switch chunk.Type {
-			case "eXIf":
-				x.exif = chunk.Data
-			case "acTL": // the animation's number of frames, and of its rounds
-				if len(chunk.Data) == 8 {
-					x.frames = int(binary.BigEndian.Uint32(chunk.Data))
-				}
-			case "iCCP", "sRGB", "gAMA", "cHRM", "cICP":
-				x.png = append(x.png, chunk)
-			}
-		}
+		x.addPNG(data)
 	case "jpeg":
-		x.exif = exif(data)
-		x.profile = jpegProfile(data)
+		x.addJPEG(data)
 	case "webp":
 		for id, body := range riffChunks(data) {
 			switch id {
@@ -46,33 +41,100 @@ func metadata(format string, data []byte) extras {
 				}
 			case "EXIF":
 				x.exif = bytes.TrimPrefix(body, []byte("Exif\x00\x00")) // some writers put it there
+			case "XMP ":
+				x.xmp = body
 			case "ICCP":
 				x.profile = [][]byte{body}
 			}
 		}
 	case "tiff":
-		x.exif = data
-		fields, next := directory(data)
-		if next != 0 {
-			x.frames = 2
-		}
-		const profile = 34675
-		if f, ok := fields[profile]; ok && f.kind == undefined {
-			x.profile = [][]byte{f.value}
-		}
+		x.addTIFF(data)
 	case "gif":
 		x.frames = gifFrames(data)
+	case "bmp":
+		x.density = bmpDensity(data)
+	}
+	if x.density == (density{}) {
+		x.density = exifDensity(x.exif)
 	}
 	return x
 }
 
-// pngChunks are the chunks of a PNG file, up to the first one that is cut short. Checksums are the decoder's business.
-func pngChunks(data []byte) iter.Seq[Chunk] {
-	return func(yield func(Chunk) bool) {
-		rest, ok := bytes.CutPrefix(data, []byte("\x89PNG\r\n\x1a\n"))
+// addPNG takes the first chunk of each kind, as libpng does, in front of the pixels where it must be there.
+func (x *extras) addPNG(data []byte) {
+	seen, pixels := map[string]bool{}, false
+	for c, whole := range pngChunks(data) {
+		pixels = pixels || c.Type == "IDAT"
+		if key, text, ok := textIn(c); ok && whole && key == xmpKey && x.xmp == nil {
+			x.xmp = []byte(text)
+		}
+		if !whole {
+			x.damaged = append(x.damaged, c.Type)
+			continue
+		}
+		if seen[c.Type] {
+			continue
+		}
+		size, colour := map[string]int{"sRGB": 1, "gAMA": 4, "cHRM": 32, "cICP": 4, "pHYs": 9, "acTL": 8}[c.Type]
+		if colour && len(c.Data) != size || pixels && (colour || c.Type == "iCCP") {
+			continue
+		}
+		seen[c.Type] = true
+		switch c.Type {
+		case "eXIf":
+			x.exif = c.Data
+		case "acTL": // the animation's number of frames, and of its rounds
+			x.frames = int(min(binary.BigEndian.Uint32(c.Data), 2))
+		case "pHYs":
+			x.density = density{binary.BigEndian.Uint32(c.Data), binary.BigEndian.Uint32(c.Data[4:]), c.Data[8] == 1}
+		case "iCCP", "sRGB", "gAMA", "cHRM", "cICP":
+			x.png = append(x.png, c)
+		}
+	}
+}
+
+func (x *extras) addJPEG(data []byte) {
+	const app0, app1 = 0xe0, 0xe1
+	for marker, body := range segments(data) {
+		if b, ok := bytes.CutPrefix(body, []byte("JFIF\x00")); ok && marker == app0 && x.density == (density{}) {
+			x.density = jfifDensity(b)
+		}
+		if b, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok && marker == app1 && x.exif == nil {
+			x.exif = b
+		}
+		if b, ok := bytes.CutPrefix(body, []byte("http://ns.adobe.com/xap/1.0/\x00")); ok && marker == app1 && x.xmp == nil {
+			x.xmp = b
+		}
+	}
+	x.profile = jpegProfile(data)
+}
+
+func (x *extras) addTIFF(data []byte) {
+	x.exif = data
+	d := firstDirectory(data)
+	if d.next != nil && byteOrder(data).Uint32(d.next) != 0 {
+		x.frames = 2
+	}
+	const profile, xmp = 34675, 700
+	if f, ok := d.fields[profile]; ok && f.kind == undefined {
+		x.profile = [][]byte{f.value}
+	}
+	x.xmp = d.fields[xmp].value
+}
+
+// pngChunks are the chunks of a PNG file up to its end or to the first one that is cut short, each with whether its checksum
+// is right.
+func pngChunks(data []byte) iter.Seq2[Chunk, bool] {
+	return func(yield func(Chunk, bool) bool) {
+		rest, ok := bytes.CutPrefix(data, []byte(pngSignature))
 		for ok && len(rest) >= 12 {
 			size := uint64(binary.BigEndian.Uint32(rest))
-			if size > uint64(len(rest)-12) || !yield(Chunk{string(rest[4:8]), rest[8 : 8+size]}) {
+			if size > uint64(len(rest)-12) {
+				return
+			}
+			c := Chunk{string(rest[4:8]), rest[8 : 8+size]}
+			whole := binary.BigEndian.Uint32(rest[8+size:]) == crc32.ChecksumIEEE(rest[4:8+size])
+			if !yield(c, whole) || c.Type == "IEND" {
 				return
 			}
 			rest = rest[12+size:]
@@ -80,24 +142,36 @@ func pngChunks(data []byte) iter.Seq[Chunk] {
 	}
 }
 
-// segments are the markers at the head of a JPEG file, up to the scan, with their contents.
+// segments are the markers at the head of a JPEG file with their contents, up to the scan's. As the decoder does, they pass
+// over bytes between segments that belong to none.
 func segments(data []byte) iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {
-		const startOfScan = 0xda
 		rest, ok := bytes.CutPrefix(data, []byte{0xff, 0xd8}) // the start-of-image marker
-		for ok && len(rest) >= 4 && rest[0] == 0xff {
+		for ok && len(rest) >= 4 {
 			marker := rest[1]
-			if marker == 0xff { // a fill byte
+			if rest[0] != 0xff || marker == 0xff || marker == 0 { // neither that nor a fill byte begins a segment
 				rest = rest[1:]
 				continue
 			}
 			size := int(binary.BigEndian.Uint16(rest[2:])) // It counts itself but not the marker.
-			if marker == startOfScan || size < 2 || len(rest) < 2+size || !yield(marker, rest[4:2+size]) {
+			if size < 2 || len(rest) < 2+size || !yield(marker, rest[4:2+size]) || marker == startOfScan {
 				return
 			}
 			rest = rest[2+size:]
 		}
 	}
+}
+
+const startOfScan = 0xda
+
+// scanBegins is whether the head of a JPEG file is there as a whole.
+func scanBegins(data []byte) bool {
+	for marker := range segments(data) {
+		if marker == startOfScan {
+			return true
+		}
+	}
+	return false
 }
 
 // riffChunks are the chunks of a WebP file with their names.
@@ -114,14 +188,26 @@ func riffChunks(data []byte) iter.Seq2[string, []byte] {
 	}
 }
 
+// webpFrame is the first frame of an animated WebP file.
+type webpFrame struct {
+	still  []byte      // a still WebP file of it
+	at     image.Point // its place on the canvas
+	canvas image.Point
+}
+
 // firstFrame makes a still WebP file of an animated one's first frame, which the decoder does not read: that frame's
-// chunks are those of a still picture. Data without a frame stays as it is.
-func firstFrame(data []byte) []byte {
+// chunks are those of a still picture. It is false for a file without a frame.
+func firstFrame(data []byte) (f webpFrame, ok bool) {
+	number := func(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 	for id, body := range riffChunks(data) {
-		const header = 16 // x, y, width-1 and height-1 in 3 bytes each, the duration in 3, flags
+		if id == "VP8X" && len(body) >= 10 { // flags and 3 bytes of nothing, width-1 and height-1 in 3 bytes each
+			f.canvas = image.Pt(number(body[4:])+1, number(body[7:])+1)
+		}
+		const header = 16 // x/2, y/2, width-1 and height-1 in 3 bytes each, the duration in 3, flags
 		if id != "ANMF" || len(body) < header {
 			continue
 		}
+		f.at = image.Pt(2*number(body), 2*number(body[3:]))
 		chunks := body[header:]
 		if bytes.HasPrefix(chunks, []byte("ALPH")) { // which must follow a header that announces it
 			const alpha = 1 << 4
@@ -129,13 +215,14 @@ func firstFrame(data []byte) []byte {
 			chunks = append(append(extended, body[6:12]...), chunks...)
 		}
 		still := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks)))
-		return append(append(still, "WEBP"...), chunks...)
+		f.still = append(append(still, "WEBP"...), chunks...)
+		return f, true
 	}
-	return data
+	return f, false
 }
 
-// gifFrames counts the pictures in a GIF file, and ends at the second.
-func gifFrames(data []byte) (n int) {
+// gifPictures calls f with where each picture's descriptor is in a GIF file, until f returns false.
+func gifPictures(data []byte, f func(at int) bool) {
 	colours := func(flags byte) int { // bytes of a colour table
 		if flags&0x80 == 0 {
 			return 0
@@ -144,22 +231,48 @@ func gifFrames(data []byte) (n int) {
 	}
 	at := 13
 	if len(data) < at {
-		return 0
+		return
 	}
-	for at += colours(data[10]); at+10 <= len(data) && n < 2; {
+	for at += colours(data[10]); at+10 <= len(data); {
 		switch data[at] {
 		case 0x21: // an extension and its label
 			at += 2
 		case 0x2c: // a picture: place, size and flags, then colours and the codes' width
-			n++
+			if !f(at) {
+				return
+			}
 			at += 10 + colours(data[at+9]) + 1
 		default:
-			return n
+			return
 		}
 		for at < len(data) && data[at] != 0 { // blocks, the last of which is empty
 			at += 1 + int(data[at])
 		}
 		at++
 	}
+}
+
+// gifFrames counts the pictures in a GIF file, and ends at the second.
+func gifFrames(data []byte) (n int) {
+	gifPictures(data, func(int) bool {
+		n++
+		return n < 2
+	})
 	return n
+}
+
+// gifScreen is a GIF file with a screen that holds its first picture: browsers enlarge one that is too small.
+func gifScreen(data []byte) []byte {
+	gifPictures(data, func(at int) bool {
+		number := binary.LittleEndian.Uint16
+		for side := range 2 {
+			end := int(number(data[at+1+2*side:])) + int(number(data[at+5+2*side:]))
+			if end > int(number(data[6+2*side:])) && end <= math.MaxUint16 {
+				data = slices.Clone(data)
+				binary.LittleEndian.PutUint16(data[6+2*side:], uint16(end))
+			}
+		}
+		return false
+	})
+	return data
 }

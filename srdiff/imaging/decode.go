@@ -5,23 +5,24 @@ package imaging
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	_ "image/gif" // The blank imports register the formats that Decode reads.
-	_ "image/jpeg"
-	_ "image/png"
+	"image/gif"
+	"image/jpeg"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
-	_ "golang.org/x/image/bmp"
-	_ "golang.org/x/image/tiff"
-	_ "golang.org/x/image/webp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
 )
 
 // Suffixes are what the names of picture files end in, in lower case.
-var Suffixes = []string{".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+var Suffixes = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
 
 // MaxPixels is the largest picture that is read: 8192x8192, or 64 binary megapixels. That is more than nearly every
 // camera's photograph, while a Picture of that size still fits into memory: it takes 12 bytes a pixel, 768 MiB.
@@ -47,10 +48,11 @@ func (e *SizeError) Error() string {
 
 // File is a picture file that was read.
 type File struct {
-	Image   image.Image // the first picture in it, upright
-	SHA256  string      // of the file's bytes, in hexadecimal
-	Colour  []Chunk     // what its colours mean, for WritePNG: an ICC profile, or what a PNG file says in its place
-	Remarks []string    // one line each: what of the file is not in the above though its owner may look for it
+	Image    image.Image // the first picture in it, upright and with its whole canvas, of one of the standard library's types
+	SHA256   string      // of the file's bytes, in hexadecimal
+	Colour   []Chunk     // what its colours mean, for WritePNG: an ICC profile, or what a PNG file says in its place
+	Metadata []Chunk     // its density (DPI), EXIF and XMP, for WritePNG; the orientation in them is that of Image
+	Remarks  []string    // one line each: what of the file is not in the above though its owner may look for it
 }
 
 // Open decodes the picture in a file. Its errors name the file; otherwise they are Decode's.
@@ -79,9 +81,9 @@ func Read(path string) (*File, error) {
 	return file, nil
 }
 
-// Decode reads one PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data. It is turned upright as its
-// EXIF orientation says. The size is read first: a picture without pixels or above MaxPixels is a *SizeError, before any
-// memory is taken for it. Data in no known format is ErrFormat.
+// Decode reads one PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data, on its whole canvas. It is turned
+// upright as its EXIF orientation says. The size is read first: a picture without pixels or above MaxPixels is a *SizeError,
+// before any memory is taken for it. Data in no known format is ErrFormat.
 func Decode(r io.Reader) (image.Image, error) {
 	file, err := decode(r)
 	if err != nil {
@@ -92,43 +94,42 @@ func Decode(r io.Reader) (image.Image, error) {
 
 func decode(r io.Reader) (file *File, err error) {
 	defer guard(&err)
-	r = io.LimitReader(r, maxBytes)
-	var head bytes.Buffer
-	config, format, err := image.DecodeConfig(io.TeeReader(r, &head))
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes))
 	if err != nil {
-		return nil, explain(err, head.Bytes())
+		return nil, err
+	}
+	format, err := formatOf(data)
+	if err != nil {
+		return nil, err
+	}
+	if format == "gif" {
+		data = gifScreen(data)
+	}
+	config, err := configs[format](bytes.NewReader(data))
+	if err != nil {
+		return nil, explain(err, data)
 	}
 	if err := checkSize(config.Width, config.Height); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.MultiReader(&head, r))
-	if err != nil {
-		return nil, err
-	}
-	file = &File{SHA256: fmt.Sprintf("%x", sha256.Sum256(data))}
-	about := metadata(format, data)
-	if about.frames > 1 && format == "webp" {
-		data = firstFrame(data)
-		if config, _, err = image.DecodeConfig(bytes.NewReader(data)); err != nil {
-			return nil, explain(err, data)
-		}
-		if err := checkSize(config.Width, config.Height); err != nil {
-			return nil, err // The head speaks of the canvas.
-		}
-	}
-	img, _, err := image.Decode(bytes.NewReader(data))
+	img, err := decoders[format](data)
 	if err != nil {
 		return nil, explain(err, data)
 	}
 	if err := checkSize(img.Bounds().Dx(), img.Bounds().Dy()); err != nil {
-		return nil, err // The head speaks of a GIF's screen, and its first frame may be empty.
+		return nil, err
 	}
-	if format == "webp" {
-		img = studioRange(img)
+	about := metadata(format, data)
+	file = &File{
+		Image:    upright(img, orientation(about.exif)),
+		SHA256:   fmt.Sprintf("%x", sha256.Sum256(data)),
+		Metadata: about.about(format),
 	}
-	file.Image = upright(img, orientation(about.exif))
 	if about.frames > 1 {
 		file.Remarks = append(file.Remarks, "it holds several pictures, of which the first one is taken")
+	}
+	if len(about.damaged) > 0 {
+		file.Remarks = append(file.Remarks, fmt.Sprintf("its parts %q are damaged, and left out", about.damaged))
 	}
 	file.Colour, err = about.colour(img)
 	if err != nil {
@@ -137,16 +138,159 @@ func decode(r io.Reader) (file *File, err error) {
 	return file, nil
 }
 
-// Size returns the width and height that a file claims, without decoding its pixels.
-func Size(path string) (size image.Point, err error) {
+// DecodeSize returns the width and height that Decode's picture will have, upright and with its whole canvas, without
+// decoding the pixels. Its errors are those of Decode, as far as they can be known without the pixels.
+func DecodeSize(r io.Reader) (width, height int, err error) {
 	defer guard(&err)
+	data, format, err := head(r)
+	if err != nil {
+		return 0, 0, err
+	}
+	if format == "gif" {
+		data = gifScreen(data)
+	}
+	config, err := configs[format](bytes.NewReader(data))
+	if err != nil {
+		return 0, 0, explain(err, data)
+	}
+	if err := checkSize(config.Width, config.Height); err != nil {
+		return 0, 0, err
+	}
+	if orientation(metadata(format, data).exif) >= 5 {
+		return config.Height, config.Width, nil
+	}
+	return config.Width, config.Height, nil
+}
+
+// head reads as much of a file as tells its picture's size and orientation.
+func head(r io.Reader) (data []byte, format string, err error) {
+	r = io.LimitReader(r, maxBytes)
+	for room := 64 << 10; ; room *= 2 {
+		more, err := io.ReadAll(io.LimitReader(r, int64(room-len(data))))
+		data = append(data, more...)
+		if err != nil {
+			return nil, "", err
+		}
+		if format, err = formatOf(data); err != nil {
+			return nil, "", err
+		}
+		ended := len(data) < room
+		switch format {
+		case "bmp":
+			ended = true
+		case "jpeg":
+			ended = ended || scanBegins(data)
+		case "png":
+			data, err = withoutPixels(io.MultiReader(bytes.NewReader(data), r))
+			return data, format, err
+		}
+		if ended {
+			return data, format, nil
+		}
+	}
+}
+
+// Size returns the width and height of the picture in a file, as DecodeSize does. The errors name the file.
+func Size(path string) (size image.Point, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return image.Point{}, err
 	}
 	defer f.Close()
-	config, _, err := image.DecodeConfig(f)
-	return image.Pt(config.Width, config.Height), err
+	width, height, err := DecodeSize(f)
+	if err != nil {
+		return image.Point{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return image.Pt(width, height), nil
+}
+
+// formatOf tells a file's format by its first bytes.
+func formatOf(data []byte) (string, error) {
+	has := func(at int, text string) bool { return len(data) >= at && bytes.HasPrefix(data[at:], []byte(text)) }
+	switch {
+	case len(data) == 0:
+		return "", fmt.Errorf("empty: %w", ErrFormat)
+	case has(0, pngSignature):
+		return "png", nil
+	case has(0, "\xff\xd8"):
+		return "jpeg", nil
+	case has(0, "GIF87a"), has(0, "GIF89a"):
+		return "gif", nil
+	case has(0, "RIFF") && has(8, "WEBPVP8"):
+		return "webp", nil
+	case has(0, "BM") && len(data) >= 18 && slices.Contains(bmpHeaders, binary.LittleEndian.Uint32(data[14:])):
+		return "bmp", nil
+	case has(0, "II*\x00"), has(0, "MM\x00*"):
+		return "tiff", nil
+	}
+	for _, other := range []struct {
+		at         int
+		magic, was string
+	}{
+		{0, "II+\x00", "BigTIFF"}, {0, "MM\x00+", "BigTIFF"},
+		{4, "ftypavif", "AVIF"}, {4, "ftypavis", "AVIF"}, {4, "ftyphei", "HEIC"}, {4, "ftypmif1", "HEIF"}, {4, "ftypmsf1", "HEIF"},
+		{4, "jP  \r\n", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
+		{4, "JXL \r\n", "JPEG XL"}, {0, "\xff\x0a", "JPEG XL"},
+		{0, "8BPS", "Photoshop"}, {0, "<svg", "SVG"}, {0, "%PDF", "PDF"}, {0, "\x00\x00\x01\x00", "icon (ICO)"},
+	} {
+		if has(other.at, other.magic) {
+			return "", fmt.Errorf("the file is a %s: convert it to PNG; it is %w", other.was, ErrFormat)
+		}
+	}
+	return "", ErrFormat
+}
+
+// configs read the canvas of each format, and decoders the first picture on it.
+var configs = map[string]func(io.Reader) (image.Config, error){
+	"png": pngConfig, "jpeg": jpeg.DecodeConfig, "gif": gif.DecodeConfig, "webp": webp.DecodeConfig,
+	"bmp": bmpConfig, "tiff": tiff.DecodeConfig,
+}
+
+var decoders = map[string]func(data []byte) (image.Image, error){
+	"png":  decodePNG,
+	"jpeg": func(data []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(data)) },
+	"gif":  decodeGIF,
+	"webp": decodeWebP,
+	"bmp":  decodeBMP,
+	"tiff": func(data []byte) (image.Image, error) { return tiff.Decode(bytes.NewReader(data)) },
+}
+
+func decodeGIF(data []byte) (image.Image, error) {
+	config, err := gif.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	img, err := gif.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	if b := img.Bounds(); b.Empty() {
+		return nil, &SizeError{b.Dx(), b.Dy()}
+	}
+	return onCanvas(img, img.Bounds().Min, image.Pt(config.Width, config.Height)), nil
+}
+
+func decodeWebP(data []byte) (image.Image, error) {
+	f, animated := firstFrame(data)
+	if !animated {
+		img, err := webp.Decode(bytes.NewReader(data))
+		return studioRange(img), err
+	}
+	config, err := webp.DecodeConfig(bytes.NewReader(f.still))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSize(config.Width, config.Height); err != nil {
+		return nil, err
+	}
+	if !image.Rect(0, 0, config.Width, config.Height).Add(f.at).In(image.Rectangle{Max: f.canvas}) {
+		return nil, errors.New("a frame reaches beyond the canvas")
+	}
+	img, err := webp.Decode(bytes.NewReader(f.still))
+	if err != nil {
+		return nil, err
+	}
+	return onCanvas(studioRange(img), f.at, f.canvas), nil
 }
 
 // guard makes an error of a panic. The decoders read hostile bytes, and a fault in one must not end a long run over a
@@ -202,17 +346,36 @@ func checkSize(width, height int) error {
 
 // explain puts a decoder's error into words for the owner of the picture.
 func explain(err error, data []byte) error {
-	switch {
-	case len(data) == 0:
-		return fmt.Errorf("empty: %w", ErrFormat)
-	case errors.Is(err, image.ErrFormat):
-		return ErrFormat
+	if _, ok := errors.AsType[*SizeError](err); ok {
+		return err
 	}
-	for marker := range segments(data) {
-		if marker >= 0xc9 && marker <= 0xcf && marker != 0xcc { // SOF9 to SOF15 (ITU-T T.81, table B.1)
-			return errors.New("an arithmetic-coded JPEG, which is not read: save it as an ordinary JPEG or as a PNG")
+	for marker, body := range segments(data) {
+		kind := ""
+		switch { // the kinds of frames (ITU-T T.81, table B.1)
+		case marker == 0xc3:
+			kind = "a lossless JPEG"
+		case marker >= 0xc5 && marker <= 0xc7:
+			kind = "a hierarchical JPEG"
+		case marker >= 0xc9 && marker <= 0xcf && marker != 0xcc:
+			kind = "an arithmetic-coded JPEG"
+		case marker >= 0xc0 && marker <= 0xc2 && len(body) > 0 && body[0] != 8:
+			kind = fmt.Sprintf("a JPEG of %d bits a channel", body[0])
 		}
+		if kind != "" {
+			return &kindError{kind}
+		}
+	}
+	if _, ok := errors.AsType[*kindError](err); ok {
+		return err
 	}
 	// The decoders do not tell these cases apart reliably.
 	return fmt.Errorf("picture is damaged, cut short or of an unusual kind: %w", err)
+}
+
+// kindError is the error for a picture of a kind that is not read.
+type kindError struct{ kind string }
+
+// Error names the kind.
+func (e *kindError) Error() string {
+	return strings.TrimSpace(e.kind) + ", which is not read: convert it to an ordinary JPEG or PNG"
 }

@@ -5,21 +5,12 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
-	"image"
-	"image/color"
-	"image/draw"
+	"maps"
+	"slices"
 )
 
-// exif returns the EXIF data (a TIFF structure) among the segments at the head of a JPEG file, nil if there is none.
-func exif(jpeg []byte) []byte {
-	const app1 = 0xe1
-	for marker, body := range segments(jpeg) {
-		if body, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok && marker == app1 {
-			return body
-		}
-	}
-	return nil
-}
+// EXIF data is read and written here, since the libraries for it read values alone: what is kept must
+// be written again, with the picture upright.
 
 // field is an entry of a TIFF directory.
 type field struct {
@@ -30,45 +21,81 @@ type field struct {
 // Kinds of fields whose values are read.
 const (
 	short     = 3 // 2 bytes
+	long      = 4 // 4 bytes
+	rational  = 5 // two of 4 bytes
 	undefined = 7 // bytes
 )
 
-// directory returns the fields of a TIFF structure's first directory, as far as they are of the kinds above and whole,
-// and where the next directory is, 0 for nowhere.
-func directory(tiff []byte) (fields map[uint16]field, next uint32) {
+// sizes are the bytes of one value of each kind (TIFF 6.0, section 2), and 0 for none.
+var sizes = [...]uint64{0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8}
+
+// Tags of a TIFF directory (TIFF 6.0, EXIF 3.0).
+const (
+	tagOrientation = 0x0112
+	tagXResolution = 0x011a
+	tagYResolution = 0x011b
+	tagUnit        = 0x0128
+	tagThumbnail   = 0x0201
+	tagThumbBytes  = 0x0202
+	tagExif        = 0x8769
+	tagGPS         = 0x8825
+)
+
+// directory is one of a TIFF structure. Its slices are parts of that.
+type directory struct {
+	fields map[uint16]field // those that are whole
+	next   []byte           // the 4 bytes that say where the next one is, nil if they are missing
+}
+
+// firstDirectory returns a TIFF structure's first directory, an empty one if the data is broken.
+func firstDirectory(tiff []byte) directory {
 	order := byteOrder(tiff)
 	if order == nil || len(tiff) < 8 {
-		return nil, 0
+		return directory{}
 	}
-	offset := uint64(order.Uint32(tiff[4:]))
-	if offset+2 > uint64(len(tiff)) {
-		return nil, 0
+	return directoryAt(tiff, order.Uint32(tiff[4:]))
+}
+
+func directoryAt(tiff []byte, place uint32) directory {
+	order, offset := byteOrder(tiff), uint64(place)
+	if offset < 8 || offset+2 > uint64(len(tiff)) {
+		return directory{}
 	}
-	fields = map[uint16]field{}
+	d := directory{fields: map[uint16]field{}}
 	entries := tiff[offset+2:]
 	for range order.Uint16(tiff[offset:]) {
 		if len(entries) < 12 {
-			return fields, 0
+			return d
 		}
 		f := field{kind: order.Uint16(entries[2:])}
-		size := uint64(order.Uint32(entries[4:]))
-		if f.kind == short {
-			size *= 2
+		if int(f.kind) < len(sizes) {
+			size := uint64(order.Uint32(entries[4:])) * sizes[f.kind]
+			if place := uint64(order.Uint32(entries[8:])); size <= 4 {
+				f.value = entries[8 : 8+size]
+			} else if place+size <= uint64(len(tiff)) {
+				f.value = tiff[place : place+size]
+			}
 		}
-		if place := uint64(order.Uint32(entries[8:])); size <= 4 {
-			f.value = entries[8 : 8+size]
-		} else if place+size <= uint64(len(tiff)) {
-			f.value = tiff[place : place+size]
-		}
-		if f.kind == short || f.kind == undefined {
-			fields[order.Uint16(entries)] = f
+		if f.value != nil {
+			d.fields[order.Uint16(entries)] = f
 		}
 		entries = entries[12:]
 	}
 	if len(entries) >= 4 {
-		next = order.Uint32(entries)
+		d.next = entries[:4]
 	}
-	return fields, next
+	return d
+}
+
+// number returns a field's first value, 0 where there is none that is a whole number.
+func (d directory) number(order binary.ByteOrder, tag uint16) uint32 {
+	switch f := d.fields[tag]; {
+	case f.kind == short && len(f.value) >= 2:
+		return uint32(order.Uint16(f.value))
+	case f.kind == long && len(f.value) >= 4:
+		return order.Uint32(f.value)
+	}
+	return 0
 }
 
 // byteOrder returns how a TIFF structure writes its numbers, nil if it is none.
@@ -85,9 +112,8 @@ func byteOrder(tiff []byte) binary.ByteOrder {
 // orientation returns the EXIF orientation, 1 to 8, from a TIFF structure's first directory. It returns 1 (upright)
 // where there is none or the data is broken: a photograph on its side is better than none.
 func orientation(tiff []byte) int {
-	const tag = 0x0112
-	fields, _ := directory(tiff)
-	if f := fields[tag]; f.kind == short && len(f.value) >= 2 {
+	f := firstDirectory(tiff).fields[tagOrientation]
+	if f.kind == short && len(f.value) >= 2 {
 		if o := byteOrder(tiff).Uint16(f.value); 1 <= o && o <= 8 {
 			return int(o)
 		}
@@ -95,52 +121,89 @@ func orientation(tiff []byte) int {
 	return 1
 }
 
-// upright undoes an EXIF orientation, which says how the camera was held.
-func upright(img image.Image, orientation int) image.Image {
-	if orientation == 1 {
-		return img
+// uprightExif returns EXIF data for the picture turned upright, nil for data that is broken. All stays in its place, since
+// cameras put offsets where only they know, but for the thumbnail, which lies as the picture did.
+func uprightExif(exif []byte) []byte {
+	exif = slices.Clone(exif)
+	d := firstDirectory(exif)
+	if len(d.fields) == 0 {
+		return nil
 	}
-	if _, ok := img.(*image.YCbCr); ok { // a photograph, most likely: RGBA is read faster
-		rgba := image.NewRGBA(img.Bounds())
-		draw.Draw(rgba, rgba.Rect, img, img.Bounds().Min, draw.Src)
-		img = rgba
+	order := byteOrder(exif)
+	if f := d.fields[tagOrientation]; f.kind == short && len(f.value) >= 2 {
+		order.PutUint16(f.value, 1)
 	}
-	w, h := img.Bounds().Dx(), img.Bounds().Dy()
-	t := &turned{stored: img, size: image.Rect(0, 0, w, h)}
-	if orientation >= 5 {
-		t.size = image.Rect(0, 0, h, w)
+	if d.next != nil {
+		second := directoryAt(exif, order.Uint32(d.next))
+		from, n := uint64(second.number(order, tagThumbnail)), uint64(second.number(order, tagThumbBytes))
+		if from >= 8 && from+n <= uint64(len(exif)) {
+			clear(exif[from : from+n])
+		}
+		order.PutUint32(d.next, 0)
 	}
-	switch orientation {
-	case 2: // mirrored left to right
-		t.from = func(x, y int) (int, int) { return w - 1 - x, y }
-	case 3: // half a turn
-		t.from = func(x, y int) (int, int) { return w - 1 - x, h - 1 - y }
-	case 4: // mirrored top to bottom
-		t.from = func(x, y int) (int, int) { return x, h - 1 - y }
-	case 5: // transposed
-		t.from = func(x, y int) (int, int) { return y, x }
-	case 6: // to be turned clockwise
-		t.from = func(x, y int) (int, int) { return y, h - 1 - x }
-	case 7: // transposed along the other diagonal
-		t.from = func(x, y int) (int, int) { return w - 1 - y, h - 1 - x }
-	case 8: // to be turned anticlockwise
-		t.from = func(x, y int) (int, int) { return w - 1 - y, x }
-	}
-	return t
+	return exif
 }
 
-// turned is a stored picture seen upright, with the colours that it has.
-type turned struct {
-	stored image.Image
-	size   image.Rectangle
-	from   func(x, y int) (int, int) // the place in the stored picture, from its corner, that is seen at x, y
+// exifOfTIFF makes EXIF data of what a TIFF file says about the picture, nil where that is nothing.
+func exifOfTIFF(tiff []byte) []byte {
+	order, d := byteOrder(tiff), firstDirectory(tiff)
+	kept := map[uint16]field{}
+	for _, tag := range []uint16{0x010e, 0x010f, 0x0110, 0x0131, 0x0132, 0x013b, 0x8298} { // from the description to the copyright
+		if f, ok := d.fields[tag]; ok {
+			kept[tag] = f
+		}
+	}
+	below := map[uint16]map[uint16]field{}
+	for _, tag := range []uint16{tagExif, tagGPS} {
+		if place := d.number(order, tag); place > 0 {
+			fields := directoryAt(tiff, place).fields
+			delete(fields, 0x927c) // the maker's note, which holds offsets into the file
+			delete(fields, 0xa005) // a directory below
+			if len(fields) > 0 {
+				below[tag] = fields
+			}
+		}
+	}
+	if len(kept)+len(below) == 0 {
+		return nil
+	}
+	head := slices.Clone(tiff[:8])
+	order.PutUint32(head[4:], 8)
+	return appendDirectory(head, order, kept, below)
 }
 
-// ColorModel, Bounds and At implement image.Image.
-func (t *turned) ColorModel() color.Model { return t.stored.ColorModel() }
-func (t *turned) Bounds() image.Rectangle { return t.size }
-func (t *turned) At(x, y int) color.Color {
-	x, y = t.from(x, y)
-	corner := t.stored.Bounds().Min
-	return t.stored.At(corner.X+x, corner.Y+y)
+// appendDirectory writes a directory with those below it to the end of a TIFF structure.
+func appendDirectory(b []byte, order binary.ByteOrder, fields map[uint16]field, below map[uint16]map[uint16]field) []byte {
+	tags := slices.Sorted(maps.Keys(fields))
+	tags = append(tags, slices.Collect(maps.Keys(below))...)
+	slices.Sort(tags)
+	at := len(b) + 2
+	b = append(b, make([]byte, 2+12*len(tags)+4)...)
+	order.PutUint16(b[at-2:], uint16(len(tags)))
+	for _, tag := range tags {
+		f, plain := fields[tag]
+		if !plain {
+			f.kind = long
+		}
+		order.PutUint16(b[at:], tag)
+		order.PutUint16(b[at+2:], f.kind)
+		end := uint32(len(b))
+		switch {
+		case !plain:
+			order.PutUint32(b[at+4:], 1)
+			order.PutUint32(b[at+8:], end)
+			b = appendDirectory(b, order, below[tag], nil)
+		default:
+			order.PutUint32(b[at+4:], uint32(uint64(len(f.value))/sizes[f.kind]))
+			if len(f.value) <= 4 {
+				copy(b[at+8:], f.value)
+				break
+			}
+			order.PutUint32(b[at+8:], end)
+			b = append(b, f.value...)
+			b = append(b, make([]byte, len(b)%2)...) // Values begin at even places.
+		}
+		at += 12
+	}
+	return b
 }

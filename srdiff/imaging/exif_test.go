@@ -95,7 +95,7 @@ func TestExif(t *testing.T) {
 		{"nothing", nil, ""},
 		{"one byte", []byte{0xff}, ""},
 	} {
-		if got := string(exif(test.jpeg)); got != test.want {
+		if got := string(metadata("jpeg", test.jpeg).exif); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
@@ -105,9 +105,14 @@ func FuzzExif(f *testing.F) {
 	f.Add(jpegHead(segment(0xe0, "JFIF\x00"), segment(0xe1, "Exif\x00\x00"+string(tiffWith(true, 0x12, 3, 6)))))
 	f.Add(jpegHead(segment(0xe1, "Exif\x00\x00"+string(tiffWith(false, 0x12, 3, 3)))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, tiff := range [][]byte{data, exif(data)} {
+		for _, tiff := range [][]byte{data, metadata("jpeg", data).exif} {
 			if o := orientation(tiff); o < 1 || o > 8 {
 				t.Errorf("orientation %d", o)
+			}
+			for _, exif := range [][]byte{uprightExif(tiff), uprightExif(exifOfTIFF(tiff))} {
+				if o := orientation(exif); o != 1 {
+					t.Errorf("orientation %d of what is upright", o)
+				}
 			}
 		}
 	})

@@ -46,30 +46,52 @@ func jpegProfile(data []byte) (pieces [][]byte) {
 
 // colour returns the PNG chunks that say what the colours of a result mean, which is grey where img is, else RGB. The
 // error says why a profile is left out.
+//
+// Where several chunks speak, a reader takes cICP before iCCP before sRGB before gAMA and cHRM (PNG 3rd ed., 4.3). What
+// contradicts one before it is left out.
 func (x extras) colour(img image.Image) (chunks []Chunk, err error) {
 	profile, found := slices.Concat(x.profile...), x.profile != nil
-	sizes := map[string]int{"sRGB": 1, "gAMA": 4, "cHRM": 32, "cICP": 4}
+	intent := false
 	for _, chunk := range x.png {
+		intent = intent || chunk.Type == "sRGB"
 		if chunk.Type == "iCCP" {
 			found = true
-			profile = inflate(chunk.Data)
-		} else if len(chunk.Data) == sizes[chunk.Type] {
+			profile = inflateProfile(chunk.Data)
+		} else {
 			chunks = append(chunks, chunk)
 		}
 	}
-	if !found {
-		return chunks, nil
+	if found {
+		space := "RGB "
+		if isGrey(img) {
+			space = "GRAY"
+		}
+		err = checkProfile(profile, space)
 	}
-	space := "RGB "
-	if isGrey(img) {
-		space = "GRAY"
+	if found && err == nil {
+		// A PNG file has one of the two.
+		chunks = slices.DeleteFunc(chunks, func(c Chunk) bool { return c.Type == "sRGB" })
+		return append([]Chunk{profileChunk(profile)}, chunks...), nil
 	}
-	if err := checkProfile(profile, space); err != nil {
-		return chunks, err
+	if intent {
+		chunks = slices.DeleteFunc(chunks, contradictsSRGB)
 	}
-	// A PNG file has one of the two.
-	chunks = slices.DeleteFunc(chunks, func(c Chunk) bool { return c.Type == "sRGB" })
-	return append([]Chunk{profileChunk(profile)}, chunks...), nil
+	return chunks, err
+}
+
+// contradictsSRGB is whether a chunk has other numbers than those that go with sRGB (PNG 3rd ed., 11.3.2.5).
+func contradictsSRGB(c Chunk) bool {
+	switch c.Type {
+	case "gAMA":
+		return binary.BigEndian.Uint32(c.Data) != 45455
+	case "cHRM":
+		for i, want := range []uint32{31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000} {
+			if binary.BigEndian.Uint32(c.Data[4*i:]) != want {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isGrey is whether a picture is stored as shades of grey. What its pixels are is another question.
@@ -91,25 +113,30 @@ func checkProfile(profile []byte, space string) error {
 	return nil
 }
 
-// inflate returns the profile in an iCCP chunk: a name, its end, the method 0, and the compressed profile. It returns
-// nil for one that is broken or longer than maxProfile.
-func inflate(data []byte) []byte {
+// inflateProfile returns the profile in an iCCP chunk: a name, its end, the method 0, and the compressed profile. It
+// returns nil for one that is broken.
+func inflateProfile(data []byte) []byte {
 	_, packed, ok := bytes.Cut(data, []byte{0})
 	if !ok || len(packed) < 1 || packed[0] != 0 {
 		return nil
 	}
-	r, err := zlib.NewReader(bytes.NewReader(packed[1:]))
-	if err != nil {
-		return nil
-	}
-	profile, err := io.ReadAll(io.LimitReader(r, maxProfile+1)) // checkProfile refuses the one that is too long.
-	if err != nil {
-		return nil
-	}
-	return profile
+	return inflate(packed[1:], maxProfile)
 }
 
-// profileChunk is inflate backward.
+// inflate unpacks zlib data, nil if it is broken. Of what has more than most bytes it returns more than most.
+func inflate(packed []byte, most int64) []byte {
+	r, err := zlib.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil
+	}
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// profileChunk is inflateProfile backward.
 func profileChunk(profile []byte) Chunk {
 	b := bytes.NewBufferString("ICC profile\x00\x00")
 	w := zlib.NewWriter(b)

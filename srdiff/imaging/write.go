@@ -4,13 +4,11 @@ package imaging
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"image"
 	"image/png"
 	"io"
-	"os"
 
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
@@ -27,24 +25,10 @@ func TextChunk(key, text string) Chunk {
 	return Chunk{"iTXt", []byte(key + "\x00\x00\x00\x00\x00" + text)}
 }
 
-// Text returns the text that a PNG file carries under a key, as TextChunk writes it or in a tEXt chunk; "" if there is
-// none, or the file is no PNG file. Its errors are those of reading the file.
+// Text returns the text that a PNG file carries under a key in front of its pixels; "" if there is none. See ReadText.
 func Text(path, key string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	for chunk := range pngChunks(data) {
-		switch text, ok := bytes.CutPrefix(chunk.Data, []byte(key+"\x00")); {
-		case ok && chunk.Type == "tEXt":
-			return string(text), nil
-		case ok && chunk.Type == "iTXt" && len(text) > 2 && text[0] == 0: // not compressed
-			if parts := bytes.SplitN(text[2:], []byte{0}, 3); len(parts) == 3 {
-				return string(parts[2]), nil
-			}
-		}
-	}
-	return "", nil
+	texts, err := ReadText(path)
+	return texts[key], err
 }
 
 // WritePNG writes img to a file whole or not at all, as atomicfile.Write does: on an error a file of that name is as it was

@@ -259,7 +259,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 			return nil, err
 		}
 	}
-	if err := imaging.WritePNG(t.out, result, chunks...); err != nil {
+	if err := imaging.WritePNG(t.out, result, append(chunks, file.Metadata...)...); err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(u.out, "%s: %dx%d\n", t.out, result.Bounds().Dx(), result.Bounds().Dy())
