@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"io/fs"
 	"os"
@@ -174,23 +173,14 @@ func openRegular(name string) (*os.File, error) {
 	return file, bare(err)
 }
 
-// pictureSize reads a picture's size without its pixels.
+// pictureSize reads the size of an upright picture without its pixels.
 func pictureSize(name string) (width, height int, err error) {
 	file, err := openRegular(name)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer file.Close()
-	defer func() {
-		if v := recover(); v != nil { // a decoder's fault must not end the run
-			err = fmt.Errorf("picture cannot be decoded: %v", v)
-		}
-	}()
-	config, _, err := image.DecodeConfig(file)
-	if err == nil && config.Width > imaging.MaxPixels/max(config.Height, 1) {
-		err = &imaging.SizeError{Width: config.Width, Height: config.Height}
-	}
-	return config.Width, config.Height, err
+	return imaging.DecodeSize(file)
 }
 
 // Skipped implements Skipper.
