@@ -172,7 +172,7 @@ func TestMistakes(t *testing.T) {
 		{"at most 100000000 pixels", []string{"upscale", "--model", model, large}},
 		{"0.1GB are allowed", []string{"upscale", "--model", model, "--memory", "100MB", photograph}},
 		{"an amount such as 800MB", []string{"upscale", "--model", model, "--memory", "much", good}},
-		{"not a safetensors file, or cut short", []string{"upscale", "--model", cut, good}},
+		{"safetensors file cut short", []string{"upscale", "--model", cut, good}},
 		{"name that ends in .png", []string{"upscale", "--model", model, good, "-o", "out.jpg"}},
 		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},
 		{`required flag(s) "model"`, []string{"upscale", good}},
