@@ -120,6 +120,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	}
 	printLine(log, "engine   %s", eng)
 	printLine(log, "data     %s", src.Name())
+	skipped := reportSkipped(log, src, "")
 	printLine(log, "students of %v steps, %d batches each", stages, o.stageSteps)
 	printLine(log, "results  %s", o.out)
 	if err := checkRoom(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
@@ -129,6 +130,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		return err
 	}
 	defer o.forgetData(stages)
+	defer func() { reportSkipped(log, src, skipped) }()
 	for i, steps := range stages {
 		student, err := o.student(eng.Backend, teacher, steps)
 		if err != nil {

@@ -70,7 +70,10 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 	if err := e.open(cmd.Context(), eng.Backend); err != nil {
 		return err
 	}
-	if err := e.examine(cmd.Context()); err != nil {
+	skipped := reportSkipped(cmd.ErrOrStderr(), e.src, "")
+	err = e.examine(cmd.Context())
+	reportSkipped(cmd.ErrOrStderr(), e.src, skipped)
+	if err != nil {
 		return err
 	}
 	result, err := e.result()

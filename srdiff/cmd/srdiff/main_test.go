@@ -369,7 +369,7 @@ func TestFullDisk(t *testing.T) {
 	cmd.Env = append(os.Environ(), asCommand+"=1")
 	out, err := cmd.CombinedOutput()
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if last := lines[len(lines)-1]; err == nil || !strings.HasPrefix(last, "srdiff: writing "+dir) ||
+	if last := lines[len(lines)-1]; err == nil || !strings.HasPrefix(last, "srdiff: write "+dir) ||
 		!strings.Contains(last, "file too large") {
 		t.Errorf("got %v, %q", err, out)
 	}

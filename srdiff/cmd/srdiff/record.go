@@ -69,13 +69,7 @@ func recordOf(path string) (record, error) {
 func (r record) isIn(path string) bool {
 	old, err := recordOf(path)
 	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options) &&
-		complete(path) == nil
-}
-
-// complete returns an error for a picture file that is cut short or cannot be decoded.
-func complete(path string) error {
-	_, err := imaging.Open(path)
-	return err
+		imaging.Complete(path) == nil
 }
 
 // isOurs is whether srdiff made a PNG file, which then carries a record, or whether the file is cut short before any pixel.

@@ -29,11 +29,17 @@ type dataRecord struct {
 }
 
 func recordOfData(spec string, src dataset.Source) dataRecord {
-	r := dataRecord{Version: srdiff.Version(), Data: spec, Name: src.Name()}
-	if f, ok := src.(interface{ Fingerprint() string }); ok {
-		r.Fingerprint = f.Fingerprint()
+	return dataRecord{Version: srdiff.Version(), Data: spec, Name: src.Name(), Fingerprint: dataset.Fingerprint(src)}
+}
+
+// reportSkipped prints which files of the data were skipped, unless that is what was printed before. It
+// returns what was printed.
+func reportSkipped(log io.Writer, src dataset.Source, before string) string {
+	line := dataset.SkippedLine(src)
+	if line != before {
+		printLine(log, "%s", line)
 	}
-	return r
+	return line
 }
 
 // isSame is whether two records are of the same data, wherever it is.

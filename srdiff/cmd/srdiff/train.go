@@ -91,6 +91,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	}
 	printLine(log, "engine   %s", eng)
 	printLine(log, "data     %s", src.Name())
+	skipped := reportSkipped(log, src, "")
 	printLine(log, "network  %d parameters, at step %d of %d", m.NumParameters(), m.Step, o.steps)
 	printLine(log, "results  %s", o.out)
 	if m.Step >= o.steps {
@@ -116,6 +117,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 		}
 	})
 	line.end()
+	reportSkipped(log, src, skipped)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
@@ -217,7 +219,7 @@ func openPictures(ctx context.Context, spec string, c srdiff.Config, line *progr
 	if src, err = dataset.Open(ctx, spec, o); err != nil {
 		return nil, nil, err
 	}
-	o.HeldOut = true
+	o.HeldOut, o.Share = true, src
 	heldOut, err = dataset.Open(ctx, spec, o)
 	return src, heldOut, err
 }
