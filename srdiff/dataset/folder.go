@@ -40,7 +40,7 @@ func openFolder(ctx context.Context, dir string, o Options, limit int64) (Source
 	if shared != nil && shared.dir == dir && shared.size == o.Size {
 		return newFolder(shared.pictures, o), nil
 	}
-	p, err := findPictures(ctx, dir, o.Size, limit)
+	p, err := findPictures(ctx, dir, o.Exclude, o.Size, limit)
 	if err != nil {
 		return nil, err
 	}

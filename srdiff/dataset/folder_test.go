@@ -137,7 +137,7 @@ func TestFolderWithoutUsablePictures(t *testing.T) {
 func TestFolderPassesOverFilesThatStopDecoding(t *testing.T) {
 	dir := writePictures(t)
 	src := open(t, "images:"+dir, Options{})
-	names, _, err := pictureFiles(dir)
+	names, _, err := pictureFiles(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,9 +49,9 @@ type cachedPicture struct {
 	used    uint64 // the clock's time of the last use
 }
 
-// findPictures looks at every picture under dir without decoding its pixels.
-func findPictures(ctx context.Context, dir string, size int, limit int64) (*pictures, error) {
-	found, unreadable, err := pictureFiles(dir)
+// findPictures looks at every picture under dir, but for the folder exclude, without decoding its pixels.
+func findPictures(ctx context.Context, dir, exclude string, size int, limit int64) (*pictures, error) {
+	found, unreadable, err := pictureFiles(dir, exclude)
 	if err != nil {
 		return nil, fmt.Errorf("pictures: %w", err)
 	}
@@ -118,8 +118,9 @@ var foreign = []string{
 var readDir = os.ReadDir
 
 // pictureFiles lists the files under dir with a picture's suffix, as sorted paths below dir, and what
-// cannot be read. Hidden files and folders are left out, and links to folders are not followed.
-func pictureFiles(dir string) (names []string, unreadable []fileError, err error) {
+// cannot be read. Hidden files and folders and the folder exclude are left out, and links to folders
+// are not followed.
+func pictureFiles(dir, exclude string) (names []string, unreadable []fileError, err error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, nil, err
 	} else if !info.IsDir() {
@@ -133,6 +134,7 @@ func pictureFiles(dir string) (names []string, unreadable []fileError, err error
 			suffix := strings.ToLower(filepath.Ext(name))
 			switch {
 			case strings.HasPrefix(entry.Name(), "."):
+			case entry.IsDir() && isSameFolder(filepath.Join(dir, name), exclude):
 			case entry.IsDir():
 				if err := walk(name); err != nil {
 					unreadable = append(unreadable, fileError{name, err})
@@ -150,6 +152,15 @@ func pictureFiles(dir string) (names []string, unreadable []fileError, err error
 	}
 	slices.Sort(names)
 	return names, unreadable, nil
+}
+
+func isSameFolder(a, b string) bool {
+	infoA, err := os.Stat(a)
+	if err != nil || b == "" {
+		return false
+	}
+	infoB, err := os.Stat(b)
+	return err == nil && os.SameFile(infoA, infoB)
 }
 
 // bare takes the path off a system's error, whose user names it in another way.

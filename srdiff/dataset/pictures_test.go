@@ -186,7 +186,7 @@ func TestFolderReplacesHiddenColours(t *testing.T) {
 			}
 			return out
 		}
-		p, err := findPictures(t.Context(), dir, 16, folderCache)
+		p, err := findPictures(t.Context(), dir, "", 16, folderCache)
 		if err != nil {
 			t.Fatal(err)
 		}

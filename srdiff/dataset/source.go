@@ -55,6 +55,10 @@ type Options struct {
 	// of two. Other sources are ignored.
 	Share Source
 
+	// Exclude, when not "", is a folder whose pictures are not used though it lies within a folder of
+	// pictures, such as that of the results.
+	Exclude string
+
 	// Cache is the folder where downloads are kept; "" means srdiff in the user's cache folder.
 	Cache string
 

@@ -33,16 +33,12 @@ const Names = "auto, xla:cuda, xla:cpu, go"
 //	            The environment variable SRDIFF_ENGINE may name another choice for it
 //
 // An engine of XLA may be followed by go-xla's options, as in "xla:cuda,preallocate=true"; memory of a GPU is taken as it
-// is needed otherwise. The other engines take no options. Plugins are found in Folders. Nothing is ever downloaded: see package install.
+// is needed otherwise. Plugins are found in Folders. Nothing is ever downloaded: see package install.
 //
 // An unknown name, a plugin that is missing or does not work, and a GPU or its driver that is missing are errors of one
 // line that say what to do.
 func Open(name string) (*Engine, error) {
-	platform, options, hasOptions := strings.Cut(name, ",")
-	if hasOptions && (platform == "auto" || platform == "go") {
-		return nil, fmt.Errorf("engine %q: %s takes no options; omit %q, or name an engine of XLA", name, platform, ","+options)
-	}
-	switch platform {
+	switch platform, options, _ := strings.Cut(name, ","); platform {
 	case "auto":
 		if wanted := os.Getenv("SRDIFF_ENGINE"); wanted != "" && wanted != "auto" {
 			e, err := Open(wanted)

@@ -38,17 +38,3 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output: engine "abacus" is not known: want one of auto, xla:cuda, xla:cpu, go
 }
-
-// Options are for the engines that have some, and refused elsewhere.
-func TestOpenOptions(t *testing.T) {
-	emptyMachine(t)
-	for _, name := range []string{"go,threads=2", "auto,preallocate=true", "go,", "auto,"} {
-		if _, err := Open(name); err == nil || !strings.Contains(err.Error(), "takes no options") {
-			t.Errorf("%s: %v", name, err)
-		}
-		t.Setenv("SRDIFF_ENGINE", name)
-		if _, err := Open("auto"); err == nil || !strings.HasPrefix(err.Error(), "SRDIFF_ENGINE: ") {
-			t.Errorf("SRDIFF_ENGINE=%s: %v", name, err)
-		}
-	}
-}

@@ -114,7 +114,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	config := teacher.Config
 	config.Seed = o.seed
 	line := newProgressLine(log)
-	src, heldOut, err := openPictures(ctx, o.data, config, line)
+	src, heldOut, err := openPictures(ctx, o.data, o.out, config, line)
 	if err != nil {
 		return err
 	}
@@ -167,6 +167,9 @@ func (o *distillOptions) check() error {
 		return fmt.Errorf("the last student would replace the teacher %s: give another --out", path)
 	case err == nil && !o.resume:
 		return fmt.Errorf("%s holds a %s, which the last student would replace: give another --out", o.out, srdiff.ModelFile)
+	}
+	if err := checkApart(o.data, o.out); err != nil {
+		return err
 	}
 	return checkRunFolder(o.out)
 }

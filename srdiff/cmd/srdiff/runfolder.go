@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
@@ -131,6 +132,19 @@ func checkRunFolder(dir string, sheets ...string) error {
 		if path := filepath.Join(dir, name); replaceable(path, false) != nil {
 			return foreign(path)
 		}
+	}
+	return nil
+}
+
+// checkApart refuses results in the very folder of the pictures: sample sheets would become pictures to learn from.
+func checkApart(data, out string) error {
+	kind, folder, _ := strings.Cut(data, ":")
+	pictures, err := os.Stat(folder)
+	if kind != "images" || err != nil {
+		return nil // what is wrong with the data is found when it is opened
+	}
+	if results, err := os.Stat(out); err == nil && os.SameFile(pictures, results) {
+		return fmt.Errorf("the results would be among the pictures of %s: give another --out, such as a folder in it", folder)
 	}
 	return nil
 }

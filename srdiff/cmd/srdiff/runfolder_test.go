@@ -256,3 +256,23 @@ func TestDistillKeepsModels(t *testing.T) {
 		t.Errorf("there are %q", left)
 	}
 }
+
+// Results within the folder of the pictures are no pictures to learn from, and results among them are refused.
+func TestRunWithinItsData(t *testing.T) {
+	t.Chdir(t.TempDir())
+	put(t, "a.png", 20)
+	put(t, "b.png", 20)
+	args := []string{"train", "--data", "images:.", "--base-channels", "4", "--size", "16", "--batch", "2", "--timesteps", "4"}
+	for steps := range 3 {
+		more := []string{"--out", "run", "--train-steps", fmt.Sprint(steps + 1)}
+		if steps > 0 {
+			more = append(more, "--resume")
+		}
+		if status, _, errs := command(append(args, more...)...); status != 0 || !strings.Contains(errs, "of the 2 pictures") {
+			t.Errorf("step %d: status %d, %q", steps, status, errs)
+		}
+	}
+	if status, _, errs := command(append(args, "--out", ".", "--train-steps", "1")...); status != 1 || !strings.Contains(errs, "among the pictures of .") {
+		t.Errorf("status %d, %q", status, errs)
+	}
+}

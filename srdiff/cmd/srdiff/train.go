@@ -85,7 +85,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 		return err
 	}
 	line := newProgressLine(log)
-	src, heldOut, err := openPictures(ctx, o.data, m.Config, line)
+	src, heldOut, err := openPictures(ctx, o.data, o.out, m.Config, line)
 	if err != nil {
 		return err
 	}
@@ -152,6 +152,9 @@ func (o *trainOptions) check(flags *pflag.FlagSet) error {
 	for step := 1000; step < min(o.steps, 1<<30); step *= 2 {
 		sheets = append(sheets, sampleName(step))
 	}
+	if err := checkApart(o.data, o.out); err != nil {
+		return err
+	}
 	return checkRunFolder(o.out, sheets...)
 }
 
@@ -211,9 +214,9 @@ func reportDamaged(log io.Writer, m *srdiff.Model) {
 // isSamplePoint is true at 1000, 2000, 4000, 8000, ... steps: sampling takes a minute or so, learning slows down.
 func isSamplePoint(step int) bool { return step%1000 == 0 && bits.OnesCount(uint(step/1000)) == 1 }
 
-// openPictures opens the pictures to learn from, and those that are held out.
-func openPictures(ctx context.Context, spec string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
-	o := dataset.Options{Size: c.ImageSize, Seed: uint64(c.Seed), Progress: func(done, total int64) {
+// openPictures opens the pictures to learn from, and those that are held out. Pictures in the folder of the results are neither.
+func openPictures(ctx context.Context, spec, results string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
+	o := dataset.Options{Size: c.ImageSize, Seed: uint64(c.Seed), Exclude: results, Progress: func(done, total int64) {
 		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
 	}}
 	if src, err = dataset.Open(ctx, spec, o); err != nil {

@@ -263,7 +263,7 @@ func TestCPUFailures(t *testing.T) {
 		}, []string{"the server offers 100 bytes, expected"}},
 		{"another wheel", func(b *bench, wheel []byte) {
 			b.web["files.example"] = says(200, strings.Repeat("x", len(wheel)))
-		}, []string{"the downloaded file is not the one expected", "SHA-256"}},
+		}, []string{"what arrived is not the file that is wanted", "SHA-256"}},
 		{"no such wheel", func(b *bench, _ []byte) {
 			b.web["pypi.org"] = says(200, `{"releases": {}}`)
 		}, []string{"PyPI has no tensorflow_cpu-2.21.0"}},
