@@ -42,6 +42,10 @@ func doctor(out io.Writer, engineName string) error {
 	}
 	row("engine", "%s", eng)
 	for _, kind := range []string{"cpu", "cuda"} {
+		if !engine.HasXLA {
+			row("xla:"+kind, "not part of this program: it was built without cgo")
+			continue
+		}
 		switch path := engine.FindPlugin(kind); path {
 		case "":
 			row("xla:"+kind, "not there: srdiff engine install %s", kind)
