@@ -131,6 +131,7 @@ func TestFlagMistakes(t *testing.T) {
 		{"--beta-end has no effect on the schedule cosine", append(train, "--kind", "cosine", "--beta-end", "0.02")},
 		{"--beta-end has no effect on the schedule cosine", append(tinyRun, "--out", v, "--resume", "--beta-end", "0.02")},
 		{"--new-data has no effect without --resume", append(train, "--new-data")},
+		{`unknown command "upscal" for "srdiff": did you mean upscale?`, []string{"upscal"}},
 		{"--new-data has no effect without --resume", []string{"distill", "--model", model, "--data", "generated", "--out", out, "--new-data"}},
 		{`engine "go,threads=2": go takes no options`, append(train, "--engine", "go,threads=2")},
 		{`engine "auto,": auto takes no options`, []string{"upscale", "--model", model, in, "--engine", "auto,"}},

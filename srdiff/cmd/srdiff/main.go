@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
@@ -46,9 +47,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	printLine(messages, "srdiff: %v", err)
+	if failed := results.failed(); failed == nil || !readerGone(failed) { // such as head, which has read enough
+		printLine(messages, "srdiff: %s", oneLine(err))
+	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return interrupted
 	}
 	return 1
+}
+
+// oneLine returns the text of an error without cobra's list of similar commands.
+func oneLine(err error) string {
+	text, similar, ok := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if ok {
+		text += ": did you mean " + strings.Join(strings.Fields(similar), " or ") + "?"
+	}
+	return text
 }

@@ -167,8 +167,13 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
 		return fmt.Errorf("model %s: %w", o.model, reason(err))
 	}
 	keep := []fs.FileInfo{model}
-	if like, err := os.Stat(o.like); err == nil && !in.several {
-		keep = append(keep, like)
+	if o.like != "" {
+		if _, err := recordOf(o.like); err != nil {
+			return err
+		}
+		if like, err := os.Stat(o.like); err == nil && !in.several {
+			keep = append(keep, like)
+		}
 	}
 	for _, t := range in.tasks {
 		if t.info != nil {
