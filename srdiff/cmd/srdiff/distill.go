@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,10 +127,11 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err := checkRoom(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
 		return err
 	}
-	if err := recordOfData(o.data, src).checkData(o.out, o.resume, o.newData, log); err != nil {
+	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
+	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
 		return err
 	}
-	defer o.forgetData(stages)
+	defer data.ended(o.stageDir(stages[0]))
 	defer func() { reportSkipped(log, src, skipped) }()
 	for i, steps := range stages {
 		student, err := o.student(eng.Backend, teacher, steps)
@@ -139,7 +141,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		student.Devices = o.devices
 		reportDamaged(log, student)
 		if err := o.teach(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
-			len(stages)-1-i, line, eng.Name); err != nil {
+			len(stages)-1-i, line, eng.Name, &data); err != nil {
 			return err
 		}
 		teacher = student
@@ -195,13 +197,6 @@ func (o *distillOptions) checkStages(stages []int) error {
 
 func studentSheet(steps int) string { return fmt.Sprintf("samples-%04d.png", steps) }
 
-// forgetData removes the record of a distillation that ended before anything was saved.
-func (o *distillOptions) forgetData(stages []int) {
-	if !hasCheckpoint(o.stageDir(stages[0])) {
-		os.Remove(filepath.Join(o.out, dataFile))
-	}
-}
-
 func (o *distillOptions) stageDir(steps int) string {
 	return filepath.Join(o.out, fmt.Sprintf("steps-%04d", steps))
 }
@@ -240,11 +235,12 @@ func (o *distillOptions) config(c srdiff.Config) srdiff.Config {
 
 // teach trains one student, and writes a sheet of what it can do. As many more follow.
 func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, heldOut dataset.Source, name string, more int,
-	line *progressLine, engine string) error {
+	line *progressLine, engine string, data *recording) error {
 	if student.Step >= o.stageSteps {
 		return nil
 	}
 	err := student.Train(ctx, src, o.stageSteps, o.stageDir(student.Config.Distilled), func(p srdiff.Progress) {
+		data.begun()
 		all := p.Left + time.Duration(float64(more*p.Steps*student.Config.BatchSize)/p.ImagesPerSecond*float64(time.Second))
 		line.show(p.Step == p.Steps || ctx.Err() != nil, "%s: batch %d of %d, loss %.4f, %s left for all",
 			name, p.Step, p.Steps, p.Loss, all.Round(time.Second))
@@ -253,7 +249,7 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
-	if err != nil {
+	if err = cmp.Or(err, data.err); err != nil {
 		return err
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,

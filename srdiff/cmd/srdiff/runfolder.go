@@ -51,29 +51,53 @@ func (r dataRecord) isSame(other dataRecord) bool {
 	return r.Name == other.Name
 }
 
-// checkData records the data of a run that begins in a folder. For a run that is resumed it returns
-// an error if the data is not what the run began with, unless it may be new.
-func (r dataRecord) checkData(dir string, resumed, mayBeNew bool, log io.Writer) error {
+// check compares the data of a run in a folder with what it began with. It returns an error if a run
+// that is resumed has other data and must not, and whether the record is to be written.
+func (r dataRecord) check(dir string, resumed, mayBeNew bool, log io.Writer) (isNew bool, err error) {
+	if !resumed {
+		return true, nil
+	}
 	old, err := readDataRecord(dir)
 	switch {
-	case !resumed:
 	case errors.Is(err, fs.ErrNotExist):
 		printLine(log, "%s does not say which data the run began with", dir)
 	case err != nil:
-		return err
+		return false, err
 	case r.isSame(old):
-		return nil
+		return false, nil
 	case !mayBeNew && r.Name == old.Name:
-		return fmt.Errorf("the run in %s began with other pictures than those that %s holds now: restore them, or add --new-data",
+		return false, fmt.Errorf("the run in %s began with other pictures than those that %s holds now: restore them, or add --new-data",
 			dir, r.Data)
 	case !mayBeNew:
-		return fmt.Errorf("the run in %s began with %s (--data %s), and this is %s: give the same data, or add --new-data",
+		return false, fmt.Errorf("the run in %s began with %s (--data %s), and this is %s: give the same data, or add --new-data",
 			dir, old.Name, old.Data, r.Name)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
+	return true, nil
+}
+
+// recording writes the record of a run's data.
+type recording struct {
+	dataRecord
+	dir   string
+	isNew bool // it is still to be written
+	wrote bool
+	err   error
+}
+
+// begun writes the record at the first step of a run, which then has the folder for itself.
+func (r *recording) begun() {
+	if !r.isNew {
+		return
 	}
-	return atomicfile.Write(filepath.Join(dir, dataFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(r) })
+	r.isNew, r.wrote = false, true
+	r.err = atomicfile.Write(filepath.Join(r.dir, dataFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(r.dataRecord) })
+}
+
+// ended removes the record of a run that was never saved in the folder of its checkpoints.
+func (r *recording) ended(checkpoints string) {
+	if r.wrote && !hasCheckpoint(checkpoints) {
+		os.Remove(filepath.Join(r.dir, dataFile))
+	}
 }
 
 func readDataRecord(dir string) (r dataRecord, err error) {
@@ -86,13 +110,6 @@ func readDataRecord(dir string) (r dataRecord, err error) {
 		return r, foreign(path)
 	}
 	return r, nil
-}
-
-// forgetData removes the record of a run that ended before it was saved, so that nothing is left of it.
-func forgetData(dir string) {
-	if !hasCheckpoint(dir) {
-		os.Remove(filepath.Join(dir, dataFile))
-	}
 }
 
 // hasCheckpoint is whether there is a file in a folder from which a run may be resumed.

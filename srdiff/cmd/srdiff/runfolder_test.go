@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -181,7 +182,10 @@ func TestDataFingerprint(t *testing.T) {
 	}
 	dir := t.TempDir()
 	check := func(name, print string, resumed, mayBeNew bool) error {
-		return recordOfData("images:x", marked{src, name, print}).checkData(dir, resumed, mayBeNew, &bytes.Buffer{})
+		r := recording{dataRecord: recordOfData("images:x", marked{src, name, print}), dir: dir}
+		r.isNew, err = r.check(dir, resumed, mayBeNew, &bytes.Buffer{})
+		r.begun()
+		return cmp.Or(err, r.err)
 	}
 	if err := check("7 pictures under a", "p", false, false); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,12 +102,14 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err := checkRoom(o.out, m.NumParameters()*bytesPerParameter); err != nil {
 		return err
 	}
-	if err := recordOfData(o.data, src).checkData(o.out, o.resume, o.newData, log); err != nil {
+	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
+	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
 		return err
 	}
-	defer forgetData(o.out)
+	defer data.ended(o.out)
 	var sampling error // does not end the training
 	err = m.Train(ctx, src, o.steps, o.out, func(p srdiff.Progress) {
+		data.begun()
 		last := p.Step == p.Steps || ctx.Err() != nil
 		line.show(last, "step %d of %d, loss %.4f, %.1f images/s, %s left",
 			p.Step, p.Steps, p.Loss, p.ImagesPerSecond, p.Left.Round(time.Second))
@@ -121,7 +124,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
-	if err != nil {
+	if err = cmp.Or(err, data.err); err != nil {
 		return err
 	}
 	if sampling != nil {
