@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -249,7 +248,10 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
-	if err = cmp.Or(err, data.err); err != nil {
+	if err == nil {
+		err = data.err
+	}
+	if err != nil {
 		return err
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +123,10 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
-	if err = cmp.Or(err, data.err); err != nil {
+	if err == nil {
+		err = data.err
+	}
+	if err != nil {
 		return err
 	}
 	if sampling != nil {

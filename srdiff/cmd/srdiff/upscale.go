@@ -137,7 +137,7 @@ func (u *upscaling) summary() {
 	}
 	text := fmt.Sprintf("%d made, %d there already, %d failed", len(u.written), u.kept, len(u.failed))
 	if u.own > 0 {
-		text += fmt.Sprintf("; %d passed over, which srdiff made: name one alone to enlarge it again", u.own)
+		text += fmt.Sprintf("; %d earlier results of srdiff skipped: name one alone to enlarge it again", u.own)
 	}
 	printLine(u.log, "%s", text)
 	for _, err := range u.failed {
