@@ -8,10 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
-	"github.com/google/renameio/v2"
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
 // metricsFile writes training progress as JSON, one line a step.
@@ -45,7 +46,11 @@ func openMetrics(path string, step int, by madeBy) (*metricsFile, error) {
 			kept = append(kept, line...)
 		}
 	}
-	if err := renameio.WriteFile(path, kept, 0o644); err != nil {
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(kept)
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("writing the metrics: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644)

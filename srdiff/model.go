@@ -154,7 +154,8 @@ func (m *Model) write(path string, file checkpoint.File) error {
 }
 
 // Load reads a model file: one that Save wrote, or the tutorial's network saved straight from PyTorch, which has no
-// metadata: then the configuration is the tutorial's, with the base channels read off the shapes.
+// metadata: then the configuration is the tutorial's, with the base channels read off the shapes. Half precision and the
+// prefixes of PyTorch's wrappers are read too: see checkpoint.Read and checkpoint.NetworkNames.
 //
 // A file that is missing, cut short, or does not fit is an error that says what differs.
 func Load(backend compute.Backend, path string) (*Model, error) {
@@ -173,6 +174,9 @@ func open(backend compute.Backend, path string) (*Model, checkpoint.File, error)
 	file, err := checkpoint.Read(path)
 	if err != nil {
 		return nil, file, err
+	}
+	if file.Tensors, err = checkpoint.NetworkNames(file.Tensors); err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
 	}
 	about, err := readMetadata(file)
 	if err != nil {

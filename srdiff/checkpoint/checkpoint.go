@@ -1,12 +1,13 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package checkpoint reads and writes named tensors as one safetensors file, which PyTorch, JAX and others read too. A
-// file holds data only, no code, and is written whole or not at all.
+// Package checkpoint reads and writes named tensors as a safetensors file, which PyTorch and JAX read
+// too. Such a file holds data and no code. It is written whole or not at all.
 package checkpoint
 
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,22 +17,25 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/dtypes/float16"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/google/renameio/v2"
 	"github.com/nlpodyssey/safetensors"
+
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
-// File is what a file holds.
+// File is the content of a file.
 type File struct {
 	Tensors  map[string]*tensors.Tensor
 	Metadata map[string]string // free text under free keys; may be empty
 }
 
-// maxBytes bounds what Read takes into memory; the largest network of this project is a hundredth of it.
+// maxBytes bounds the memory that Read takes. The project's largest network needs a hundredth of it.
 const maxBytes = 4 << 30
 
-// dtypeOf pairs safetensors' types with GoMLX's: those that weights and optimizer state come in.
+// dtypeOf pairs the types of safetensors with GoMLX's: those of weights and of optimizer state.
 var dtypeOf = map[safetensors.DType]dtypes.DType{
 	safetensors.F32: dtypes.Float32,
 	safetensors.F64: dtypes.Float64,
@@ -41,7 +45,15 @@ var dtypeOf = map[safetensors.DType]dtypes.DType{
 	safetensors.U64: dtypes.Uint64,
 }
 
-// Read reads a file. A file that is missing, cut short or no safetensors file is an error that names it.
+// halfTypes are the types with 16 bits, which Read converts to float32 by these functions.
+var halfTypes = map[safetensors.DType]func(bits uint16) float32{
+	safetensors.F16:  func(bits uint16) float32 { return float16.FromBits(bits).Float32() },
+	safetensors.BF16: func(bits uint16) float32 { return bfloat16.FromBits(bits).Float32() },
+}
+
+// Read reads a safetensors file. Half-precision tensors, F16 and BF16, become float32. Other types must
+// be F32, F64, I32, I64, U32 or U64. The error is one line that names the file and says what it is if
+// it is missing, cut short, damaged or of another format.
 func Read(path string) (File, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -51,6 +63,8 @@ func Read(path string) (File, error) {
 		return File{}, err
 	case info.IsDir():
 		return File{}, fmt.Errorf("%s is a folder: want a .safetensors file", path)
+	case !info.Mode().IsRegular():
+		return File{}, fmt.Errorf("%s is not a regular file: want a .safetensors file", path)
 	case info.Size() > maxBytes:
 		return File{}, fmt.Errorf("%s has %d bytes: at most %d are read", path, info.Size(), int64(maxBytes))
 	}
@@ -59,23 +73,23 @@ func Read(path string) (File, error) {
 		return File{}, err
 	}
 	file, err := decode(data)
-	if errors.Is(err, errDamaged) {
-		return File{}, fmt.Errorf("%s: %w", path, err)
-	}
 	if err != nil {
-		return File{}, fmt.Errorf("%s: not a safetensors file, or cut short: %w", path, err)
+		return File{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return file, nil
 }
 
 func decode(data []byte) (File, error) {
+	if err := checkHeader(data); err != nil {
+		return File{}, err
+	}
 	_, metadata, err := safetensors.ReadMetadata(data)
 	if err != nil {
-		return File{}, err
+		return File{}, fmt.Errorf("damaged safetensors file: %w", err)
 	}
 	parsed, err := safetensors.Deserialize(data)
 	if err != nil {
-		return File{}, err
+		return File{}, fmt.Errorf("damaged safetensors file: %w", err)
 	}
 	file := File{Tensors: map[string]*tensors.Tensor{}, Metadata: metadata.Metadata()}
 	if sum, ok := file.Metadata[sumKey]; ok {
@@ -98,9 +112,9 @@ func decode(data []byte) (File, error) {
 	return file, nil
 }
 
-var errDamaged = errors.New("the file is damaged: its content does not fit its checksum")
+var errDamaged = errors.New("the file is damaged: its content does not match its checksum")
 
-// sumKey is where the metadata of a file that Write wrote say the SHA-256 of all else that it holds.
+// sumKey is the metadata key under which Write puts the SHA-256 of the rest of the file.
 const sumKey = "sha256"
 
 func sumOf(views map[string]view, metadata map[string]string) string {
@@ -118,57 +132,65 @@ func sumOf(views map[string]view, metadata map[string]string) string {
 
 func fromView(view safetensors.TensorView) (*tensors.Tensor, error) {
 	dtype, known := dtypeOf[view.DType()]
-	if !known {
-		return nil, fmt.Errorf("type %s cannot be used: want float32 (in PyTorch: tensor.float())", view.DType())
+	widen := halfTypes[view.DType()]
+	switch {
+	case widen != nil:
+		dtype = dtypes.Float32
+	case !known:
+		return nil, unknownType(view.DType().String())
 	}
 	dims := make([]int, len(view.Shape()))
-	size := uint64(dtype.Size())
+	elements := uint64(1)
 	for i, d := range view.Shape() {
 		// The product is checked as it grows, so that it cannot wrap around.
-		if d == 0 || d > maxBytes || size*d > maxBytes {
+		if d == 0 || d > maxBytes || elements*d > maxBytes {
 			return nil, fmt.Errorf("shape %v is not that of a weight", view.Shape())
 		}
 		dims[i] = int(d)
-		size *= d
+		elements *= d
 	}
-	if size != view.DataLen() {
-		return nil, fmt.Errorf("shape %v needs %d bytes, the file has %d", view.Shape(), size, view.DataLen())
+	if want := elements * view.DType().Size(); want != view.DataLen() {
+		return nil, fmt.Errorf("shape %v needs %d bytes, the file has %d", view.Shape(), want, view.DataLen())
+	}
+	if widen != nil {
+		values := make([]float32, elements)
+		for i := range values {
+			values[i] = widen(binary.LittleEndian.Uint16(view.Data()[2*i:]))
+		}
+		return tensors.FromFlatDataAndDimensions(values, dims...), nil
 	}
 	t := tensors.FromShape(shapes.Make(dtype, dims...))
 	err := t.MutableBytes(func(to []byte) { copy(to, view.Data()) })
 	return t, err
 }
 
-// onDisk is what files are written through; the tests have it fail.
+// unknownType is the error for a tensor of a type that is not read.
+func unknownType(dtype string) error {
+	return fmt.Errorf("type %s cannot be read: want float32, float16 or bfloat16 (in PyTorch: tensor.float())", dtype)
+}
+
+// onDisk wraps the file that Write fills; tests make it fail.
 var onDisk = func(w io.Writer) io.Writer { return w }
 
-// Write writes a file, with its checksum in the metadata under "sha256", under a temporary name in the same folder, syncs it and
-// renames it. On an error nothing is left behind, and a file that was there before is as it was.
+// Write writes a file whole or not at all, with a checksum of its content in the metadata under
+// "sha256". After an error a file that was there before is unchanged and nothing else is left behind.
+// A file that is replaced keeps its permissions.
 func Write(path string, file File) (err error) {
 	views := make(map[string]view, len(file.Tensors))
 	for name, t := range file.Tensors {
 		if views[name], err = toView(t); err != nil {
-			return fmt.Errorf("writing %s: tensor %q: %w", path, name, err)
+			return fmt.Errorf("write %s: tensor %q: %w", path, name, err)
 		}
 	}
-	pending, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644))
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer pending.Cleanup() // removes the temporary file, unless it has been renamed
 	metadata := map[string]string{sumKey: sumOf(views, file.Metadata)}
 	maps.Copy(metadata, file.Metadata)
-	w := bufio.NewWriter(onDisk(pending))
-	if err := safetensors.SerializeToWriter(views, metadata, w); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := pending.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.Write(path, func(w io.Writer) error {
+		buffered := bufio.NewWriter(onDisk(w))
+		if err := safetensors.SerializeToWriter(views, metadata, buffered); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
 }
 
 // view shows a tensor to the safetensors library.

@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/srdiff/srlab/srdiff/download"
+	"github.com/srdiff/srlab/srdiff/internal/lock"
 )
 
 const (
@@ -25,7 +28,7 @@ const (
 	cifarMost   = 10_000           // records in a file
 	cifarLabels = 10
 
-	// cifarUnpacked limits what is read of an archive; the real one unpacks to 184 MB.
+	// cifarUnpacked bounds the bytes that are unpacked from an archive; the real one has 184 MB.
 	cifarUnpacked = 512 << 20
 )
 
@@ -48,17 +51,23 @@ type cifar struct {
 	name    string
 	records [][]byte // each of cifarRecord bytes
 	order   order
+
+	fingerprint func() string
 }
 
 // downloadCIFAR opens CIFAR-10 from the folder cache, and downloads it first if it is not there.
 func downloadCIFAR(ctx context.Context, cache string, o Options) (Source, error) {
 	if err := cifarSize(o); err != nil {
-		return nil, err // before 170 MB are spent on it
+		return nil, err // before 170 MB are downloaded
 	}
 	archive := cifarArchive
 	archive.Path = filepath.Join(cache, path.Base(archive.URL))
 	archive.Progress = o.Progress
-	if err := archive.Fetch(ctx); err != nil {
+	err := archive.Fetch(ctx)
+	if errors.As(err, new(*lock.HeldError)) {
+		return nil, fmt.Errorf("CIFAR-10: %w", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("CIFAR-10 could not be downloaded: %w; fetch %s by hand and use --data cifar10:PATH, "+
 			"or use --data generated", err, archive.URL)
 	}
@@ -95,6 +104,7 @@ func openCIFAR(name string, o Options) (Source, error) {
 	}
 	c.name = fmt.Sprintf("CIFAR-10, %s %s pictures", grouped(len(c.records)), kind)
 	c.order = order{n: len(c.records), stream: orderStream.of(o), seed: o.Seed}
+	c.fingerprint = sync.OnceValue(c.hash)
 	return c, nil
 }
 
@@ -108,6 +118,18 @@ func cifarSize(o Options) error {
 
 func (c *cifar) Name() string { return c.name }
 func (c *cifar) Size() int    { return cifarSide }
+
+// Fingerprint implements Fingerprinter.
+func (c *cifar) Fingerprint() string { return c.fingerprint() }
+
+func (c *cifar) hash() string {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "cifar10 %d\n", len(c.records))
+	for _, record := range c.records {
+		hash.Write(record)
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil))
+}
 
 // Picture implements Source: every picture once an epoch.
 func (c *cifar) Picture(i uint64, dst []float32) error {
@@ -123,7 +145,7 @@ func (c *cifar) Picture(i uint64, dst []float32) error {
 	return nil
 }
 
-// readCIFARFolder reads the wanted files from dir or from the folder in it that the archive unpacks to.
+// readCIFARFolder reads the wanted files from dir or from the subfolder that the archive unpacks to.
 func readCIFARFolder(dir string, wanted []string) (map[string][]byte, error) {
 	if below := filepath.Join(dir, "cifar-10-batches-bin"); isFolder(below) {
 		dir = below
@@ -132,7 +154,7 @@ func readCIFARFolder(dir string, wanted []string) (map[string][]byte, error) {
 	for _, name := range wanted {
 		f, err := os.Open(filepath.Join(dir, name))
 		if errors.Is(err, os.ErrNotExist) {
-			continue // complete says so
+			continue // complete reports it
 		}
 		if err != nil {
 			return nil, err
@@ -160,8 +182,8 @@ func readCIFARFile(name string, wanted []string) (map[string][]byte, error) {
 	return readCIFARArchive(f, wanted)
 }
 
-// readCIFARArchive reads the wanted files from a gzipped tar archive, in whatever folder they lie there. Anything else
-// in it is passed over: other files, links, and names with "..".
+// readCIFARArchive reads the wanted files from a gzipped tar archive, whatever their folder in it. It
+// skips everything else: other files, links, and names with "..".
 func readCIFARArchive(r io.Reader, wanted []string) (map[string][]byte, error) {
 	unzipped, err := gzip.NewReader(r)
 	if err != nil {
@@ -189,7 +211,7 @@ func readCIFARArchive(r io.Reader, wanted []string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	// The checksum of the whole stands at the end of the archive.
+	// The archive's checksum is at its end.
 	if _, err := io.Copy(io.Discard, limited); err != nil {
 		return nil, fmt.Errorf("damaged or cut short: %w", err)
 	}
@@ -199,7 +221,7 @@ func readCIFARArchive(r io.Reader, wanted []string) (map[string][]byte, error) {
 	return files, complete(files, wanted)
 }
 
-// complete says which of the wanted files are missing.
+// complete returns an error that names the wanted files that are missing.
 func complete(files map[string][]byte, wanted []string) error {
 	var missing []string
 	for _, name := range wanted {
@@ -224,7 +246,7 @@ func readRecords(r io.Reader) ([]byte, error) {
 	}
 	for i := 0; i < len(data); i += cifarRecord {
 		if label := data[i]; label >= cifarLabels {
-			return nil, fmt.Errorf("record %d has label %d, the last one is %d: these are not CIFAR-10's pictures",
+			return nil, fmt.Errorf("record %d has label %d, want 0 to %d: these are not CIFAR-10's pictures",
 				i/cifarRecord, label, cifarLabels-1)
 		}
 	}

@@ -197,7 +197,7 @@ func TestCIFARDamage(t *testing.T) {
 		{"no record", archive(t, change("data_batch_2.bin", nil)), "data_batch_2.bin: the file is not"},
 		{"too many records", archive(t, change("data_batch_2.bin", make([]byte, (cifarMost+1)*cifarRecord))),
 			"data_batch_2.bin: the file is not"},
-		{"label", archive(t, change("data_batch_2.bin", badLabel)), "record 1 has label 10"},
+		{"label", archive(t, change("data_batch_2.bin", badLabel)), "record 1 has label 10, want 0 to 9"},
 		{"missing", archive(t, good[:4]), "data_batch_3.bin, data_batch_4.bin, data_batch_5.bin missing"},
 		{"twice", archive(t, append(slices.Clone(good), good[3])), "twice"},
 		{"a link instead", archive(t, append(slices.Clone(good[:6]),

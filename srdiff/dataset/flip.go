@@ -2,14 +2,17 @@
 
 package dataset
 
-// Flip mirrors half of the pictures of src, left for right: which ones follows from the seed alone, and in every epoch it is
-// others.
+// Flip mirrors a random half of the pictures of src from left to right. The seed alone determines which
+// ones, and each epoch has others. The result has the fingerprint of src, and skips the same files.
 func Flip(src Source, seed uint64) Source { return flipped{src, seed} }
 
 type flipped struct {
 	Source
 	seed uint64
 }
+
+func (f flipped) Fingerprint() string { return Fingerprint(f.Source) }
+func (f flipped) Skipped() []error    { return Skipped(f.Source) }
 
 func (f flipped) Picture(i uint64, dst []float32) error {
 	if err := f.Source.Picture(i, dst); err != nil || flipStream.rand(f.seed, i).IntN(2) == 0 {

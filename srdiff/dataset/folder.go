@@ -4,15 +4,9 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
@@ -20,251 +14,130 @@ import (
 const (
 	// Decoded pictures are kept up to this many bytes.
 	folderCache = 512 << 20
-	// From a folder that does not fit, this many crops are cut from a picture before the next one is decoded.
-	cutsPerPicture = 16
+	// From a folder that does not fit, this many crops are taken from a picture before the next one is decoded.
+	cropsPerPicture = 16
 )
 
-// folder cuts random crops from the pictures of a folder, at the scale they have.
+// folder takes random crops from the pictures of a folder, at the scale that they have.
 type folder struct {
-	name    string
-	files   []string
-	options Options
-	order   order
+	*pictures // shared by sources of the same folder
+	name      string
+	options   Options
+	order     order
 
-	// As in generated: pictures come from so many files at a time, and so many are cut from each. Where all fits into
-	// the cache, one file after the other is used once.
-	slots, cuts int
-
-	lock    sync.Mutex
-	clock   uint64
-	decoded map[int]*decodedFile
-	bytes   int64 // of all in decoded
-	limit   int64 // for bytes
-	bad     map[int]error
+	// As in generated: crops come from so many files at a time, and so many from each. Where all
+	// pictures fit into the cache, one file after the other is used once.
+	slots, crops int
 }
 
-// decodedFile is a picture in the cache.
-type decodedFile struct {
-	once  sync.Once
-	img   image.Image
-	err   error
-	bytes int64
-	used  uint64 // the clock's time of the last use
-}
-
-// openFolder looks at every picture under dir and keeps decoded ones up to limit bytes.
+// openFolder opens the pictures of at least o.Size pixels under dir. It keeps decoded ones up to limit
+// bytes, together with o.Share if that is the same folder.
 func openFolder(ctx context.Context, dir string, o Options, limit int64) (Source, error) {
-	names, err := pictureFiles(dir)
+	if f, ok := o.Share.(flipped); ok {
+		o.Share = f.Source
+	}
+	shared, _ := o.Share.(*folder)
+	if shared != nil && shared.dir == dir && shared.size == o.Size {
+		return newFolder(shared.pictures, o), nil
+	}
+	p, err := findPictures(ctx, dir, o.Exclude, o.Size, limit)
 	if err != nil {
-		return nil, fmt.Errorf("pictures: %w", err)
-	}
-	f := &folder{
-		options: o, slots: 1, cuts: 1, limit: limit,
-		decoded: make(map[int]*decodedFile), bad: make(map[int]error),
-	}
-	var bytes int64
-	var small, unreadable int
-	var because error
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		config, err := pictureConfig(name)
-		switch {
-		case err != nil:
-			unreadable++
-			because = fmt.Errorf("%s: %w", filepath.Base(name), err)
-		case min(config.Width, config.Height) < o.Size:
-			small++
-		default:
-			f.files = append(f.files, name)
-			bytes += 4 * int64(config.Width) * int64(config.Height)
-		}
-	}
-	skipped := fmt.Sprintf("%s smaller than %dx%d, %s unreadable", grouped(small), o.Size, o.Size, grouped(unreadable))
-	if len(f.files) == 0 {
-		err := fmt.Errorf("no usable picture among the %s PNG, JPEG, GIF, BMP, TIFF and WebP files under %s: %s",
-			grouped(len(names)), dir, skipped)
-		if because != nil {
-			err = fmt.Errorf("%w (%w)", err, because)
-		}
 		return nil, err
 	}
-	if bytes > f.limit {
+	return newFolder(p, o), nil
+}
+
+func newFolder(p *pictures, o Options) *folder {
+	o.Share = nil // it is of no use any more, and must not be kept in memory
+	f := &folder{pictures: p, options: o, slots: 1, crops: 1}
+	if p.total > p.limit {
 		// Half of the cache, as pictures differ in size.
-		f.slots = int(min(max(f.limit/2/(bytes/int64(len(f.files))), 1), 64))
-		f.cuts = cutsPerPicture
+		f.slots = int(min(max(p.limit/2/(p.total/int64(len(p.files))), 1), 64))
+		f.crops = cropsPerPicture
 	}
-	f.name = fmt.Sprintf("%dx%d crops of the %s pictures under %s", o.Size, o.Size, grouped(len(f.files)), dir)
+	f.name = fmt.Sprintf("%dx%d crops of the %s pictures under %s", o.Size, o.Size, grouped(len(p.files)), shown(p.dir))
 	if o.HeldOut {
-		f.name += ", cut elsewhere than for training"
+		f.name += ", at other places than for training"
 	}
-	if small+unreadable > 0 {
+	if skipped := p.skippedCounts(); skipped != "" {
 		f.name += fmt.Sprintf(" (skipped: %s)", skipped)
 	}
-	f.order = order{n: len(f.files), stream: orderStream.of(o), seed: o.Seed}
-	return f, nil
-}
-
-// pictureFiles lists the files under dir that have a picture's suffix, sorted by path. Hidden files and folders are
-// left out, and folders behind links are not entered.
-func pictureFiles(dir string) ([]string, error) {
-	dir, err := filepath.EvalSymlinks(dir) // WalkDir does not enter a link, not even the first one
-	if err != nil {
-		return nil, err
-	}
-	if !isFolder(dir) {
-		return nil, fmt.Errorf("%s is not a folder", dir)
-	}
-	var names []string
-	err = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if strings.HasPrefix(entry.Name(), ".") && name != dir {
-			if entry.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !entry.IsDir() && slices.Contains(imaging.Suffixes, strings.ToLower(filepath.Ext(name))) {
-			names = append(names, name)
-		}
-		return nil
-	})
-	slices.Sort(names)
-	return names, err
-}
-
-// pictureConfig reads a picture's size without its pixels. The formats are those that imaging registers.
-func pictureConfig(name string) (config image.Config, err error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return image.Config{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return image.Config{}, errors.New("not a regular file") // opening a pipe would wait for ever
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return image.Config{}, err
-	}
-	defer file.Close()
-	defer func() {
-		if v := recover(); v != nil { // a decoder's fault must not end the run
-			err = fmt.Errorf("picture cannot be decoded: %v", v)
-		}
-	}()
-	config, _, err = image.DecodeConfig(file)
-	if err == nil && config.Width > imaging.MaxPixels/max(config.Height, 1) {
-		err = &imaging.SizeError{Width: config.Width, Height: config.Height}
-	}
-	return config, err
+	f.order = order{n: len(p.files), stream: orderStream.of(o), seed: o.Seed}
+	return f
 }
 
 func (f *folder) Name() string { return f.name }
 func (f *folder) Size() int    { return f.options.Size }
 
-// Picture implements Source: a random crop of the file whose turn it is. A file that cannot be decoded is passed over
-// for the one after it.
+// Picture implements Source: a random crop of the file whose turn it is. If that file cannot be
+// decoded, the next one takes its place; see Skipped.
 func (f *folder) Picture(i uint64, dst []float32) error {
-	size := f.options.Size
-	if err := checkLength(dst, size); err != nil {
+	if err := checkLength(dst, f.size); err != nil {
 		return err
 	}
-	item, _ := turn(i, f.slots, f.cuts)
+	item, _ := turn(i, f.slots, f.crops)
 	first := f.order.at(item)
-	var img image.Image
+	var d *decodedPicture
 	var err error
 	for k := range f.files {
-		if img, err = f.picture((first + k) % len(f.files)); err == nil {
+		if d, err = f.decoded((first + k) % len(f.files)); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("none of the %s pictures can be read any more: %w", grouped(len(f.files)), err)
+		return fmt.Errorf("none of the %s pictures under %s can be read any more: %w", grouped(len(f.files)), shown(f.dir), err)
 	}
-	b := img.Bounds()
-	rng := cutStream.of(f.options).rand(f.options.Seed, i)
-	x, y := b.Min.X+rng.IntN(b.Dx()-size+1), b.Min.Y+rng.IntN(b.Dy()-size+1)
-	crop := img.(subImager).SubImage(image.Rect(x, y, x+size, y+size))
-	copy(dst, imaging.FromImage(crop).Pix)
+	rng := cropStream.of(f.options).rand(f.options.Seed, i)
+	d.crop(rng.IntN(d.width-f.size+1), rng.IntN(d.height-f.size+1), f.size, dst)
 	return nil
 }
 
-// subImager is what all of the standard library's decoded pictures are.
+// decodedPicture is a picture with the colours that can be seen in it.
+type decodedPicture struct {
+	width, height int
+	img           subImager       // an opaque picture as it was decoded, which takes less memory; or nil and
+	visible       imaging.Picture // any other picture
+}
+
+// subImager is a picture of which a part can be taken, as of the standard library's.
 type subImager interface {
+	image.Image
 	SubImage(r image.Rectangle) image.Image
 }
 
-// picture returns a decoded file, from the cache if it is there. A file that failed once is not tried again, so that
-// the same pictures take its place for the rest of the run.
-func (f *folder) picture(file int) (image.Image, error) {
-	f.lock.Lock()
-	if err := f.bad[file]; err != nil {
-		f.lock.Unlock()
-		return nil, err
+// newDecodedPicture fills in the colours of transparent pixels from the whole picture, since a crop
+// may lie among such pixels.
+func newDecodedPicture(img image.Image) *decodedPicture {
+	size := img.Bounds().Size()
+	d := &decodedPicture{width: size.X, height: size.Y}
+	opaque, _ := img.(interface{ Opaque() bool })
+	if sub, ok := img.(subImager); ok && opaque != nil && opaque.Opaque() {
+		d.img = sub
+	} else {
+		d.visible = imaging.Visible(img)
 	}
-	d := f.decoded[file]
-	if d == nil {
-		d = &decodedFile{}
-		f.decoded[file] = d
-	}
-	f.clock++
-	d.used = f.clock
-	f.lock.Unlock()
-
-	d.once.Do(func() { f.decode(file, d) })
-	return d.img, d.err
+	return d
 }
 
-// decode fills d, and makes room in the cache by dropping what has not been used for longest.
-func (f *folder) decode(file int, d *decodedFile) {
-	d.img, d.err = imaging.Open(f.files[file])
-	if d.err == nil {
-		d.err = f.usable(d.img)
-	}
-	f.lock.Lock()
-	defer f.lock.Unlock()
-	if d.err != nil {
-		d.img = nil
-		f.bad[file] = d.err
-		delete(f.decoded, file)
+// crop writes the square of size pixels at x, y to dst.
+func (d *decodedPicture) crop(x, y, size int, dst []float32) {
+	if d.img != nil {
+		corner := d.img.Bounds().Min.Add(image.Pt(x, y))
+		part := d.img.SubImage(image.Rectangle{corner, corner.Add(image.Pt(size, size))})
+		copy(dst, imaging.FromImage(part).Pix)
 		return
 	}
-	d.bytes = pictureBytes(d.img)
-	f.bytes += d.bytes
-	for f.bytes > f.limit {
-		oldest := -1
-		for k, other := range f.decoded {
-			if other != d && other.bytes > 0 && (oldest < 0 || other.used < f.decoded[oldest].used) {
-				oldest = k
-			}
-		}
-		if oldest < 0 {
-			return
-		}
-		f.bytes -= f.decoded[oldest].bytes
-		delete(f.decoded, oldest)
+	for row := range size {
+		copy(dst[3*row*size:3*(row+1)*size], d.visible.Pix[3*((y+row)*d.width+x):])
 	}
 }
 
-// usable says what is wrong with a picture that was decoded: it may have changed since Open, and a GIF's first frame
-// may be smaller than its screen.
-func (f *folder) usable(img image.Image) error {
-	if b := img.Bounds(); min(b.Dx(), b.Dy()) < f.options.Size {
-		return fmt.Errorf("%dx%d pixels are less than %dx%d", b.Dx(), b.Dy(), f.options.Size, f.options.Size)
-	}
-	if _, ok := img.(subImager); !ok {
-		return fmt.Errorf("a picture of type %T cannot be cut", img)
-	}
-	return nil
-}
-
-// pictureBytes estimates the memory that a decoded picture takes.
-func pictureBytes(img image.Image) int64 {
-	pixels := int64(img.Bounds().Dx()) * int64(img.Bounds().Dy())
-	switch img.(type) {
+// bytes estimates the memory that the picture takes.
+func (d *decodedPicture) bytes() int64 {
+	pixels := int64(d.width) * int64(d.height)
+	switch d.img.(type) {
+	case nil:
+		return 12 * pixels
 	case *image.NRGBA64, *image.RGBA64:
 		return 8 * pixels
 	case *image.YCbCr:
@@ -273,4 +146,16 @@ func pictureBytes(img image.Image) int64 {
 		return pixels
 	}
 	return 4 * pixels
+}
+
+// skippedCounts lists how many files of the folder were left out when it was opened and why, "" for none.
+func (p *pictures) skippedCounts() string {
+	var parts []string
+	if p.small > 0 {
+		parts = append(parts, fmt.Sprintf("%s smaller than %dx%d", grouped(p.small), p.size, p.size))
+	}
+	if n := len(p.skipped) - p.small; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s unreadable: %s", grouped(n), firstFew(p.skippedNames[:n])))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -102,7 +102,7 @@ func TestFolderSaysWhatItSkips(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := open(t, "images:"+dir, Options{HeldOut: true})
-	for _, want := range []string{"the 6 pictures", "1 smaller than 32x32", "1 unreadable", "cut elsewhere"} {
+	for _, want := range []string{"the 6 pictures", "1 smaller than 32x32", "1 unreadable", "at other places"} {
 		if !strings.Contains(src.Name(), want) {
 			t.Errorf("name %q, want it to say %q", src.Name(), want)
 		}
@@ -137,9 +137,12 @@ func TestFolderWithoutUsablePictures(t *testing.T) {
 func TestFolderPassesOverFilesThatStopDecoding(t *testing.T) {
 	dir := writePictures(t)
 	src := open(t, "images:"+dir, Options{})
-	names, err := pictureFiles(dir)
+	names, _, err := pictureFiles(dir, "")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range names {
+		names[i] = filepath.Join(dir, names[i])
 	}
 	writeFile(t, names[2], []byte("no longer a picture"))
 	writePNG(t, names[4], image.NewGray(image.Rect(0, 0, 9, 9))) // smaller now
@@ -177,14 +180,14 @@ func TestFolderThatDoesNotFitIntoMemory(t *testing.T) {
 		return src.(*folder)
 	}
 	src, again := openSmall(), openSmall()
-	const n = 6 * cutsPerPicture * 2
+	const n = 6 * cropsPerPicture * 2
 	var pictures [][]float32
 	changes, last := 0, [2]float32{}
 	for i := range uint64(n) {
 		p := picture(t, src, i)
 		pictures = append(pictures, p)
 		if src.bytes > 40_000 {
-			t.Fatalf("%d pictures of %d bytes are kept, the limit is 40,000", len(src.decoded), src.bytes)
+			t.Fatalf("%d pictures of %d bytes are kept, the limit is 40,000", len(src.cache), src.bytes)
 		}
 		if file := p[2]; file != last[i%2] {
 			changes, last[i%2] = changes+1, file

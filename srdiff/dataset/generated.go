@@ -10,14 +10,18 @@ import (
 const (
 	// Pictures come from this many scenes at a time, so that a batch is varied, ...
 	sceneSlots = 64
-	// ... and this many are cut from each scene, which pays for drawing it.
-	cutsPerScene = 8
+	// ... and this many are cropped from each scene, since drawing one takes long.
+	cropsPerScene = 8
 )
 
-// generated makes pictures up. Photographs are mostly things that hide one another, so its scenes are "dead leaves"
-// (Matheron 1968; Lee, Mumford and Huang 2001): shapes of all sizes dropped on top of each other; see scene.go. The
-// arithmetic is plain Go and the result is rounded to 8 bits, so the pixels are the same on every machine of one
-// architecture; where the compiler fuses multiplications and additions (arm64, for one) a few may differ by one level.
+// generatorVersion is part of the fingerprint. It is raised whenever the pictures of a seed change.
+const generatorVersion = 1
+
+// generated draws pictures at random. Photographs mostly show things that hide one another, so its
+// scenes are "dead leaves" (Matheron 1968; Lee, Mumford and Huang 2001): shapes of all sizes dropped on
+// top of each other; see scene.go. The arithmetic is plain Go and the result is rounded to 8 bits, so
+// the pixels are the same on all machines of one architecture. Where the compiler fuses multiplications
+// and additions, as on arm64, a few pixels may differ by one level.
 type generated struct {
 	options Options
 	side    int // of a scene, in pixels
@@ -25,7 +29,7 @@ type generated struct {
 	slots   [sceneSlots]sceneSlot
 }
 
-// sceneSlot keeps the scene that is being cut up at one of the places of a batch.
+// sceneSlot keeps the scene that serves one of the places of a batch.
 type sceneSlot struct {
 	sync.Mutex
 	scene uint64
@@ -50,14 +54,20 @@ func (g *generated) Name() string {
 
 func (g *generated) Size() int { return g.options.Size }
 
-// Picture implements Source: one cut from one scene.
+// Fingerprint implements Fingerprinter.
+func (g *generated) Fingerprint() string {
+	o := g.options
+	return fmt.Sprintf("generated %d size %d seed %d held-out %t", generatorVersion, o.Size, o.Seed, o.HeldOut)
+}
+
+// Picture implements Source: one crop of one scene.
 func (g *generated) Picture(i uint64, dst []float32) error {
 	size, seed := g.options.Size, g.options.Seed
 	if err := checkLength(dst, size); err != nil {
 		return err
 	}
-	scene, slot := turn(i, sceneSlots, cutsPerScene)
-	rng := cutStream.of(g.options).rand(seed, i)
+	scene, slot := turn(i, sceneSlots, cropsPerScene)
+	rng := cropStream.of(g.options).rand(seed, i)
 	x, y := rng.IntN(g.side-size+1), rng.IntN(g.side-size+1)
 
 	s := &g.slots[slot]
@@ -76,19 +86,19 @@ func (g *generated) Picture(i uint64, dst []float32) error {
 	return nil
 }
 
-// turn shares out work that serves several pictures: picture i is cut from item, which lies in slot until it has
-// served for cuts pictures. Pictures go round the slots, so that neighbours come from different items, and the slots
-// change items at different times, so that the work is spread evenly.
-func turn(i uint64, slots, cuts int) (item uint64, slot int) {
+// turn distributes work that serves several pictures: picture i is a crop of item, which stays in slot
+// until it has served that many crops. Pictures go round the slots, so that neighbours come from
+// different items. The slots change items at different times, so that the work is spread evenly.
+func turn(i uint64, slots, crops int) (item uint64, slot int) {
 	round := i / uint64(slots)
 	slot = int(i % uint64(slots))
-	return (round+uint64(slot%cuts))/uint64(cuts)*uint64(slots) + uint64(slot), slot
+	return (round+uint64(slot%crops))/uint64(crops)*uint64(slots) + uint64(slot), slot
 }
 
 // fromByte maps 0..255 to [-1, 1].
 func fromByte(v uint8) float32 { return float32(v)/127.5 - 1 }
 
-// checkLength says whether dst can hold one picture.
+// checkLength returns an error unless dst holds exactly one picture.
 func checkLength(dst []float32, size int) error {
 	if len(dst) != size*size*3 {
 		return fmt.Errorf("a %dx%d picture needs %d values, not %d", size, size, size*size*3, len(dst))

@@ -4,17 +4,17 @@ package dataset
 
 import "sync"
 
-// order shuffles n things anew in every epoch.
+// order gives n things a new random order in each epoch.
 type order struct {
 	n       int
 	stream  stream
 	seed    uint64
 	lock    sync.Mutex
-	epochs  [2]uint64 // of the two permutations that were used last: a batch may lie across two epochs
+	epochs  [2]uint64 // of the permutations used last; a batch may extend over two epochs
 	shuffle [2][]int
 }
 
-// at returns which of the n things comes at place i of the endless sequence of epochs.
+// at returns the number, from 0, of the thing at place i of the endless sequence of epochs.
 func (o *order) at(i uint64) int {
 	epoch, place := i/uint64(o.n), i%uint64(o.n)
 	slot := epoch % 2

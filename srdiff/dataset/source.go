@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package dataset supplies training pictures: CIFAR-10, a folder of pictures, or generated ones. All three give the
-// same batches, so that a training run changes its data by changing one word.
+// Package dataset supplies training pictures: CIFAR-10, the pictures of a folder, or generated ones. All
+// three give batches of the same kind, so a training run changes its data by changing one word.
 package dataset
 
 import (
@@ -20,9 +20,11 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 )
 
-// Source is an endless supply of square training pictures with random access. Picture i is the same pixels every time
-// (a function of the source's seed and i), so a training run that is resumed sees what an uninterrupted one would have
-// seen.
+// Source is an endless supply of square training pictures with random access. Picture i has the same
+// pixels every time: they depend on the source's seed and on i alone. So a training run that is resumed
+// sees the pictures that it would have seen without the interruption.
+//
+// A Source may also be a [Fingerprinter] and a [Skipper].
 type Source interface {
 	// Name is one line for people: "CIFAR-10, 50,000 training pictures".
 	Name() string
@@ -30,27 +32,38 @@ type Source interface {
 	// Size is the height and width of every picture in pixels.
 	Size() int
 
-	// Picture fills dst, which must have Size*Size*3 elements, with picture i: rows of RGB in [-1, 1]. It is safe for
-	// concurrent use.
+	// Picture fills dst, which must have Size*Size*3 elements, with picture i: rows of RGB in [-1, 1].
+	// It is safe for concurrent use.
 	Picture(i uint64, dst []float32) error
 }
 
-// Options says which pictures to open. The zero value is the tutorial's: 32x32 pictures to train on.
+// Options selects the pictures that Open opens. The zero value is the tutorial's: 32x32 pictures to
+// train on.
 type Options struct {
 	// Size is the height and width of the pictures, 8 to 256 pixels; 0 means 32. CIFAR-10 has only 32.
 	Size int
 
-	// Seed decides the order of the pictures, where they are cut, and what is generated.
+	// Seed determines the order of the pictures, the places of crops, and what is generated.
 	Seed uint64
 
-	// HeldOut asks for pictures that training does not see: CIFAR-10's test set, or another stream of generated
-	// pictures. A folder has no second set: there it means the same pictures cut elsewhere.
+	// HeldOut selects pictures that training does not see: CIFAR-10's test set, or another stream of
+	// generated pictures. A folder has no second set, so it gives other crops of the same pictures.
 	HeldOut bool
+
+	// Share, when not nil, is a source that was opened with the same spec and size, such as the one
+	// for training beside the one that is held out. The two keep decoded pictures in one cache instead
+	// of two. Other sources are ignored.
+	Share Source
+
+	// Exclude, when not "", is a folder whose pictures are not used though it lies within a folder of
+	// pictures, such as that of the results.
+	Exclude string
 
 	// Cache is the folder where downloads are kept; "" means srdiff in the user's cache folder.
 	Cache string
 
-	// Progress, when not nil, is told how many bytes of a download have arrived, at most a few times a second.
+	// Progress, when not nil, is called with the bytes of a download that have arrived, a few times a
+	// second at most.
 	Progress func(done, total int64)
 }
 
@@ -65,10 +78,10 @@ const (
 //	cifar10         CIFAR-10, downloaded once into Options.Cache
 //	cifar10:PATH    CIFAR-10 from the archive cifar-10-binary.tar.gz, or from the folder with its .bin files
 //	images:DIR      random crops of the pictures in a folder and the folders below it
-//	generated       pictures made up by the computer, for a first try without any download
+//	generated       pictures that are drawn at random, for a first try without any download
 //
-// It returns an error that lists these for any other spec, and one that says what to do when a download fails. ctx
-// ends a download early; what has arrived is kept for the next try.
+// The error for any other spec lists these. If a download fails, the error says what to do. When ctx
+// ends during a download, the data that has arrived is kept for the next call.
 func Open(ctx context.Context, spec string, o Options) (Source, error) {
 	if o.Size == 0 {
 		o.Size = defaultSize
@@ -105,8 +118,8 @@ func cacheFolder(dir string) (string, error) {
 	return filepath.Join(dir, "srdiff"), nil
 }
 
-// Batch returns batch n of src, which is pictures n*size to n*size+size-1, as a float32 tensor
-// [size, src.Size(), src.Size(), 3] with values in [-1, 1].
+// Batch returns batch n of src, which is pictures n*size to n*size+size-1, as a float32 tensor [size,
+// src.Size(), src.Size(), 3] with values in [-1, 1]. A value that is not finite is an error.
 func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
 	if size < 1 {
 		return nil, fmt.Errorf("batch size %d: it must be at least 1", size)
@@ -126,7 +139,7 @@ func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
 				return
 			}
 			for _, v := range flat[k*each : (k+1)*each] {
-				if v-v != 0 { // it would spoil the network in one step
+				if v-v != 0 { // NaN or infinite: it would ruin the network in one step
 					failed = fmt.Errorf("picture %d of %s: a value is %g, want -1 to 1", i, src.Name(), v)
 					return
 				}
@@ -142,9 +155,10 @@ func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
 	return batch, nil
 }
 
-// Batches returns the batches start, start+1, ... of src without end, each as the one input of a train.Batch; see
-// [Batch] for its shape. One batch is prepared in the background while the one before it is in use. Every call of Iter
-// begins at start again. The first error is yielded and ends the iteration.
+// Batches returns the batches start, start+1, ... of src without end, each as the one input of a
+// train.Batch; see [Batch] for its shape. One batch is prepared in the background while the one before
+// it is in use. Each call of Iter begins at start again. The first error is yielded and ends the
+// iteration.
 func Batches(src Source, size int, start int64) train.Dataset {
 	return &batches{src: src, size: size, start: start}
 }
@@ -157,8 +171,8 @@ type batches struct {
 
 func (b *batches) Name() string { return b.src.Name() }
 
-// Iter implements train.Dataset. It reads ahead itself because GoMLX v0.28.7's dataset.Buffer stops its source while
-// that may be at work on a batch, which is a data race.
+// Iter implements train.Dataset. It reads ahead by itself because dataset.Buffer of GoMLX v0.28.7 has a
+// data race: it stops its source while the source may still prepare a batch.
 func (b *batches) Iter() iter.Seq2[train.Batch, error] {
 	type result struct {
 		batch train.Batch
@@ -186,7 +200,7 @@ func (b *batches) Iter() iter.Seq2[train.Batch, error] {
 				}
 			}
 		}()
-		// No goroutine outlives the loop: a source may be closed or replaced right after it.
+		// No goroutine outlives the loop, since the source may be closed or replaced right after it.
 		defer func() {
 			close(stop)
 			<-stopped
@@ -200,14 +214,14 @@ func (b *batches) Iter() iter.Seq2[train.Batch, error] {
 	}
 }
 
-// A stream is a sequence of random numbers of its own. No two purposes share one: what training sees must tell
-// nothing about what is held out, and where a picture is cut nothing about which one it is.
+// A stream is a sequence of random numbers. Each purpose has its own stream, so that held-out data,
+// the places of crops and the order of pictures are independent of training and of each other.
 type stream uint64
 
 const (
 	orderStream stream = iota + 1 // the order of the pictures
-	cutStream                     // where a picture is cut
-	sceneStream                   // what is in a generated scene
+	cropStream                    // the places of crops
+	sceneStream                   // the content of a generated scene
 	tileStream                    // textures of generated scenes
 	flipStream                    // which pictures are mirrored
 	heldOut     stream = 1 << 8   // added for held-out pictures
@@ -226,8 +240,8 @@ func (s stream) rand(seed, i uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(mix(seed+mix(uint64(s))), mix(i)))
 }
 
-// mix spreads a number over 64 bits (the finaliser of SplitMix64, Steele et al. 2014), so that neighbouring seeds
-// start generators that have nothing to do with each other.
+// mix spreads a number over 64 bits (the finaliser of SplitMix64, Steele et al. 2014), so that the
+// generators of neighbouring seeds are independent.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -1,6 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package download fetches large files of known content: it takes up again what was broken off, and checks what it got.
+// Package download fetches large files of known content. It resumes interrupted downloads and checks
+// what arrives.
 package download
 
 import (
@@ -15,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/srdiff/srlab/srdiff/internal/lock"
 )
 
 const (
@@ -27,20 +30,21 @@ const (
 // retryPause is doubled after every try; tests shorten it.
 var retryPause = 500 * time.Millisecond
 
-// File is one file to fetch. What has arrived lies in Path.part until all of it is there and its checksum is right, so a
-// slow download may be broken off and taken up again. It comes over https, redirects too.
+// File is one file to fetch. Data that has arrived is kept in Path.part until the file is complete
+// and its checksum is right, so a slow download can be interrupted and resumed. The lock Path.lock
+// keeps other processes from writing it meanwhile. Only https is used, for redirects too.
 type File struct {
 	URL      string
-	Path     string                  // where it shall be
+	Path     string                  // where the file goes
 	Size     int64                   // in bytes
 	SHA256   string                  // in hexadecimal
-	Progress func(done, total int64) // if not nil, called with bytes now and then
+	Progress func(done, total int64) // in bytes; if not nil, called a few times a second
 }
 
-// plainHTTP lets the tests' servers do without https.
+// plainHTTP lets tests use servers without https.
 var plainHTTP bool
 
-// secure refuses addresses from which something else could be slipped in.
+// secure refuses addresses whose data could be replaced on the way.
 func secure(u *url.URL) error {
 	if u.Scheme != "https" && !plainHTTP {
 		return permanent{fmt.Errorf("%s is not fetched: want an address that begins with https", u.Redacted())}
@@ -48,14 +52,17 @@ func secure(u *url.URL) error {
 	return nil
 }
 
-// permanent is an error that trying again does not help against.
+// permanent is an error that another try cannot mend.
 type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// Fetch brings the file to Path, unless it is there already, and makes its folder. A connection that breaks or stalls is
-// taken up again some times; what arrived is kept for the next call when that does not help or ctx ends. The error says
-// what came in the way, or what differs when what came is not the file.
+// Fetch downloads the file to Path, unless it is there already, and makes its folder. A connection
+// that breaks or stalls is resumed a few times. If that does not help, or if ctx ends, the data that
+// has arrived is kept for the next call.
+//
+// The error says why the file could not be had, or how the data that arrived differs from the file
+// that was wanted. While another process downloads the same file, the error is a *lock.HeldError.
 func (d *File) Fetch(ctx context.Context) error {
 	if d.check(d.Path) == nil {
 		return nil
@@ -63,6 +70,19 @@ func (d *File) Fetch(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
 		return err
 	}
+	release, err := lock.Acquire(d.Path + ".lock")
+	if err != nil {
+		return fmt.Errorf("%s is being downloaded: %w", d.Path, err)
+	}
+	defer release()
+	if d.check(d.Path) == nil { // another process has just finished it
+		return nil
+	}
+	return d.fetch(ctx)
+}
+
+// fetch is Fetch for the holder of the lock.
+func (d *File) fetch(ctx context.Context) error {
 	part := d.Path + ".part"
 	pause := retryPause
 	for failures := 0; ; {
@@ -82,7 +102,7 @@ func (d *File) Fetch(ctx context.Context) error {
 			failures, pause = 0, retryPause
 		}
 		if failures++; failures == downloadTries {
-			return fmt.Errorf("given up after %d tries: %w", failures, err)
+			return fmt.Errorf("gave up after %d tries: %w", failures, err)
 		}
 		select {
 		case <-time.After(pause):
@@ -96,7 +116,8 @@ func (d *File) Fetch(ctx context.Context) error {
 	return os.Rename(part, d.Path)
 }
 
-// try asks once for what is missing in part and appends what comes. It returns nil when part has its full size.
+// try sends one request for the missing rest of part and appends the answer. It returns nil when part
+// has its full size.
 func (d *File) try(ctx context.Context, part string) error {
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -116,13 +137,13 @@ func (d *File) try(ctx context.Context, part string) error {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := time.AfterFunc(stallTime, func() { cancel(fmt.Errorf("nothing came for %v", stallTime)) })
+	stalled := time.AfterFunc(stallTime, func() { cancel(fmt.Errorf("no data arrived for %v", stallTime)) })
 	defer stalled.Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.URL, nil)
 	if err != nil {
 		return permanent{err}
 	}
-	request.Header.Set("Accept-Encoding", "identity") // or Go would unpack a gzip file on its way
+	request.Header.Set("Accept-Encoding", "identity") // otherwise Go unpacks a gzip file as it arrives
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
@@ -141,7 +162,7 @@ func (d *File) try(ctx context.Context, part string) error {
 	}
 	defer response.Body.Close()
 	switch response.StatusCode {
-	case http.StatusOK: // the whole file, whatever was asked for
+	case http.StatusOK: // the whole file, even if a range was requested
 		have = 0
 	case http.StatusPartialContent:
 		want := fmt.Sprintf("bytes %d-%d/%d", have, d.Size-1, d.Size)
@@ -158,7 +179,7 @@ func (d *File) try(ctx context.Context, part string) error {
 		return permanent{err}
 	}
 	if n := response.ContentLength; n >= 0 && n != d.Size-have {
-		return permanent{fmt.Errorf("the server offers %d bytes, expected %d: not the file that is wanted", n, d.Size-have)}
+		return permanent{fmt.Errorf("the server offers %d bytes, expected %d: this is another file", n, d.Size-have)}
 	}
 	if err := f.Truncate(have); err != nil {
 		return permanent{err}
@@ -169,7 +190,7 @@ func (d *File) try(ctx context.Context, part string) error {
 	return because(ctx, d.receive(f, response.Body, have, stalled))
 }
 
-// because puts the reason why ctx ended in the place of an error that follows from it.
+// because replaces an error by the reason why ctx ended, if ctx has ended.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return cause
@@ -177,7 +198,7 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// receive copies the body into f, of which have bytes are there already, and reports its progress.
+// receive appends the body to f, which has have bytes already, and reports the progress.
 func (d *File) receive(f *os.File, body io.Reader, have int64, stalled *time.Timer) error {
 	buffer := make([]byte, 128<<10)
 	var reported time.Time
@@ -207,7 +228,7 @@ func (d *File) receive(f *os.File, body io.Reader, have int64, stalled *time.Tim
 	}
 }
 
-// check says whether the file has the right size and checksum.
+// check returns an error unless the file has the right size and checksum.
 func (d *File) check(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -220,7 +241,7 @@ func (d *File) check(name string) error {
 		return err
 	}
 	if sum := hex.EncodeToString(hash.Sum(nil)); n != d.Size || sum != d.SHA256 {
-		return fmt.Errorf("what arrived is not the file that is wanted, and was removed: %d bytes with SHA-256 %s, "+
+		return fmt.Errorf("the downloaded file is not the one expected, and was removed: %d bytes with SHA-256 %s, "+
 			"expected %d with %s", n, sum, d.Size, d.SHA256)
 	}
 	return nil

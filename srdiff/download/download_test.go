@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/srdiff/srlab/srdiff/internal/lock"
 )
 
 // content is what the test servers offer.
@@ -253,7 +255,7 @@ func TestDownloadErrors(t *testing.T) {
 		{"404", http.NotFound, "404 Not Found", 1, true},
 		{"500", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusInternalServerError)
-		}, "given up after 4 tries: the server answered 500", downloadTries, true},
+		}, "gave up after 4 tries: the server answered 500", downloadTries, true},
 		{"too long", func(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush() // so that no length is given
 			_, _ = w.Write(content)
@@ -279,6 +281,36 @@ func TestDownloadErrors(t *testing.T) {
 		if _, err := os.Stat(d.Path + ".part"); (err == nil) != c.part {
 			t.Errorf("%s: .part file there: %v, want %v", c.what, err == nil, c.part)
 		}
+	}
+}
+
+// A second download of the same file is refused and leaves the first one alone.
+func TestDownloadsExcludeEachOther(t *testing.T) {
+	begun, refused := make(chan struct{}), make(chan struct{})
+	d := offer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		_, _ = w.Write(content[:50_000])
+		w.(http.Flusher).Flush()
+		close(begun)
+		<-refused
+		_, _ = w.Write(content[50_000:])
+	})
+	second := *d
+	first := make(chan error, 1)
+	go func() { first <- d.Fetch(context.Background()) }()
+	<-begun
+	err := second.Fetch(context.Background())
+	close(refused)
+	var held *lock.HeldError
+	if !errors.As(err, &held) || held.PID != os.Getpid() || strings.Contains(err.Error(), "\n") {
+		t.Errorf("the second ends with %v, want one line that names process %d", err, os.Getpid())
+	}
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, d)
+	if entries, err := os.ReadDir(filepath.Dir(d.Path)); err != nil || len(entries) != 1 {
+		t.Errorf("%v (%v) are there, want the file alone", entries, err)
 	}
 }
 

@@ -1,6 +1,14 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package engine chooses the machine that runs the graphs: a GoMLX compute backend.
+// Package engine opens a GoMLX compute backend, which runs the graphs: XLA on a GPU or on the processor,
+// or pure Go. A program that is built without cgo has the pure-Go engine alone.
+//
+// Opening an engine of XLA changes the environment and the logger klog of the program only while the
+// plugin loads: TF_CPP_MIN_LOG_LEVEL and TF_ENABLE_ONEDNN_OPTS are set and klog is silent for that time,
+// and both are as before when Open returns. Two things cannot be avoided. When a program starts that
+// imports go-xla, as this package does, go-xla sets TF_CPP_MIN_LOG_LEVEL to 3 unless it is set. And on
+// CUDA it adds --xla_gpu_cuda_data_dir to XLA_FLAGS, where it must stay, since XLA reads it as late as
+// it compiles.
 package engine
 
 import (
@@ -10,18 +18,18 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend" // the engine that is always there
+	_ "github.com/gomlx/compute/gobackend" // the pure-Go engine
 )
 
-// Engine is an open compute backend, with what was chosen and why.
+// Engine is an open compute backend and the reason why it was chosen.
 type Engine struct {
 	Backend compute.Backend
 	Name    string // "xla:cuda", "xla:cpu" or "go"
 	Why     string // one line for people
-	Plugin  string // the PJRT plugin's file, "" for the go engine
+	Plugin  string // the PJRT plugin's file, "" for the pure-Go engine
 }
 
-// Names lists what Open knows, for messages and flags.
+// Names lists the names that Open knows, for messages and flags.
 const Names = "auto, xla:cuda, xla:cpu, go"
 
 // Open opens the engine of the given name.
@@ -29,32 +37,45 @@ const Names = "auto, xla:cuda, xla:cpu, go"
 //	"xla:cuda"  XLA on NVIDIA GPUs, through a PJRT plugin
 //	"xla:cpu"   XLA on the processor, through a PJRT plugin
 //	"go"        GoMLX's pure-Go engine, part of the program: nothing to download or install
-//	"auto"      the first of these that is there and works; Why says what kept the ones before it.
-//	            The environment variable SRDIFF_ENGINE may name another choice for it
+//	"auto"      the first of these that works; Why says why the ones before it do not.
+//	            The environment variable SRDIFF_ENGINE can name another choice for it
 //
-// An engine of XLA may be followed by go-xla's options, as in "xla:cuda,preallocate=true"; memory of a GPU is taken as it
-// is needed otherwise. Plugins are found in Folders. Nothing is ever downloaded: see package install.
+// The name of an XLA engine can be followed by go-xla's options, as in "xla:cuda,preallocate=true". By
+// default a GPU's memory is taken as it is needed. Plugins are searched in Folders. Nothing is
+// downloaded: see package install.
 //
-// An unknown name, a plugin that is missing or does not work, and a GPU or its driver that is missing are errors of one
-// line that say what to do.
+// The error is one line that says what to do. It is returned for an unknown name, for options of
+// another engine than XLA, for a plugin that is missing or does not work, and for a GPU or a driver
+// that is missing.
 func Open(name string) (*Engine, error) {
-	switch platform, options, _ := strings.Cut(name, ","); platform {
-	case "auto":
-		if wanted := os.Getenv("SRDIFF_ENGINE"); wanted != "" && wanted != "auto" {
-			e, err := Open(wanted)
-			if err != nil {
-				return nil, fmt.Errorf("SRDIFF_ENGINE: %w", err)
-			}
-			e.Why += ", as SRDIFF_ENGINE says"
-			return e, nil
-		}
-		return first("xla:cuda", "xla:cpu", "go")
+	platform, options, hasOptions := strings.Cut(name, ",")
+	switch platform {
 	case "xla:cuda", "xla:cpu":
 		return openXLA(platform, options)
-	case "go":
-		return openGo()
+	case "auto", "go":
+		if hasOptions {
+			return nil, fmt.Errorf("engine %q: %s takes no options; only xla:cuda and xla:cpu do", name, platform)
+		}
+		if platform == "go" {
+			return openGo()
+		}
+		return openAuto()
 	}
 	return nil, fmt.Errorf("engine %q is not known: want one of %s", name, Names)
+}
+
+// openAuto opens the engine that SRDIFF_ENGINE names, or else the first one that works.
+func openAuto() (*Engine, error) {
+	wanted := os.Getenv("SRDIFF_ENGINE")
+	if wanted == "" || wanted == "auto" {
+		return first("xla:cuda", "xla:cpu", "go")
+	}
+	e, err := Open(wanted)
+	if err != nil {
+		return nil, fmt.Errorf("SRDIFF_ENGINE: %w", err)
+	}
+	e.Why += ", chosen by SRDIFF_ENGINE"
+	return e, nil
 }
 
 // first opens the first engine that works.
@@ -68,7 +89,7 @@ func first(names ...string) (*Engine, error) {
 			}
 			return e, nil
 		}
-		if !isAbsent(err) { // a GPU that is not there is not worth a word
+		if !isAbsent(err) { // A machine without a GPU needs no remark on it.
 			missed = append(missed, "not "+err.Error())
 		}
 	}
@@ -81,11 +102,24 @@ func openGo() (*Engine, error) {
 		return nil, fmt.Errorf("go: %s", line(err))
 	}
 	why := fmt.Sprintf("GoMLX's pure-Go engine on %d processors, %s", runtime.GOMAXPROCS(0), simd())
+	if !HasXLA {
+		why += "; this program was built without cgo, so XLA is not part of it"
+	}
 	return &Engine{Backend: backend, Name: "go", Why: why}, nil
 }
 
-// String is the engine's name with the reason for it.
+// String is the engine's name and the reason for it.
 func (e *Engine) String() string { return e.Name + ": " + e.Why }
+
+// Close frees the memory and the threads that the engine holds. Models and programs that run on it
+// cannot be used any more. Closing an engine twice is allowed. The error is always nil; it makes Engine
+// an io.Closer.
+func (e *Engine) Close() error {
+	if !e.Backend.IsFinalized() {
+		e.Backend.Finalize()
+	}
+	return nil
+}
 
 // line makes one line of an error.
 func line(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

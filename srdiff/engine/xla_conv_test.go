@@ -1,5 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
+//go:build cgo
+
 package engine
 
 import (

@@ -3,11 +3,9 @@
 package imaging
 
 import (
-	"bufio"
 	"encoding/binary"
 	"hash/crc32"
 	"image"
-	"image/png"
 	"io"
 
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
@@ -36,13 +34,7 @@ func Text(path, key string) (string, error) {
 // of that name is as it was before, and nothing else is left behind. The chunks are put before the
 // pixels.
 func WritePNG(path string, img image.Image, chunks ...Chunk) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		buffered := bufio.NewWriter(&inserter{w: w, chunks: chunks})
-		if err := png.Encode(buffered, img); err != nil {
-			return err
-		}
-		return buffered.Flush()
-	})
+	return atomicfile.Write(path, func(w io.Writer) error { return EncodePNG(w, img, chunks...) })
 }
 
 // inserter passes a PNG file on, with chunks after its header.

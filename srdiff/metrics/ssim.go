@@ -44,9 +44,9 @@ func (m *moments) ssim() float64 {
 	return (2*a*b + c1) * (2*cov + c2) / ((a*a + b*b + c1) * (varA + varB + c2))
 }
 
-// SSIM returns the structural similarity of Wang, Bovik, Sheikh and Simoncelli (2004): the mean over all places where
-// an 11x11 Gaussian window of sigma 1.5 fits and over the three channels, with K1 = .01 and K2 = .03. It is 1 for
-// equal pictures. It is an error if the sizes differ or a side is below 11 pixels.
+// SSIM returns the structural similarity of Wang, Bovik, Sheikh and Simoncelli (2004): the mean over the
+// three channels and over all places where an 11x11 Gaussian window of sigma 1.5 fits, with K1 = .01 and
+// K2 = .03. Equal pictures have 1. It is an error if the sizes differ or a side is below 11 pixels.
 //
 // That is scikit-image's structural_similarity with gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
 // data_range=1 and channel_axis=-1.
@@ -54,30 +54,44 @@ func SSIM(a, b imaging.Picture) (float64, error) {
 	if err := sameSize(a, b); err != nil {
 		return 0, err
 	}
-	if a.Width < window || a.Height < window {
-		return 0, fmt.Errorf("pictures of %dx%d are too small for SSIM: its window takes %d pixels a side",
-			a.Width, a.Height, window)
+	if err := fitsWindow(a.Width, a.Height); err != nil {
+		return 0, err
 	}
 	sum := 0.0
 	for channel := range 3 {
-		sum += ssimOfChannel(a, b, channel)
+		sum += ssimSum(a.Width, a.Height, values(a, channel), values(b, channel))
 	}
-	return sum / float64(3*(a.Width-window+1)*(a.Height-window+1)), nil
+	return sum / (3 * windows(a.Width, a.Height)), nil
 }
 
-// ssimOfChannel returns the sum over all windows. It filters rows as it goes down the picture and keeps the last 11
-// of them for filtering columns.
-func ssimOfChannel(a, b imaging.Picture, channel int) float64 {
-	products := make([]moments, a.Width)
+// values returns a function that returns a picture's values of one channel on the scale 0..1.
+func values(p imaging.Picture, channel int) func(x, y int) float64 {
+	return func(x, y int) float64 { return unit(p.Pix[(y*p.Width+x)*3+channel]) }
+}
+
+// fitsWindow returns an error unless SSIM's window fits into a picture.
+func fitsWindow(width, height int) error {
+	if width < window || height < window {
+		return fmt.Errorf("pictures of %dx%d are too small for SSIM: its window takes %d pixels a side", width, height, window)
+	}
+	return nil
+}
+
+// windows returns at how many places SSIM's window fits into a picture.
+func windows(width, height int) float64 { return float64(width-window+1) * float64(height-window+1) }
+
+// ssimSum returns the sum of the index over all windows of two channels. It filters rows as it goes down
+// the picture, and keeps the last 11 of them to filter columns.
+func ssimSum(width, height int, a, b func(x, y int) float64) float64 {
+	products := make([]moments, width)
 	var rows [window][]moments // Row y is at y modulo 11.
 	for i := range rows {
-		rows[i] = make([]moments, a.Width-window+1)
+		rows[i] = make([]moments, width-window+1)
 	}
 	sum := 0.0
-	for y := range a.Height {
+	for y := range height {
 		for x := range products {
-			i := (y*a.Width+x)*3 + channel
-			p, q := unit(a.Pix[i]), unit(b.Pix[i])
+			p, q := a(x, y), b(x, y)
 			products[x] = moments{p, q, p * p, q * q, p * q}
 		}
 		row := rows[y%window]

@@ -5,10 +5,11 @@ package section
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
 // Check returns the error that Write would return for a file that has no such section.
@@ -28,7 +29,11 @@ func Write(path, name, text string) error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, []byte(before+strings.TrimSpace(text)+"\n"+after), 0o644); err != nil {
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, before+strings.TrimSpace(text)+"\n"+after)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,7 +24,7 @@ type distillOptions struct {
 	devices                     int
 	learningRate                float64
 	seed                        int64
-	resume                      bool
+	resume, newData             bool
 }
 
 func distillCommand() *cobra.Command {
@@ -51,6 +50,7 @@ func distillCommand() *cobra.Command {
 	seedFlag(flags, &o.seed)
 	devicesFlag(flags, &o.devices)
 	flags.BoolVar(&o.resume, "resume", false, "go on with the distillation in DIR where it was last saved")
+	flags.BoolVar(&o.newData, "new-data", false, "resume with other data than the distillation began with")
 	engineFlag(flags, &o.engine)
 	required(cmd, "model", "data", "out")
 	return cmd
@@ -61,7 +61,7 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 	from := o.from
 	if teacher.Distilled > 0 {
 		if from != 0 && from != teacher.Distilled {
-			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: leave --from away", from, teacher.Distilled)
+			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: omit --from", from, teacher.Distilled)
 		}
 		from = teacher.Distilled
 	}
@@ -87,6 +87,12 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 }
 
 func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	whenGone(log, stop) // a pipe that nobody reads any more ends the run as an interrupt does
 	eng, err := engine.Open(o.engine)
 	if err != nil {
 		return err
@@ -99,10 +105,8 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(o.stageDir(stages[0])); err == nil && !o.resume {
-		return fmt.Errorf("%s holds a distillation: add --resume to go on with it, or give another --out", o.out)
-	} else if err != nil && o.resume {
-		return fmt.Errorf("nothing to resume: %w", err)
+	if err := o.checkStages(stages); err != nil {
+		return err
 	}
 	if _, err := o.student(eng.Backend, teacher, stages[0]); err != nil {
 		return err // before anything is said or made
@@ -110,14 +114,24 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	config := teacher.Config
 	config.Seed = o.seed
 	line := newProgressLine(log)
-	src, heldOut, err := openPictures(ctx, o.data, config, line)
+	src, heldOut, err := openPictures(ctx, o.data, o.out, config, line)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "engine   %s\n", eng)
-	fmt.Fprintf(log, "data     %s\n", src.Name())
-	fmt.Fprintf(log, "students of %v steps, %d batches each\n", stages, o.stageSteps)
-	fmt.Fprintf(log, "results  %s\n", o.out)
+	printLine(log, "engine   %s", eng)
+	printLine(log, "data     %s", src.Name())
+	skipped := reportSkipped(log, src, "")
+	printLine(log, "students of %v steps, %d batches each", stages, o.stageSteps)
+	printLine(log, "results  %s", o.out)
+	if err := checkRoom(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
+		return err
+	}
+	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
+	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
+		return err
+	}
+	defer data.ended(o.stageDir(stages[0]))
+	defer func() { reportSkipped(log, src, skipped) }()
 	for i, steps := range stages {
 		student, err := o.student(eng.Backend, teacher, steps)
 		if err != nil {
@@ -126,7 +140,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		student.Devices = o.devices
 		reportDamaged(log, student)
 		if err := o.teach(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
-			len(stages)-1-i, line, eng.Name); err != nil {
+			len(stages)-1-i, line, eng.Name, &data); err != nil {
 			return err
 		}
 		teacher = student
@@ -135,9 +149,52 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err := teacher.Save(path); err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "done: %s\n", path)
+	printLine(log, "done: %s", path)
 	return nil
 }
+
+// check finds mistakes that can be known before the engine is opened.
+func (o *distillOptions) check() error {
+	if o.newData && !o.resume {
+		return errors.New("--new-data has no effect without --resume: omit it")
+	}
+	teacher, err := os.Stat(o.model)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", o.model, reason(err))
+	}
+	path := filepath.Join(o.out, srdiff.ModelFile)
+	switch last, err := os.Stat(path); {
+	case err == nil && os.SameFile(teacher, last):
+		return fmt.Errorf("the last student would replace the teacher %s: give another --out", path)
+	case err == nil && !o.resume:
+		return fmt.Errorf("%s holds a %s, which the last student would replace: give another --out", o.out, srdiff.ModelFile)
+	}
+	if err := checkApart(o.data, o.out); err != nil {
+		return err
+	}
+	return checkRunFolder(o.out)
+}
+
+// checkStages checks the folders and sheets of all students.
+func (o *distillOptions) checkStages(stages []int) error {
+	var sheets []string
+	for i, steps := range stages {
+		sheets = append(sheets, studentSheet(steps))
+		_, err := os.Stat(o.stageDir(steps))
+		switch {
+		case err == nil && !o.resume:
+			return fmt.Errorf("%s holds a distillation: add --resume to go on with it, or give another --out", o.out)
+		case err != nil && o.resume && i == 0:
+			return fmt.Errorf("nothing to resume: %w", err)
+		}
+		if err := checkRunFolder(o.stageDir(steps)); err != nil {
+			return err
+		}
+	}
+	return checkRunFolder(o.out, sheets...)
+}
+
+func studentSheet(steps int) string { return fmt.Sprintf("samples-%04d.png", steps) }
 
 func (o *distillOptions) stageDir(steps int) string {
 	return filepath.Join(o.out, fmt.Sprintf("steps-%04d", steps))
@@ -146,7 +203,7 @@ func (o *distillOptions) stageDir(steps int) string {
 // student returns the student of so many sampling steps: a new one, or the one of the run to resume.
 func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model, steps int) (*srdiff.Model, error) {
 	dir := o.stageDir(steps)
-	if _, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile)); errors.Is(err, fs.ErrNotExist) {
+	if !hasCheckpoint(dir) {
 		student, err := teacher.Student(steps)
 		if err != nil {
 			return nil, err
@@ -162,7 +219,7 @@ func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model,
 		return nil, fmt.Errorf("%s cannot be resumed: %w", dir, err)
 	}
 	if c := old.Config; c != o.config(c) {
-		return nil, fmt.Errorf("%s was begun with --batch %d --lr %g --train-steps %d --seed %d: say so, or give another --out",
+		return nil, fmt.Errorf("%s was begun with --batch %d --lr %g --train-steps %d --seed %d: give the same, or give another --out",
 			dir, c.BatchSize, c.LearningRate, c.Decay, c.Seed)
 	}
 	return old, nil
@@ -177,11 +234,12 @@ func (o *distillOptions) config(c srdiff.Config) srdiff.Config {
 
 // teach trains one student, and writes a sheet of what it can do. As many more follow.
 func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, heldOut dataset.Source, name string, more int,
-	line *progressLine, engine string) error {
+	line *progressLine, engine string, data *recording) error {
 	if student.Step >= o.stageSteps {
 		return nil
 	}
 	err := student.Train(ctx, src, o.stageSteps, o.stageDir(student.Config.Distilled), func(p srdiff.Progress) {
+		data.begun()
 		all := p.Left + time.Duration(float64(more*p.Steps*student.Config.BatchSize)/p.ImagesPerSecond*float64(time.Second))
 		line.show(p.Step == p.Steps || ctx.Err() != nil, "%s: batch %d of %d, loss %.4f, %s left for all",
 			name, p.Step, p.Steps, p.Loss, all.Round(time.Second))
@@ -190,10 +248,13 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
 	}
+	if err == nil {
+		err = data.err
+	}
 	if err != nil {
 		return err
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,
-		filepath.Join(o.out, fmt.Sprintf("samples-%04d.png", student.Config.Distilled)), line,
+		filepath.Join(o.out, studentSheet(student.Config.Distilled)), line,
 		record{Run: folderName(o.out), Engine: engine})
 }

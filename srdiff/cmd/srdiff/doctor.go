@@ -34,7 +34,7 @@ var modules = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute", "gi
 
 func doctor(out io.Writer, engineName string) error {
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(out, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+		printLine(out, "%-12s %s", name, fmt.Sprintf(format, args...))
 	}
 	eng, err := engine.Open(engineName)
 	if err != nil {
@@ -42,6 +42,10 @@ func doctor(out io.Writer, engineName string) error {
 	}
 	row("engine", "%s", eng)
 	for _, kind := range []string{"cpu", "cuda"} {
+		if !engine.HasXLA {
+			row("xla:"+kind, "not part of this program: it was built without cgo")
+			continue
+		}
 		switch path := engine.FindPlugin(kind); path {
 		case "":
 			row("xla:"+kind, "not there: srdiff engine install %s", kind)

@@ -42,8 +42,7 @@ func engineInstallCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "xla:%s  %s\n", args[0], path)
-			return nil
+			return printLine(cmd.OutOrStdout(), "xla:%s  %s", args[0], path)
 		},
 	}
 }

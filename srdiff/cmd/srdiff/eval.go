@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
@@ -25,7 +29,7 @@ type evalOptions struct {
 	data, sheet, engine string
 	count, seeds        int
 	sampling            srdiff.SampleOptions
-	asJSON              bool
+	asJSON, overwrite   bool
 }
 
 func evalCommand() *cobra.Command {
@@ -44,6 +48,7 @@ func evalCommand() *cobra.Command {
 	intFlag(flags, &o.count, "count", fmt.Sprintf("number of pictures; SFD wants at least %d", 2*features.Dimensions))
 	intFlag(flags, &o.seeds, "seeds", "how often each picture is sampled; from 2 on, diversity is measured")
 	flags.StringVar(&o.sheet, "sheet", "", fmt.Sprintf("PNG file that gets up to %d pictures, side by side", sheetRows))
+	flags.BoolVar(&o.overwrite, "overwrite", false, "have the sheet replace a file that srdiff did not make, but never a picture of the data")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON")
 	seedFlag(flags, &o.sampling.Seed)
 	samplingFlags(flags, &o.sampling)
@@ -54,8 +59,8 @@ func evalCommand() *cobra.Command {
 }
 
 func (o *evalOptions) run(cmd *cobra.Command) error {
-	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
-		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+	if err := o.check(); err != nil {
+		return err
 	}
 	eng, err := engine.Open(o.engine)
 	if err != nil {
@@ -65,7 +70,10 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 	if err := e.open(cmd.Context(), eng.Backend); err != nil {
 		return err
 	}
-	if err := e.examine(cmd.Context()); err != nil {
+	skipped := reportSkipped(cmd.ErrOrStderr(), e.src, "")
+	err = e.examine(cmd.Context())
+	reportSkipped(cmd.ErrOrStderr(), e.src, skipped)
+	if err != nil {
 		return err
 	}
 	result, err := e.result()
@@ -83,6 +91,36 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 		err = imaging.WritePNG(o.sheet, e.sheetOf(), made.chunk())
 	}
 	return err
+}
+
+// check finds mistakes that can be known before the engine is opened.
+func (o *evalOptions) check() error {
+	var inputs []fs.FileInfo
+	for _, path := range o.models {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("model %s: %w", path, reason(err))
+		}
+		inputs = append(inputs, info)
+	}
+	if o.sheet == "" {
+		return nil
+	}
+	if !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
+		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+	}
+	if err := newPlaces().check(o.sheet, false); err != nil {
+		return err
+	}
+	folder, _ := split(o.sheet)
+	info, err := os.Stat(o.sheet)
+	if err == nil && slices.ContainsFunc(inputs, func(in fs.FileInfo) bool { return os.SameFile(in, info) }) {
+		return fmt.Errorf("the sheet would replace the model %s: give another name", o.sheet)
+	}
+	if kind, data, ok := strings.Cut(o.data, ":"); err == nil && ok && kind == "images" && isWithin(folder, data) && !isOurs(o.sheet) {
+		return fmt.Errorf("the sheet would replace %s, which is among the pictures of %s: give another name", o.sheet, data)
+	}
+	return replaceable(o.sheet, o.overwrite)
 }
 
 // pictures returns n pictures of the source from the first on.
@@ -166,47 +204,86 @@ var columns = []struct {
 	{func(m *measures) *number { return &m.Seconds }, "s/picture", "%#.3g", "", 11},
 }
 
-// nameWidth leaves a table of 120 columns.
-const nameWidth = 15
-
+// print writes the table.
 func (e *evaluation) print(out io.Writer) error {
+	rows := append(append([]row{e.Model}, e.Others...), e.Bilinear, e.Bicubic)
+	names := namesOf(rows)
+	width := 0
+	for _, name := range names {
+		width = max(width, nameWidth, utf8.RuneCountInString(name))
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d pictures of %s\n%-*s", e.Count, e.Data, nameWidth, "")
+	fmt.Fprintf(&b, "%-*s", width, "")
 	for _, c := range columns {
 		fmt.Fprintf(&b, "%*s", c.width, c.title)
 	}
-	for _, r := range append(append([]row{e.Model}, e.Others...), e.Bilinear, e.Bicubic) {
-		name := []rune(r.Name)
-		if len(name) > nameWidth { // the end of a path says more than its beginning
-			name = append([]rune("…"), name[len(name)-nameWidth+1:]...)
-		}
-		fmt.Fprintf(&b, "\n%-*s", nameWidth, string(name))
-		for _, c := range columns {
-			if c.title == "" {
-				continue
-			}
-			cell, value, half := "-", float64(*c.of(&r.measures)), float64(*c.of(&r.CI95))
-			if !math.IsNaN(value) {
-				cell = fmt.Sprintf(c.format, value)
-			}
-			if !math.IsNaN(half) {
-				cell += fmt.Sprintf(c.half, half)
-			}
-			fmt.Fprintf(&b, "%*s", c.width, cell)
-		}
+	lines := []string{fmt.Sprintf("%d pictures of %s", e.Count, e.Data), b.String()}
+	for i, r := range rows {
+		lines = append(lines, fmt.Sprintf("%-*s%s", width, names[i], r.cells()))
 	}
-	fmt.Fprintf(&b, "\n±: %s\nSSIM: %s\nsharpness: mean squared gradient over the originals', %.3g\n",
-		e.Intervals, e.SSIM, float64(e.Originals.Sharpness))
+	lines = append(lines, "±: "+e.Intervals, "SSIM: "+e.SSIM,
+		fmt.Sprintf("sharpness: mean squared gradient over the originals', %.3g", float64(e.Originals.Sharpness)))
 	if e.Seeds > 1 {
-		fmt.Fprintf(&b, "diversity: standard deviation over %d seeds on the scale 0..1, mean over pixels\n", e.Seeds)
+		lines = append(lines, fmt.Sprintf("diversity: standard deviation over %d seeds on the scale 0..1, mean over pixels", e.Seeds))
 	}
 	if math.IsNaN(float64(e.Bicubic.SFD)) {
-		fmt.Fprintf(&b, "SFD: not measured; it wants at least %d pictures\n", 2*features.Dimensions)
+		lines = append(lines, fmt.Sprintf("SFD: not measured; it wants at least %d pictures", 2*features.Dimensions))
 	} else {
-		fmt.Fprintf(&b, "SFD: %s\n", e.SFD)
+		lines = append(lines, "SFD: "+e.SFD)
 	}
-	_, err := fmt.Fprintf(out, "%ss/picture: after a warm-up, so without compiling\n", b.String())
-	return err
+	for _, line := range append(lines, "s/picture: after a warm-up, so without compiling") {
+		if err := printLine(out, "%s", line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cells are the row's measures as the table shows them.
+func (r *row) cells() string {
+	var b strings.Builder
+	for _, c := range columns {
+		if c.title == "" {
+			continue
+		}
+		cell, value, half := "-", float64(*c.of(&r.measures)), float64(*c.of(&r.CI95))
+		if !math.IsNaN(value) {
+			cell = fmt.Sprintf(c.format, value)
+		}
+		if !math.IsNaN(half) {
+			cell += fmt.Sprintf(c.half, half)
+		}
+		fmt.Fprintf(&b, "%*s", c.width, cell)
+	}
+	return b.String()
+}
+
+// nameWidth leaves a table of 120 columns.
+const nameWidth = 15
+
+// namesOf returns the rows' names for the table. Names longer than nameWidth lose their beginning,
+// which says less than the end of a path, but never so much that two of them read the same.
+func namesOf(rows []row) []string {
+	var whole [][]rune
+	longest := 0
+	for _, r := range rows {
+		name := []rune(escaped(r.Name))
+		whole = append(whole, name)
+		longest = max(longest, len(name))
+	}
+	for width := nameWidth; ; width++ {
+		names, seen := make([]string, len(whole)), map[string]bool{}
+		for i, name := range whole {
+			if len(name) > width {
+				name = append([]rune("…"), name[len(name)-width+1:]...)
+			}
+			names[i] = string(name)
+			seen[names[i]] = true
+		}
+		if len(seen) == len(names) || width >= longest {
+			return names
+		}
+	}
 }
 
 // result is what the examination came to.

@@ -85,15 +85,21 @@ func (e *examination) open(ctx context.Context, backend compute.Backend) error {
 	return err
 }
 
-// name is what a model's row is called: its file without folder and ending, or all of it where another file has that name too.
+// name is what a model's row is called: its file without folder and ending, or all of it where another row has that name too.
 func (e *examination) name(i int) string {
 	short := func(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
+	name := short(e.models[i])
 	for k, other := range e.models {
-		if k != i && short(other) == short(e.models[i]) {
+		if k != i && short(other) == name {
 			return e.models[i]
 		}
 	}
-	return short(e.models[i])
+	for _, c := range e.candidates[:3] { // the rows that are no models
+		if c.name == name {
+			return e.models[i]
+		}
+	}
+	return name
 }
 
 // interpolations adds the candidates that are no models.

@@ -7,48 +7,60 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/srdiff/srlab/srdiff"
 )
 
 func main() {
-	// The first interrupt ends the work in order; a second one ends the program.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(untilEnded(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // interrupted is the exit status of a program that was interrupted, as shells have it.
 const interrupted = 130
 
 // run executes the command line and returns the exit status. Results go to stdout; messages and progress go to stderr.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	results, messages := &stream{name: "standard output", w: stdout}, &stream{name: "standard error", w: stderr}
 	root := &cobra.Command{
 		Use:           "srdiff",
 		Short:         "Diffusion super-resolution: train, upscale, measure",
+		Version:       srdiff.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate("srdiff {{.Version}}\n")
 	root.AddCommand(scheduleCommand(), trainCommand(), distillCommand(), upscaleCommand(), evalCommand(), engineCommand(), doctorCommand())
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())
-	})
+	root.SetIn(stdin)
+	root.SetOut(results)
+	root.SetErr(messages)
+	root.SetFlagErrorFunc(flagError)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = results.failed() // what was to be read has not arrived
+	}
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "srdiff:", err)
-	if errors.Is(err, context.Canceled) {
+	if failed := results.failed(); failed == nil || !readerGone(failed) { // such as head, which has read enough
+		printLine(messages, "srdiff: %s", oneLine(err))
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return interrupted
 	}
 	return 1
+}
+
+// oneLine returns the text of an error without cobra's list of similar commands.
+func oneLine(err error) string {
+	text, similar, ok := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if ok {
+		text += ": did you mean " + strings.Join(strings.Fields(similar), " or ") + "?"
+	}
+	return text
 }

@@ -29,12 +29,25 @@ import (
 // asCommand makes the test binary behave as the command, with its files limited to so many bytes.
 const asCommand = "SRDIFF_TEST_FILE_LIMIT"
 
+// asProgram makes the test binary behave as the command.
+const asProgram = "SRDIFF_TEST_PROGRAM"
+
+// program is the command as a program of its own.
+func program(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
 func TestMain(m *testing.M) {
 	if limit := os.Getenv(asCommand); limit != "" {
 		signal.Ignore(syscall.SIGXFSZ) // a write beyond the limit then fails like one on a full disk
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10_000, Max: 10_000}); err != nil {
 			panic(err)
 		}
+		main()
+	}
+	if os.Getenv(asProgram) != "" {
 		main()
 	}
 	os.Exit(m.Run())
@@ -47,7 +60,7 @@ func command(args ...string) (status int, stdout, stderr string) {
 
 func commandIn(ctx context.Context, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	status = run(ctx, args, &out, &errs)
+	status = run(ctx, args, strings.NewReader(""), &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -159,7 +172,7 @@ func TestMistakes(t *testing.T) {
 		{"at most 100000000 pixels", []string{"upscale", "--model", model, large}},
 		{"0.1GB are allowed", []string{"upscale", "--model", model, "--memory", "100MB", photograph}},
 		{"an amount such as 800MB", []string{"upscale", "--model", model, "--memory", "much", good}},
-		{"not a safetensors file, or cut short", []string{"upscale", "--model", cut, good}},
+		{"safetensors file cut short", []string{"upscale", "--model", cut, good}},
 		{"name that ends in .png", []string{"upscale", "--model", model, good, "-o", "out.jpg"}},
 		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},
 		{`required flag(s) "model"`, []string{"upscale", good}},
@@ -356,7 +369,7 @@ func TestFullDisk(t *testing.T) {
 	cmd.Env = append(os.Environ(), asCommand+"=1")
 	out, err := cmd.CombinedOutput()
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if last := lines[len(lines)-1]; err == nil || !strings.HasPrefix(last, "srdiff: writing "+dir) ||
+	if last := lines[len(lines)-1]; err == nil || !strings.HasPrefix(last, "srdiff: write "+dir) ||
 		!strings.Contains(last, "file too large") {
 		t.Errorf("got %v, %q", err, out)
 	}

@@ -16,34 +16,36 @@ import (
 // then.
 type progressLine struct {
 	out      io.Writer
-	terminal bool
+	terminal *os.File // nil where out is none
 	shown    time.Time
-	width    int // of what the terminal shows
+	width    int // in characters, of what the terminal shows
 }
 
 func newProgressLine(out io.Writer) *progressLine {
-	file, ok := out.(*os.File)
-	return &progressLine{out: out, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	return &progressLine{out: out, terminal: terminalOf(out)}
 }
 
 // show prints the line if it is time for one; the last one is always printed.
 func (p *progressLine) show(last bool, format string, args ...any) {
 	pause := 10 * time.Second
-	if p.terminal {
+	if p.terminal != nil {
 		pause = 200 * time.Millisecond
 	}
 	if !last && time.Since(p.shown) < pause {
 		return
 	}
 	p.shown = time.Now()
-	text := fmt.Sprintf(format, args...)
-	if !p.terminal {
-		fmt.Fprintln(p.out, text)
+	if p.terminal == nil {
+		printLine(p.out, format, args...)
 		return
+	}
+	text := []rune(escaped(fmt.Sprintf(format, args...)))
+	if columns, _, err := term.GetSize(int(p.terminal.Fd())); err == nil && columns > 1 {
+		text = text[:min(len(text), columns-1)] // a line that wraps cannot be written over
 	}
 	blanks := strings.Repeat(" ", max(0, p.width-len(text)))
 	p.width = len(text)
-	fmt.Fprint(p.out, "\r", text, blanks)
+	io.WriteString(p.out, "\r"+string(text)+blanks)
 	if last {
 		p.end()
 	}
@@ -51,20 +53,20 @@ func (p *progressLine) show(last bool, format string, args ...any) {
 
 // end leaves the line, so that what is printed next stands on its own.
 func (p *progressLine) end() {
-	if p.terminal && p.width > 0 {
-		fmt.Fprintln(p.out)
+	if p.terminal != nil && p.width > 0 {
+		io.WriteString(p.out, "\n")
 		p.width = 0
 	}
 }
 
-// remaining tells how long work will take that goes on as it went since it was first asked. What was before does not count: the
-// first piece waits for its program to be compiled.
+// remaining estimates how long the rest of some work takes from its speed since the first question. The time before that does not
+// count, because the first piece waits for its program to be compiled.
 type remaining struct {
 	since time.Time
 	from  float64
 }
 
-// left says it of work of which so much is done, in any unit: ", 12s left", or nothing while that is not known.
+// left returns the time left when done of all is done, in any unit, as ", 12s left"; "" while it is not known.
 func (r *remaining) left(done, all float64) string {
 	if r.since.IsZero() {
 		r.since, r.from = time.Now(), done

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/pflag"
@@ -63,11 +64,37 @@ func recordOf(path string) (record, error) {
 	return r, nil
 }
 
-// isIn is whether a file was made by the model, from the input and with the settings of this record. Which engine did it, and
-// which srdiff, is not asked: one may go on with a folder on another machine.
+// isIn is whether a file is complete and was made by the model, from the input and with the settings of this record. The engine
+// and the version of srdiff may differ: one may go on with a folder on another machine.
 func (r record) isIn(path string) bool {
 	old, err := recordOf(path)
-	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options)
+	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options) &&
+		imaging.Complete(path) == nil
+}
+
+// isOurs is whether srdiff made a PNG file, which then carries a record, or whether the file is cut short before any pixel.
+func isOurs(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const signature = "\x89PNG\r\n\x1a\n"
+	const first = 8 + 12 + 13 // where the chunk after the header begins
+	begin := "iTXt" + recordKey + "\x00"
+	head := make([]byte, first+4+len(begin))
+	n, err := io.ReadFull(f, head)
+	switch head := string(head[:n]); {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return strings.HasPrefix(head, signature[:min(n, len(signature))])
+	case err != nil || !strings.HasPrefix(head, signature):
+		return false
+	case strings.HasSuffix(head, begin):
+		return true
+	}
+	var r record
+	text, err := imaging.Text(path, recordKey) // of an older srdiff
+	return err == nil && text != "" && json.Unmarshal([]byte(text), &r) == nil && r.Engine != ""
 }
 
 // optionsOf returns the flags of samplingFlags that were given and change what a model of this configuration does.
@@ -101,7 +128,7 @@ func (r record) repeat(path string, flags *pflag.FlagSet, c srdiff.Config) (srdi
 	flags.Visit(func(f *pflag.Flag) {
 		before := o
 		if set.Set(f.Name, f.Value.String()) == nil && !reflect.DeepEqual(o.WithDefaults(c), before.WithDefaults(c)) {
-			contradiction = fmt.Errorf("--%s %s is not what %s was made with: leave it away, or leave --like away",
+			contradiction = fmt.Errorf("--%s %s is not what %s was made with: omit it, or omit --like",
 				f.Name, f.Value, path)
 		}
 		o = before

@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
@@ -18,6 +17,9 @@ func scheduleCommand() *cobra.Command {
 		Short: "Print a noise schedule: beta, alpha and alpha_bar at every timestep",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkScheduleFlags(cmd.Flags(), config); err != nil {
+				return err
+			}
 			s, err := config.Schedule()
 			if err != nil {
 				return err
@@ -26,12 +28,12 @@ func scheduleCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(out).Encode(s)
 			}
-			fmt.Fprintf(out, "%6s  %-12s  %-12s  %-12s  %-12s\n", "t", "beta", "alpha", "alpha_bar", "SNR")
-			for t := range s.Timesteps {
-				fmt.Fprintf(out, "%6d  %-12.6g  %-12.6g  %-12.6g  %-12.6g\n",
+			err = printLine(out, "%6s  %-12s  %-12s  %-12s  %-12s", "t", "beta", "alpha", "alpha_bar", "SNR")
+			for t := 0; t < s.Timesteps && err == nil; t++ {
+				err = printLine(out, "%6d  %-12.6g  %-12.6g  %-12.6g  %-12.6g",
 					t, s.Betas[t], s.Alphas[t], s.AlphaBars[t], s.SNR(t))
 			}
-			return nil
+			return err
 		},
 	}
 	scheduleFlags(cmd.Flags(), &config)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -27,7 +28,7 @@ type trainOptions struct {
 	sampling          srdiff.SampleOptions // of the sample grids
 	data, out, engine string
 	steps, devices    int
-	resume            bool
+	resume, newData   bool
 }
 
 func trainCommand() *cobra.Command {
@@ -42,7 +43,8 @@ func trainCommand() *cobra.Command {
 		Use:   "train --data SPEC --out DIR",
 		Short: "Train a network, the tutorial's or a better one",
 		Long: "Train a network, the tutorial's or a better one. DIR gets " + srdiff.ModelFile + ", " + srdiff.MetricsFile +
-			", sample grids, and " + srdiff.TrainingFile + " for --resume. An interrupt saves and stops.",
+			", sample grids, and " + srdiff.TrainingFile + " for --resume. An interrupt\n" +
+			"saves and stops, and so does the end of the program that reads the messages.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.Flags(), cmd.ErrOrStderr())
@@ -57,15 +59,19 @@ func trainCommand() *cobra.Command {
 	samplingFlags(flags, &o.sampling)
 	devicesFlag(flags, &o.devices)
 	flags.BoolVar(&o.resume, "resume", false, "go on with the run in DIR where it was last saved")
+	flags.BoolVar(&o.newData, "new-data", false, "resume with other data than the run began with")
 	engineFlag(flags, &o.engine)
 	required(cmd, "data", "out")
 	return cmd
 }
 
 func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Writer) error {
-	if err := o.config.Validate(); err != nil {
+	if err := o.check(flags); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	whenGone(log, stop) // a pipe that nobody reads any more ends the run as an interrupt does
 	eng, err := engine.Open(o.engine)
 	if err != nil {
 		return err
@@ -79,32 +85,46 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 		return err
 	}
 	line := newProgressLine(log)
-	src, heldOut, err := openPictures(ctx, o.data, m.Config, line)
+	src, heldOut, err := openPictures(ctx, o.data, o.out, m.Config, line)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "engine   %s\n", eng)
-	fmt.Fprintf(log, "data     %s\n", src.Name())
-	fmt.Fprintf(log, "network  %d parameters, at step %d of %d\n", m.NumParameters(), m.Step, o.steps)
-	fmt.Fprintf(log, "results  %s\n", o.out)
+	printLine(log, "engine   %s", eng)
+	printLine(log, "data     %s", src.Name())
+	skipped := reportSkipped(log, src, "")
+	printLine(log, "network  %d parameters, at step %d of %d", m.NumParameters(), m.Step, o.steps)
+	printLine(log, "results  %s", o.out)
 	if m.Step >= o.steps {
-		fmt.Fprintf(log, "nothing to do: the network has seen %d batches already\n", m.Step)
+		printLine(log, "nothing to do: the network has seen %d batches already", m.Step)
 		return nil
 	}
+	if err := checkRoom(o.out, m.NumParameters()*bytesPerParameter); err != nil {
+		return err
+	}
+	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
+	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
+		return err
+	}
+	defer data.ended(o.out)
 	var sampling error // does not end the training
 	err = m.Train(ctx, src, o.steps, o.out, func(p srdiff.Progress) {
+		data.begun()
 		last := p.Step == p.Steps || ctx.Err() != nil
 		line.show(last, "step %d of %d, loss %.4f, %.1f images/s, %s left",
 			p.Step, p.Steps, p.Loss, p.ImagesPerSecond, p.Left.Round(time.Second))
 		if ctx.Err() == nil && (p.Step == p.Steps || isSamplePoint(p.Step)) && sampling == nil {
 			line.end()
-			sampling = sampleGrid(ctx, m, o.sampling, heldOut, filepath.Join(o.out, fmt.Sprintf("samples-%06d.png", m.Step)), line,
+			sampling = sampleGrid(ctx, m, o.sampling, heldOut, filepath.Join(o.out, sampleName(m.Step)), line,
 				record{Run: folderName(o.out), Options: optionsOf(flags, m.Config), Engine: eng.Name})
 		}
 	})
 	line.end()
+	reportSkipped(log, src, skipped)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w; --resume goes on from there", err)
+	}
+	if err == nil {
+		err = data.err
 	}
 	if err != nil {
 		return err
@@ -112,9 +132,38 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if sampling != nil {
 		return fmt.Errorf("the model is trained and saved; sampling from it failed: %w", sampling)
 	}
-	fmt.Fprintf(log, "done: %s\n", filepath.Join(o.out, srdiff.ModelFile))
+	printLine(log, "done: %s", filepath.Join(o.out, srdiff.ModelFile))
 	return nil
 }
+
+// bytesPerParameter is what a run writes for each parameter of the network: a checkpoint has its weight, average and
+// two moments, and there are three of them, one more while it is written, and the model.
+const bytesPerParameter = 4 * (4*4 + 1)
+
+// check finds mistakes of the command line that can be known before the engine is opened.
+func (o *trainOptions) check(flags *pflag.FlagSet) error {
+	if o.newData && !o.resume {
+		return errors.New("--new-data has no effect without --resume: omit it")
+	}
+	if !o.resume { // a run that is resumed has a configuration of its own
+		if err := o.config.Validate(); err != nil {
+			return err
+		}
+		if err := checkScheduleFlags(flags, o.config); err != nil {
+			return err
+		}
+	}
+	sheets := []string{sampleName(o.steps)}
+	for step := 1000; step < min(o.steps, 1<<30); step *= 2 {
+		sheets = append(sheets, sampleName(step))
+	}
+	if err := checkApart(o.data, o.out); err != nil {
+		return err
+	}
+	return checkRunFolder(o.out, sheets...)
+}
+
+func sampleName(step int) string { return fmt.Sprintf("samples-%06d.png", step) }
 
 // model returns the network to train: a new one, or the one of the run to resume.
 func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log io.Writer) (*srdiff.Model, error) {
@@ -128,7 +177,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 				"or give another --out", o.out, old.Step)
 		}
 		// What cannot be resumed may still be worth something to its owner.
-		for _, name := range []string{srdiff.TrainingFile, srdiff.ModelFile} {
+		for _, name := range append(olderCheckpoints(o.out), srdiff.TrainingFile, srdiff.ModelFile) {
 			if _, err := os.Stat(filepath.Join(o.out, name)); err == nil {
 				return nil, fmt.Errorf("%s holds a %s, which training would replace: give another --out", o.out, name)
 			}
@@ -136,8 +185,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 		return srdiff.NewModel(backend, o.config)
 	}
 	reportDamaged(log, old)
-	// What is not said again is as it was; the learning rate may change on the way, nothing else may. So the flags that were
-	// given are set once more, on the old run's configuration.
+	// Only the learning rate may change. So the flags that were given are set once more, on the configuration of the run.
 	given := map[string]string{}
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
 	o.config = old.Config
@@ -146,10 +194,16 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 		if err := flags.Lookup(name).Value.Set(text); err != nil {
 			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
-		if name != "lr" && o.config != before {
-			return nil, fmt.Errorf("--%s is not what the run in %s began with: leave it away, or give another --out",
+		if name != "lr" && o.config.WithDefaults() != before.WithDefaults() {
+			return nil, fmt.Errorf("--%s is not what the run in %s began with: omit it, or give another --out",
 				name, o.out)
 		}
+	}
+	if err := o.config.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkScheduleFlags(flags, o.config); err != nil {
+		return nil, err
 	}
 	old.Config.LearningRate = o.config.LearningRate
 	return old, nil
@@ -158,22 +212,22 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 // reportDamaged tells of the checkpoints that resuming passed over.
 func reportDamaged(log io.Writer, m *srdiff.Model) {
 	for _, damaged := range m.Damaged {
-		fmt.Fprintf(log, "%v: going on from step %d\n", damaged, m.Step)
+		printLine(log, "%v: going on from step %d", damaged, m.Step)
 	}
 }
 
 // isSamplePoint is true at 1000, 2000, 4000, 8000, ... steps: sampling takes a minute or so, learning slows down.
 func isSamplePoint(step int) bool { return step%1000 == 0 && bits.OnesCount(uint(step/1000)) == 1 }
 
-// openPictures opens the pictures to learn from, and those that are held out.
-func openPictures(ctx context.Context, spec string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
-	o := dataset.Options{Size: c.ImageSize, Seed: uint64(c.Seed), Progress: func(done, total int64) {
+// openPictures opens the pictures to learn from, and those that are held out. Pictures in the folder of the results are neither.
+func openPictures(ctx context.Context, spec, results string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
+	o := dataset.Options{Size: c.ImageSize, Seed: uint64(c.Seed), Exclude: results, Progress: func(done, total int64) {
 		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
 	}}
 	if src, err = dataset.Open(ctx, spec, o); err != nil {
 		return nil, nil, err
 	}
-	o.HeldOut = true
+	o.HeldOut, o.Share = true, src
 	heldOut, err = dataset.Open(ctx, spec, o)
 	return src, heldOut, err
 }

@@ -3,16 +3,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,7 +24,7 @@ import (
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
-	compare                  bool
+	compare, overwrite       bool
 	sampling                 srdiff.SampleOptions
 }
 
@@ -34,25 +33,36 @@ func upscaleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN... [-o OUT]",
 		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", srdiff.Scale),
-		Long: fmt.Sprintf("Enlarge pictures %d times in each direction. IN is a picture, or a folder, whose pictures are enlarged one\n",
+		Long: fmt.Sprintf("Enlarge pictures %d times in each direction. IN is a picture, a folder, or - for standard input. Of a folder, all pictures\n",
 			srdiff.Scale) +
-			"after the other; those in folders below it are not. Of several pictures, those whose results are there already, made from\n" +
-			"the same pictures in the same way, are left as they are. Results are PNG files that carry what made them; see --like.",
+			"in it and in the folders below it are enlarged, one after the other. Results are PNG files that carry what made them; see\n" +
+			"--like. Of several pictures, those whose results are there already, complete and made from the same pictures in the same\n" +
+			"way, are left as they are, and earlier results are not enlarged again. A file that srdiff did not make is not replaced.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			tasks, several, err := o.tasks(args)
+			in, err := gather(args, o.out)
 			if err != nil {
 				return err
 			}
-			u := upscaling{upscaleOptions: &o, flags: cmd.Flags(), out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(),
-				tasks: tasks, several: several}
+			u := upscaling{upscaleOptions: &o, inputs: in, flags: cmd.Flags(), stdin: cmd.InOrStdin(),
+				out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), png: cmd.OutOrStdout()}
+			if in.has(pipe) && isTerminal(u.stdin) {
+				return errors.New("standard input is a terminal: send a picture to it, as in srdiff upscale - <cat.png")
+			}
+			if err := o.place(in, terminalOf(u.png) != nil); err != nil {
+				return err
+			}
+			if o.toPipe(in) {
+				u.out = u.log
+			}
 			return u.run(cmd.Context())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.model, "model", "", "model file, from srdiff train or PyTorch")
 	flags.StringVarP(&o.out, "output", "o", "",
-		"name of the result (default: IN-x4.png beside IN); for several pictures, the folder of the results")
+		"name of the result, a folder for it, or - for standard output (default: IN-x4.png beside IN)")
+	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
 	flags.BoolVar(&o.compare, "compare", false, "write OUT-compare.png too: the result beside plain enlargements")
 	flags.StringVar(&o.like, "like", "", "PNG file that upscale has made: take its seed and options, and refuse another model")
 	flags.Var((*byteCount)(&o.sampling.Memory), "memory", "how much memory may be taken, such as 4GB (default: 2GB)")
@@ -64,155 +74,92 @@ func upscaleCommand() *cobra.Command {
 	return cmd
 }
 
-// task is a picture to be enlarged.
-type task struct {
-	in, out string
-	pixels  float64 // of in, for the time that is left; 0 where that cannot be read
-}
-
-// sheet is the name of the sheet that compares the result.
-func (t task) sheet() string { return strings.TrimSuffix(t.out, filepath.Ext(t.out)) + "-compare.png" }
-
-// tasks are the pictures that the command line names, with the names of their results. They are several where it names a folder,
-// even if that holds but one.
-func (o *upscaleOptions) tasks(args []string) (list []task, several bool, err error) {
-	several = len(args) > 1
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		if err != nil || !info.IsDir() {
-			list = append(list, task{in: arg}) // one that cannot be read is spoken of when its turn comes
-			continue
-		}
-		several = true
-		switch results, err := os.Stat(o.out); {
-		case o.out == "":
-			return nil, several, fmt.Errorf("%s is a folder: name one for the results, with -o", arg)
-		case err == nil && os.SameFile(info, results):
-			return nil, several, fmt.Errorf("the results would be among the pictures of %s: name another folder, with -o", arg)
-		}
-		names, err := picturesIn(arg)
-		if err != nil {
-			return nil, several, err
-		}
-		for _, name := range names {
-			list = append(list, task{in: name})
-		}
-	}
-	if info, err := os.Stat(o.out); several && (strings.EqualFold(filepath.Ext(o.out), ".png") || err == nil && !info.IsDir()) {
-		return nil, several, fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
-	}
-	if !several && o.out != "" && !strings.EqualFold(filepath.Ext(o.out), ".png") {
-		return nil, several, fmt.Errorf("the result is a PNG, not what %s says: want a name that ends in .png", o.out)
-	}
-	return list, several, o.nameResults(list, several)
-}
-
-// nameResults gives every picture its result, and no two the same. In a folder with a.png and a.jpg their results are called
-// a.png-x4.png and a.jpg-x4.png.
-func (o *upscaleOptions) nameResults(list []task, several bool) error {
-	named := func(stem string) string {
-		name := fmt.Sprintf("%s-x%d.png", stem, srdiff.Scale)
-		if several && o.out != "" {
-			return filepath.Join(o.out, filepath.Base(name))
-		}
-		return cmp.Or(o.out, name)
-	}
-	short := func(t task) string { return named(strings.TrimSuffix(t.in, filepath.Ext(t.in))) }
-	key := func(path string) string { return strings.ToLower(filepath.Clean(path)) } // as some systems compare names
-	count, from, inputs := map[string]int{}, map[string]string{}, map[string]bool{}
-	for _, t := range list {
-		count[key(short(t))]++
-		inputs[key(t.in)] = true
-	}
-	for i := range list {
-		t := &list[i]
-		if t.out = short(*t); count[key(t.out)] > 1 {
-			t.out = named(t.in)
-		}
-		if other, taken := from[key(t.out)]; taken {
-			return fmt.Errorf("%s and %s would both become %s: enlarge them one at a time", other, t.in, t.out)
-		}
-		from[key(t.out)] = t.in
-		for _, path := range []string{t.out, t.sheet()} {
-			if inputs[key(path)] {
-				return fmt.Errorf("%s would be replaced by what is made of %s: name another place for it, with -o", path, t.in)
-			}
-		}
-		if info, err := os.Stat(t.in); several && err == nil && info.Mode().IsRegular() {
-			size, _ := imaging.Size(t.in) // what is wrong with it is said later
-			t.pixels = float64(size.X) * float64(size.Y)
-		}
-	}
-	return nil
-}
-
-// picturesIn lists the files of a folder that have a picture's name, in order.
-func picturesIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, entry := range entries {
-		name := filepath.Join(dir, entry.Name())
-		info, err := os.Stat(name) // of what a link points to
-		if err == nil && info.Mode().IsRegular() && !strings.HasPrefix(entry.Name(), ".") &&
-			slices.Contains(imaging.Suffixes, strings.ToLower(filepath.Ext(name))) {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s holds no pictures: want files that end in %s", dir, strings.Join(imaging.Suffixes, ", "))
-	}
-	return names, nil
-}
-
 // upscaling is the work on all pictures.
 type upscaling struct {
 	*upscaleOptions
-	flags    *pflag.FlagSet
-	out, log io.Writer
-	tasks    []task
-	several  bool // see upscaleOptions.tasks
+	*inputs
+	flags         *pflag.FlagSet
+	stdin         io.Reader
+	out, log, png io.Writer // lines about results, other messages, and the picture for standard output
 
 	m    *srdiff.Model // nil until the first picture needs it
 	made record        // of results, but for the input
 
 	line       *progressLine
 	rest       remaining
-	work, done float64 // pixels: all that are to be enlarged, and those that have been
+	work, done float64       // pixels: all that are to be enlarged, and those that have been
+	written    []fs.FileInfo // results of this run
+	kept       int           // results that were there already
 }
 
+// run enlarges all pictures. What is wrong with one of several does not end the work.
 func (u *upscaling) run(ctx context.Context) error {
 	u.line = newProgressLine(u.log)
 	for _, t := range u.tasks {
 		u.work += t.pixels
 	}
-	failed := 0
+	for _, err := range u.failed {
+		printLine(u.log, "%v", err)
+	}
+	all := len(u.tasks) + len(u.failed)
 	for i, t := range u.tasks {
 		bad, err := u.enlarge(ctx, i, t)
 		switch {
-		case err != nil && ctx.Err() != nil && u.several:
-			return fmt.Errorf("%w; what is made stays, and the same command goes on from there", err)
+		case err != nil && u.several:
+			u.summary()
+			if ctx.Err() != nil {
+				err = fmt.Errorf("%w; what is made stays, and the same command goes on from there", err)
+			}
+			return err
 		case err != nil:
 			return err
 		case bad != nil && !u.several:
 			return bad
 		case bad != nil:
-			failed++
+			u.failed = append(u.failed, bad)
 			u.work -= t.pixels
-			fmt.Fprintln(u.log, bad)
+			printLine(u.log, "%v", bad)
 		}
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d pictures could not be enlarged", failed, len(u.tasks))
+	if u.several {
+		u.summary()
+	}
+	if len(u.failed) > 0 {
+		return fmt.Errorf("%d of %d pictures could not be enlarged", len(u.failed), all)
 	}
 	return nil
 }
 
-// enlarge makes one result. A fault of the picture itself is bad, what ends all the work is err.
+// summary says what was done, and lists what could not be.
+func (u *upscaling) summary() {
+	if len(u.written)+u.kept+len(u.failed) == 0 {
+		return
+	}
+	text := fmt.Sprintf("%d made, %d there already, %d failed", len(u.written), u.kept, len(u.failed))
+	if u.own > 0 {
+		text += fmt.Sprintf("; %d earlier results of srdiff skipped: name one alone to enlarge it again", u.own)
+	}
+	printLine(u.log, "%s", text)
+	for _, err := range u.failed {
+		printLine(u.log, "failed: %v", err)
+	}
+}
+
+// read reads a picture.
+func (u *upscaling) read(t task) (*imaging.File, error) {
+	if t.in != pipe {
+		return imaging.Read(t.in)
+	}
+	file, err := imaging.ReadFrom(u.stdin)
+	if err != nil {
+		err = fmt.Errorf("standard input: %w", err)
+	}
+	return file, err
+}
+
+// enlarge makes one result. A fault of the picture itself or of its result is bad; what ends all the work is err.
 func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error) {
-	file, bad := imaging.Read(t.in)
+	file, bad := u.read(t)
 	if bad != nil {
 		return bad, nil
 	}
@@ -228,11 +175,15 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	made.Input = file.SHA256
 	if u.several && made.isIn(t.out) && (!u.compare || made.isIn(t.sheet())) {
 		u.work -= t.pixels
-		fmt.Fprintf(u.out, "%s: is there already\n", t.out)
+		u.kept++
+		printLine(u.out, "%s: is there already", t.out)
 		return nil, nil
 	}
+	if bad := u.checkTwin(t); bad != nil {
+		return bad, nil
+	}
 	for _, remark := range file.Remarks {
-		fmt.Fprintf(u.log, "%s: %s\n", t.in, remark)
+		printLine(u.log, "%s: %s", t.in, remark)
 	}
 	u.sampling.Each = func(s srdiff.SampleStep) { u.show(i, s) }
 	result, bad := u.m.Upscale(ctx, u.sampling, file.Image)
@@ -244,26 +195,57 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	u.done += t.pixels
-	if u.several {
-		if err := os.MkdirAll(filepath.Dir(t.out), 0o755); err != nil {
-			return nil, err
+	if bad := u.write(t, file, result, made); bad != nil && (diskFull(bad) || t.out == pipe) {
+		return nil, bad // as all other results would
+	} else if bad != nil {
+		return bad, nil
+	}
+	printLine(u.out, "%s: %dx%d", t.out, result.Bounds().Dx(), result.Bounds().Dy())
+	return nil, nil
+}
+
+// checkTwin returns an error if the task's result is one that this run has written under a name that
+// only the file system takes for the same.
+func (u *upscaling) checkTwin(t task) error {
+	info, err := os.Stat(t.out)
+	if err == nil && slices.ContainsFunc(u.written, func(w fs.FileInfo) bool { return os.SameFile(w, info) }) {
+		return fmt.Errorf("%s is not enlarged: %s is the result of another picture", t.in, t.out)
+	}
+	return nil
+}
+
+// write writes the files of one result. The record is the first chunk, so that a file that is cut short still has it.
+func (u *upscaling) write(t task, file *imaging.File, result image.Image, made record) error {
+	chunks := append([]imaging.Chunk{made.chunk()}, file.Colour...)
+	if t.out == pipe {
+		return imaging.EncodePNG(u.png, result, append(chunks, file.Metadata...)...)
+	}
+	if folder, _ := split(t.out); u.intoFolder(u.inputs) {
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return err
 		}
 	}
-	chunks := append(file.Colour, made.chunk())
+	for _, path := range u.writes(t) {
+		if err := replaceable(path, u.overwrite); err != nil { // it may have come during the work
+			return err
+		}
+	}
 	if u.compare {
 		ofSheet := chunks
 		if m := result.ColorModel(); m == color.GrayModel || m == color.Gray16Model {
-			ofSheet = chunks[len(chunks)-1:] // a profile for grey does not fit a sheet in RGB
+			ofSheet = chunks[:1] // a profile for grey does not fit a sheet in RGB
 		}
 		if err := imaging.WritePNG(t.sheet(), comparison(file.Image, result), ofSheet...); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := imaging.WritePNG(t.out, result, append(chunks, file.Metadata...)...); err != nil {
-		return nil, err
+		return err
 	}
-	fmt.Fprintf(u.out, "%s: %dx%d\n", t.out, result.Bounds().Dx(), result.Bounds().Dy())
-	return nil, nil
+	if info, err := os.Stat(t.out); err == nil {
+		u.written = append(u.written, info)
+	}
+	return nil
 }
 
 // open reads the model, and settles how it is sampled. The first input is what --like may have been made from.
@@ -293,11 +275,11 @@ func (u *upscaling) open(input string) error {
 		again.Prediction, again.Memory = u.sampling.Prediction, u.sampling.Memory
 		u.sampling, options = again, old.Options
 		if old.Engine != eng.Name || old.Version != srdiff.Version() {
-			fmt.Fprintf(u.log, "%s was made by srdiff %q on the engine %q, and this is %q on %q: the results may differ\n",
+			printLine(u.log, "%s was made by srdiff %q on the engine %q, and this is %q on %q: the results may differ",
 				u.like, old.Version, old.Engine, srdiff.Version(), eng.Name)
 		}
 		if len(u.tasks) == 1 && old.Input != input {
-			fmt.Fprintf(u.log, "%s was made from another picture than %s\n", u.like, u.tasks[0].in)
+			printLine(u.log, "%s was made from another picture than %s", u.like, u.tasks[0].in)
 		}
 	}
 	if err := u.sampling.Validate(m.Config); err != nil {

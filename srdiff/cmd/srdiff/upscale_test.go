@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -309,15 +310,17 @@ func TestUpscaleFolder(t *testing.T) {
 	args := []string{"upscale", "--model", model, dir, "-o", out}
 	status, printed, errs := command(args...)
 	a, b := filepath.Join(out, "a-x4.png"), filepath.Join(out, "B-x4.png")
-	if want := fmt.Sprintf("%s: 24x20\n%s: 16x16\n", b, a); status != 1 || printed != want {
+	d, e := filepath.Join(out, "below", "d-x4.png"), filepath.Join(out, "folder.png", "e-x4.png")
+	if want := fmt.Sprintf("%s: 24x20\n%s: 16x16\n%s: 16x16\n%s: 16x16\n", b, a, d, e); status != 1 || printed != want {
 		t.Errorf("status %d, printed %q, want %q", status, printed, want)
 	}
 	if bad := filepath.Join(dir, "c.png") + ": not a picture"; !strings.Contains(errs, "\n"+bad) ||
-		!strings.HasSuffix(errs, "\nsrdiff: 1 of 3 pictures could not be enlarged\n") || !strings.Contains(errs, "picture 1 of 3: 1 of ") {
+		!strings.HasSuffix(errs, "\nsrdiff: 1 of 5 pictures could not be enlarged\n") || !strings.Contains(errs, "picture 1 of 5: 1 of ") ||
+		!strings.Contains(errs, "\n4 made, 0 there already, 1 failed\nfailed: "+filepath.Join(dir, "c.png")) {
 		t.Errorf("said %q", errs)
 	}
 	entries, err := os.ReadDir(out)
-	if err != nil || len(entries) != 2 {
+	if err != nil || len(entries) != 4 {
 		t.Errorf("the folder of the results holds %v, %v", entries, err)
 	}
 	if got, want := opened(t, a), enlarged(t, filepath.Join(dir, "a.png"), "--model", model); !slices.Equal(
@@ -325,7 +328,10 @@ func TestUpscaleFolder(t *testing.T) {
 		t.Error("a picture is another one in a folder than alone")
 	}
 
-	// Again: nothing is made anew, until a picture or a setting changes.
+	// Again: nothing is made anew, until a picture or a setting changes. The folders below are not needed for that.
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "below")), os.RemoveAll(filepath.Join(dir, "folder.png"))); err != nil {
+		t.Fatal(err)
+	}
 	again := func(want string, args ...string) {
 		t.Helper()
 		if _, printed, errs := command(args...); printed != want {
@@ -380,11 +386,8 @@ func TestUpscaleMistakesWithSeveral(t *testing.T) {
 		{"is a folder: name one for the results", []string{dir}},
 		{"among the pictures", []string{dir, "-o", dir}},
 		{"holds no pictures", []string{empty, "-o", out}},
-		{"would both become", []string{in("a.png"), in("a.png"), "-o", out}},
-		{"would both become", []string{dir, in("b.png"), "-o", out}},
 		{"want a folder for them", []string{in("a.png"), in("b.png"), "-o", out + ".png"}},
 		{"want a folder for them", []string{in("a.png"), in("b.png"), "-o", in("A.bmp")}},
-		{"b-x4.png would be replaced", []string{in("b.png"), in("b-x4.png")}},
 		{"a.png would be replaced", []string{in("a.png"), "-o", filepath.Join(dir, ".", "a.png")}},
 		{"eta is 2", []string{in("a.png"), in("b.png"), "-o", out, "--sampler", "ddim", "--eta", "2"}},
 		{"no such file", []string{in("a.png"), in("b.png"), "-o", out, "--model", "none.safetensors"}},
@@ -415,7 +418,7 @@ func TestUpscaleInterrupt(t *testing.T) {
 	defer stop()
 	args := []string{"upscale", "--model", model, dir, "-o", out}
 	var printed, errs bytes.Buffer
-	status := run(ctx, args, io.MultiWriter(&printed, stopping(stop)), &errs) // with the first result
+	status := run(ctx, args, nil, io.MultiWriter(&printed, stopping(stop)), &errs) // with the first result
 	if status != interrupted || !strings.Contains(errs.String(), "the same command goes on from there") {
 		t.Fatalf("status %d, printed %q and %q", status, &printed, &errs)
 	}
@@ -644,7 +647,7 @@ func TestUpscaleFullDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cmd := exec.Command(os.Args[0], "upscale", "--model", model, in, "-o", out)
+		cmd := exec.Command(os.Args[0], "upscale", "--model", model, in, "-o", out, "--overwrite")
 		cmd.Env = append(os.Environ(), asCommand+"=1")
 		printed, err := cmd.CombinedOutput()
 		lines := strings.Split(strings.TrimSpace(string(printed)), "\n")

@@ -8,6 +8,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,6 +27,9 @@ type Report func(last bool, format string, args ...any)
 // once returns the plugin of a kind that is there and works, or has build make one in a folder. No two processes of a user
 // build at a time, and the one that waited takes what the other has built.
 func once(ctx context.Context, kind string, report Report, build func(folder string) (path string, err error)) (string, error) {
+	if !engine.HasXLA {
+		return "", errors.New("this program was built without cgo and cannot use a plugin: build it with CGO_ENABLED=1 and a C compiler")
+	}
 	if path, err := installed(kind); path != "" && err == nil {
 		return path, nil
 	}
@@ -60,7 +64,7 @@ var works = func(kind, path string) error {
 	if err != nil {
 		return err
 	}
-	defer eng.Backend.Finalize()
+	defer eng.Close()
 	exec, err := graph.NewExec(eng.Backend, func(x *graph.Node) *graph.Node {
 		return graph.ReduceAllSum(graph.Mul(x, x))
 	})

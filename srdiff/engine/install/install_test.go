@@ -20,9 +20,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/go-xla/pjrt"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
+
+// pluginPaths is the environment variable with the folders of plugins; see engine.Folders.
+const pluginPaths = "PJRT_PLUGIN_LIBRARY_PATH"
 
 // web answers in the place of the internet, for a page or else for a host; what is missing does not answer.
 type web map[string]func() (status int, body []byte)
@@ -61,7 +63,7 @@ func newBench(t *testing.T) *bench {
 		t.Skip("plugins are built on linux/amd64 alone")
 	}
 	b := &bench{T: t, folder: filepath.Join(t.TempDir(), "go-xla"), cache: t.TempDir(), bin: t.TempDir(), web: web{}}
-	t.Setenv(pjrt.PJRTPluginPathsEnv, b.folder)
+	t.Setenv(pluginPaths, b.folder)
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", b.cache)
 	t.Setenv("TMPDIR", t.TempDir())
@@ -311,7 +313,7 @@ func TestBrokenPlugins(t *testing.T) {
 
 	// A folder that cannot be written to comes first: a file stands in its place below.
 	b.write(filepath.Join(b.cache, "file"), "")
-	t.Setenv(pjrt.PJRTPluginPathsEnv, filepath.Join(b.cache, "file", "go-xla")+string(os.PathListSeparator)+b.folder)
+	t.Setenv(pluginPaths, filepath.Join(b.cache, "file", "go-xla")+string(os.PathListSeparator)+b.folder)
 	if folder, _, err := place("cpu"); err != nil || folder != b.folder {
 		t.Errorf("a plugin would go to %q (%v), want %q", folder, err, b.folder)
 	}
@@ -389,7 +391,7 @@ func TestCUDAFailures(t *testing.T) {
 	_, err = CUDA(t.Context(), b.report)
 	b.fails(err, "pypi.org answered 503")
 
-	t.Setenv(pjrt.PJRTPluginPathsEnv, filepath.Join(b.folder, "other"))
+	t.Setenv(pluginPaths, filepath.Join(b.folder, "other"))
 	_, err = CUDA(t.Context(), b.report)
 	if err == nil || !strings.Contains(err.Error(), "must be named go-xla") {
 		t.Errorf("into a folder of another name: %v", err)

@@ -1,0 +1,231 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// place is a folder that gets results, as it is before the work. It need not exist yet.
+type place struct {
+	exists      string   // the folder, or the nearest one above it that exists
+	missing     []string // the names of the folders that are to be made in it
+	info        fs.FileInfo
+	ignoresCase bool // the file system takes a.png and A.png for one name
+}
+
+// places looks at folders once each.
+type places struct {
+	known map[string]*place
+	all   []*place
+	probe func(folder string) (ignoresCase bool, err error)
+}
+
+func newPlaces() *places { return &places{known: map[string]*place{}, probe: probe} }
+
+// at returns the place of a folder, or why nothing can be written there.
+func (ps *places) at(folder string) (*place, error) {
+	if p := ps.known[folder]; p != nil {
+		return p, nil
+	}
+	p := &place{exists: folder}
+	for {
+		var err error
+		if p.info, err = os.Stat(p.exists); err == nil {
+			break
+		}
+		parent, name := split(p.exists)
+		if !errors.Is(err, fs.ErrNotExist) || parent == p.exists {
+			return nil, fmt.Errorf("folder %s: %w", filepath.Clean(folder), reason(err))
+		}
+		p.exists, p.missing = parent, append([]string{name}, p.missing...)
+	}
+	if !p.info.IsDir() {
+		return nil, fmt.Errorf("%s is a file, not a folder", filepath.Clean(p.exists))
+	}
+	for _, name := range p.missing {
+		if err := p.fits(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, other := range ps.all {
+		if os.SameFile(p.info, other.info) {
+			p.ignoresCase = other.ignoresCase
+			ps.add(folder, p)
+			return p, nil
+		}
+	}
+	var err error
+	if p.ignoresCase, err = ps.probe(p.exists); err != nil {
+		return nil, fmt.Errorf("nothing can be written to the folder %s: %w", filepath.Clean(p.exists), reason(err))
+	}
+	ps.add(folder, p)
+	return p, nil
+}
+
+func (ps *places) add(folder string, p *place) {
+	ps.known[folder] = p
+	ps.all = append(ps.all, p)
+}
+
+// key returns a text that is the same for two paths exactly if they name the same file, which need
+// not exist. It returns an error where no file of that name can be written.
+func (ps *places) key(path string) (string, error) {
+	folder, name := split(path)
+	p, err := ps.at(folder)
+	if err != nil {
+		return "", err
+	}
+	if len(p.missing) == 0 {
+		if err := p.fits(name); err != nil {
+			return "", err
+		}
+	} else if err := (&place{exists: p.exists}).fits(name); err != nil {
+		return "", err
+	}
+	names := strings.Join(append(p.missing[:len(p.missing):len(p.missing)], name), "/")
+	if p.ignoresCase {
+		names = strings.ToLower(names)
+	}
+	for i, other := range ps.all {
+		if os.SameFile(p.info, other.info) {
+			return fmt.Sprintf("%d/%s", i, names), nil
+		}
+	}
+	panic("a place that at has not returned")
+}
+
+// check returns an error for a path where no file can be written. Its folder must exist unless it is to be made.
+func (ps *places) check(path string, makesFolder bool) error {
+	if _, err := ps.key(path); err != nil {
+		return err
+	}
+	folder, _ := split(path)
+	p, err := ps.at(folder)
+	if err == nil && len(p.missing) > 0 && !makesFolder {
+		err = fmt.Errorf("write %s: folder %s: no such file or directory; make it first", path, filepath.Clean(folder))
+	}
+	return err
+}
+
+// fits returns an error for a name that the place's file system refuses, such as one that is too long.
+func (p *place) fits(name string) error {
+	_, err := os.Lstat(filepath.Join(p.exists, name))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%s, of %d bytes, cannot be a name in the folder %s: %w", name, len(name), filepath.Clean(p.exists), reason(err))
+}
+
+// probe makes a file in a folder and removes it, and returns whether its name in capitals names it too.
+func probe(folder string) (ignoresCase bool, err error) {
+	f, err := os.CreateTemp(folder, ".srdiff-")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(f.Name())
+	made, err := f.Stat()
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return false, err
+	}
+	twin, err := os.Lstat(filepath.Join(folder, strings.ToUpper(filepath.Base(f.Name()))))
+	return err == nil && os.SameFile(made, twin), nil
+}
+
+// split returns the folder of a path and the name in it. Unlike filepath.Dir it leaves link/.. as it
+// is, which need not be the folder that holds link.
+func split(path string) (folder, name string) {
+	volume := len(filepath.VolumeName(path))
+	for len(path) > volume+1 && os.IsPathSeparator(path[len(path)-1]) {
+		path = path[:len(path)-1]
+	}
+	folder, name = filepath.Split(path)
+	switch {
+	case folder == "":
+		return ".", name
+	case name == "":
+		return path, "" // the root
+	}
+	return folder, name
+}
+
+// reason strips the path from an error of the system, where it was named before.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// isWithin is whether a folder is another one or below it.
+func isWithin(folder, other string) bool {
+	above, err := os.Stat(other)
+	if err != nil {
+		return false
+	}
+	folder, err = filepath.EvalSymlinks(folder)
+	if err == nil {
+		folder, err = filepath.Abs(folder)
+	}
+	for err == nil {
+		if info, err := os.Stat(folder); err == nil && os.SameFile(info, above) {
+			return true
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return false
+		}
+		folder = parent
+	}
+	return false
+}
+
+// space adds up what is to be written to each file system.
+type space struct {
+	free, wanted map[string]uint64
+	folder       map[string]string // one on each, for the error
+}
+
+// add counts bytes for a place. A file system whose free space is not known is not checked.
+func (s *space) add(p *place, bytes uint64) {
+	free, system, err := freeSpace(p.exists)
+	if err != nil {
+		return
+	}
+	if s.free == nil {
+		s.free, s.wanted, s.folder = map[string]uint64{}, map[string]uint64{}, map[string]string{}
+	}
+	s.free[system], s.folder[system] = free, p.exists
+	s.wanted[system] += bytes
+}
+
+// check returns an error for a file system that is too full.
+func (s *space) check() error {
+	for system, wanted := range s.wanted {
+		if free := s.free[system]; wanted > free {
+			return fmt.Errorf("the results take about %s and there is %s free in %s: make room, or give another folder",
+				amount(wanted), amount(free), s.folder[system])
+		}
+	}
+	return nil
+}
+
+// amount writes bytes in the unit that suits them.
+func amount(bytes uint64) string {
+	value, unit := float64(bytes), "bytes"
+	for _, larger := range []string{"KB", "MB", "GB", "TB"} {
+		if value < 1000 {
+			break
+		}
+		value, unit = value/1000, larger
+	}
+	return fmt.Sprintf("%.3g %s", value, unit)
+}

@@ -1,0 +1,245 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// bytesPerPixel is what a pixel of a result takes in its file, about: photographs take more, and
+// pictures that are mostly flat take less.
+const bytesPerPixel = 1
+
+// place says where every result goes, and checks all that can be known before the work: that the
+// results can be written and that none replaces anything but an earlier result. A fault of one
+// picture of several is put with the failed ones.
+func (o *upscaleOptions) place(in *inputs, terminal bool) error {
+	if err := o.checkOutput(in, terminal); err != nil {
+		return err
+	}
+	ps := newPlaces()
+	if o.intoFolder(in) {
+		if _, err := ps.at(o.out); err != nil {
+			return err
+		}
+	}
+	o.nameResults(in, ps)
+	if err := o.checkResults(in, ps); err != nil {
+		return err
+	}
+	if !in.several && len(in.failed) > 0 {
+		return in.failed[0]
+	}
+	return nil
+}
+
+// checkOutput refuses an --output that cannot be meant.
+func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
+	toPipe := o.toPipe(in)
+	info, err := os.Stat(o.out)
+	isFolder := err == nil && info.IsDir()
+	switch isPNG := strings.EqualFold(filepath.Ext(o.out), ".png"); {
+	case o.out == pipe && in.several:
+		return errors.New("standard output takes one picture: want a folder for several, with -o")
+	case toPipe && o.compare:
+		return errors.New("--compare writes two pictures, and standard output takes one: name a file, with -o")
+	case toPipe && terminal:
+		return errors.New("a PNG is not written to a terminal: name a file with -o, or send standard output to one")
+	case toPipe:
+	case o.out == "" && in.has(pipe):
+		return errors.New("the result of standard input has no place among several: name a folder, with -o")
+	case in.several && !isFolder && (isPNG || err == nil):
+		return fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
+	case !in.several && o.out != "" && !o.intoFolder(in) && !isPNG:
+		return fmt.Errorf("the result is a PNG, not what %s says: want a name that ends in .png, or a folder's name that ends in %c",
+			o.out, filepath.Separator)
+	}
+	return nil
+}
+
+// toPipe is whether the only result goes to standard output.
+func (o *upscaleOptions) toPipe(in *inputs) bool {
+	return o.out == pipe || o.out == "" && !in.several && in.has(pipe)
+}
+
+// intoFolder is whether --output names a folder.
+func (o *upscaleOptions) intoFolder(in *inputs) bool {
+	if o.out == "" || o.toPipe(in) {
+		return false
+	}
+	info, err := os.Stat(o.out)
+	return in.several || err == nil && info.IsDir() || os.IsPathSeparator(o.out[len(o.out)-1])
+}
+
+// nameResults gives every picture its result, and no two the same. In a folder with a.png and a.jpg their results are called
+// a.png-x4.png and a.jpg-x4.png; with A.jpg too, so that names do not depend on the file system.
+func (o *upscaleOptions) nameResults(in *inputs, ps *places) {
+	if o.toPipe(in) {
+		in.tasks[0].out = pipe
+		return
+	}
+	into := o.intoFolder(in)
+	named := func(t task, suffix string) string {
+		switch {
+		case into:
+			return below(o.out, fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.rel, suffix), srdiff.Scale))
+		case o.out != "":
+			return o.out
+		}
+		return fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, suffix), srdiff.Scale)
+	}
+	known := map[string][]task{} // by their short names
+	in.eachTask(func(t *task) error {
+		t.out = named(*t, filepath.Ext(t.rel))
+		key, err := ps.key(t.out)
+		if err != nil {
+			return err
+		}
+		key = strings.ToLower(key)
+		if slices.ContainsFunc(known[key], t.isSame) {
+			return errTwice
+		}
+		known[key] = append(known[key], *t)
+		return nil
+	})
+	from := map[string]string{}
+	in.eachTask(func(t *task) error {
+		key, err := ps.key(t.out)
+		if err == nil && len(known[strings.ToLower(key)]) > 1 {
+			t.out = named(*t, "")
+			key, err = ps.key(t.out)
+		}
+		if err != nil {
+			return err
+		}
+		if other, taken := from[key]; taken {
+			return fmt.Errorf("%s is not enlarged: it and %s would both become %s", t.in, other, t.out)
+		}
+		from[key] = t.in
+		return nil
+	})
+}
+
+// below returns the path of a file below a folder. Unlike filepath.Join it leaves the folder's path as it is: see split.
+func below(folder, rel string) string {
+	if os.IsPathSeparator(folder[len(folder)-1]) {
+		return folder + rel
+	}
+	return folder + string(filepath.Separator) + rel
+}
+
+// errTwice drops a picture that was named before.
+var errTwice = errors.New("named before")
+
+// isSame is whether two tasks are the same file under the same name.
+func (t task) isSame(other task) bool {
+	return t.info != nil && other.info != nil && os.SameFile(t.info, other.info) &&
+		strings.EqualFold(filepath.Base(t.in), filepath.Base(other.in))
+}
+
+// eachTask calls check for every task, and moves those for which it returns an error to the failed ones.
+func (in *inputs) eachTask(check func(*task) error) {
+	var good []task
+	for _, t := range in.tasks {
+		switch err := check(&t); {
+		case err == nil:
+			good = append(good, t)
+		case err != errTwice:
+			in.failed = append(in.failed, err)
+		}
+	}
+	in.tasks = good
+}
+
+// checkResults checks what is there in the results' places, and the space that the new ones take.
+func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
+	model, err := os.Stat(o.model)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", o.model, reason(err))
+	}
+	keep := []fs.FileInfo{model}
+	if o.like != "" {
+		if _, err := recordOf(o.like); err != nil {
+			return err
+		}
+		if like, err := os.Stat(o.like); err == nil && !in.several {
+			keep = append(keep, like)
+		}
+	}
+	for _, t := range in.tasks {
+		if t.info != nil {
+			keep = append(keep, t.info)
+		}
+	}
+	var room space
+	into := o.intoFolder(in)
+	in.eachTask(func(t *task) error {
+		if t.info != nil && t.info.Mode().IsRegular() {
+			size, _ := imaging.Size(t.in) // what is wrong with it is reported when it is read
+			t.pixels = float64(size.X) * float64(size.Y)
+		}
+		if t.out == pipe {
+			return nil
+		}
+		for _, path := range o.writes(*t) {
+			if err := o.checkResult(t.in, path, keep, into, ps); err != nil {
+				return err
+			}
+		}
+		if _, err := os.Stat(t.out); err == nil {
+			return nil // it is replaced or kept
+		}
+		folder, _ := split(t.out)
+		if p, err := ps.at(folder); err == nil {
+			room.add(p, uint64(t.pixels*srdiff.Scale*srdiff.Scale*bytesPerPixel))
+		}
+		return nil
+	})
+	return room.check()
+}
+
+// writes lists the files that a task writes.
+func (o *upscaleOptions) writes(t task) []string {
+	if o.compare {
+		return []string{t.out, t.sheet()}
+	}
+	return []string{t.out}
+}
+
+// checkResult checks one file that is to be written for a picture.
+func (o *upscaleOptions) checkResult(in, path string, keep []fs.FileInfo, intoFolder bool, ps *places) error {
+	if err := ps.check(path, intoFolder); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil && slices.ContainsFunc(keep, func(k fs.FileInfo) bool { return os.SameFile(k, info) }) {
+		return fmt.Errorf("%s would be replaced by what is made of %s: name another place for it, with -o", path, in)
+	}
+	return replaceable(path, o.overwrite)
+}
+
+// replaceable returns an error for a path that a result must not take: of a folder, of what is no
+// regular file, or, unless it may be overwritten, of a file that srdiff did not make.
+func replaceable(path string, overwrite bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil // there is nothing; what else is wrong is found by places
+	case info.IsDir():
+		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("write %s: it is no regular file and cannot be replaced", path)
+	case !overwrite && !isOurs(path):
+		return fmt.Errorf("%s is there and srdiff did not make it: give another name, or --overwrite", path)
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
+)
+
+// dataFile is the file in a run's folder that says what the run learns from.
+const dataFile = "training-data.json"
+
+// dataRecord is what dataFile says.
+type dataRecord struct {
+	Version     string `json:"srdiff"` // of srdiff; it marks the file as srdiff's
+	Data        string `json:"data"`   // as it was given
+	Name        string `json:"name"`   // with the number of pictures
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+func recordOfData(spec string, src dataset.Source) dataRecord {
+	return dataRecord{Version: srdiff.Version(), Data: spec, Name: src.Name(), Fingerprint: dataset.Fingerprint(src)}
+}
+
+// reportSkipped prints which files of the data were skipped, unless that is what was printed before. It
+// returns what was printed.
+func reportSkipped(log io.Writer, src dataset.Source, before string) string {
+	line := dataset.SkippedLine(src)
+	if line != before {
+		printLine(log, "%s", line)
+	}
+	return line
+}
+
+// isSame is whether two records are of the same data, wherever it is.
+func (r dataRecord) isSame(other dataRecord) bool {
+	if r.Fingerprint != "" && other.Fingerprint != "" {
+		return r.Fingerprint == other.Fingerprint
+	}
+	return r.Name == other.Name
+}
+
+// check compares the data of a run in a folder with what it began with. It returns an error if a run
+// that is resumed has other data and must not, and whether the record is to be written.
+func (r dataRecord) check(dir string, resumed, mayBeNew bool, log io.Writer) (isNew bool, err error) {
+	if !resumed {
+		return true, nil
+	}
+	old, err := readDataRecord(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		printLine(log, "%s does not say which data the run began with", dir)
+	case err != nil:
+		return false, err
+	case r.isSame(old):
+		return false, nil
+	case !mayBeNew && r.Name == old.Name:
+		return false, fmt.Errorf("the run in %s began with other pictures than those that %s holds now: restore them, or add --new-data",
+			dir, r.Data)
+	case !mayBeNew:
+		return false, fmt.Errorf("the run in %s began with %s (--data %s), and this is %s: give the same data, or add --new-data",
+			dir, old.Name, old.Data, r.Name)
+	}
+	return true, nil
+}
+
+// recording writes the record of a run's data.
+type recording struct {
+	dataRecord
+	dir   string
+	isNew bool // it is still to be written
+	wrote bool
+	err   error
+}
+
+// begun writes the record at the first step of a run, which then has the folder for itself.
+func (r *recording) begun() {
+	if !r.isNew {
+		return
+	}
+	r.isNew, r.wrote = false, true
+	r.err = atomicfile.Write(filepath.Join(r.dir, dataFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(r.dataRecord) })
+}
+
+// ended removes the record of a run that was never saved in the folder of its checkpoints.
+func (r *recording) ended(checkpoints string) {
+	if r.wrote && !hasCheckpoint(checkpoints) {
+		os.Remove(filepath.Join(r.dir, dataFile))
+	}
+}
+
+func readDataRecord(dir string) (r dataRecord, err error) {
+	path := filepath.Join(dir, dataFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if json.Unmarshal(text, &r) != nil || r.Version == "" || r.Name == "" {
+		return r, foreign(path)
+	}
+	return r, nil
+}
+
+// hasCheckpoint is whether there is a file in a folder from which a run may be resumed.
+func hasCheckpoint(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile))
+	return err == nil || len(olderCheckpoints(dir)) > 0
+}
+
+// olderCheckpoints lists the checkpoints in a folder that are named by their step.
+func olderCheckpoints(dir string) []string {
+	entries, _ := os.ReadDir(dir) // a folder that is not there has none
+	var names []string
+	for _, entry := range entries {
+		if ok, _ := filepath.Match("training-?????????.safetensors", entry.Name()); ok {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// checkRunFolder checks before the work that a folder can hold a run and that the run replaces no file
+// of another origin: its metrics, its record of the data, and the given sheets.
+func checkRunFolder(dir string, sheets ...string) error {
+	if _, err := newPlaces().at(dir); err != nil {
+		return err
+	}
+	if _, err := readDataRecord(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	metrics := filepath.Join(dir, srdiff.MetricsFile)
+	if ours, err := isOurMetrics(metrics); err != nil {
+		return err
+	} else if !ours {
+		return foreign(metrics)
+	}
+	for _, name := range sheets {
+		if path := filepath.Join(dir, name); replaceable(path, false) != nil {
+			return foreign(path)
+		}
+	}
+	return nil
+}
+
+// checkApart refuses results in the very folder of the pictures: sample sheets would become pictures to learn from.
+func checkApart(data, out string) error {
+	kind, folder, _ := strings.Cut(data, ":")
+	pictures, err := os.Stat(folder)
+	if kind != "images" || err != nil {
+		return nil // what is wrong with the data is found when it is opened
+	}
+	if results, err := os.Stat(out); err == nil && os.SameFile(pictures, results) {
+		return fmt.Errorf("the results would be among the pictures of %s: give another --out, such as a folder in it", folder)
+	}
+	return nil
+}
+
+// isOurMetrics is whether there are no metrics yet, or a run of srdiff has written them: its first line
+// says what made them.
+func isOurMetrics(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(io.LimitReader(f, 1<<20)).ReadBytes('\n')
+	if len(line) == 0 || err != nil && err != io.EOF {
+		return len(line) == 0 && err == io.EOF, nil
+	}
+	var first struct {
+		Step   int `json:"step"`
+		MadeBy *struct {
+			Version string `json:"version"`
+		} `json:"made_by"`
+	}
+	return json.Unmarshal(line, &first) == nil && first.Step > 0 && first.MadeBy != nil && first.MadeBy.Version != "", nil
+}
+
+func foreign(path string) error {
+	return fmt.Errorf("%s was not made by this run, which would replace it: give another --out", path)
+}
+
+// checkRoom returns an error if the file system of a folder is too full for so many bytes.
+func checkRoom(dir string, bytes int) error {
+	p, err := newPlaces().at(dir)
+	if err != nil {
+		return err
+	}
+	var room space
+	room.add(p, uint64(bytes))
+	return room.check()
+}
