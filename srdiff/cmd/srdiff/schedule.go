@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
 func scheduleCommand() *cobra.Command {
@@ -18,7 +19,7 @@ func scheduleCommand() *cobra.Command {
 		Short: "Print a noise schedule: beta, alpha and alpha_bar at every timestep",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := config.Schedule()
+			s, err := diffusion.NewSchedule(config.Diffusion)
 			if err != nil {
 				return err
 			}

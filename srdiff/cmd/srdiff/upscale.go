@@ -22,6 +22,9 @@ import (
 	"golang.org/x/image/draw"
 )
 
+// scale is how many times larger results are in each direction.
+const scale = 4
+
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
@@ -33,9 +36,9 @@ func upscaleCommand() *cobra.Command {
 	var o upscaleOptions
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN... [-o OUT]",
-		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", srdiff.Scale),
+		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", scale),
 		Long: fmt.Sprintf("Enlarge pictures %d times in each direction. IN is a picture, or a folder, whose pictures are enlarged one\n",
-			srdiff.Scale) +
+			scale) +
 			"after the other; those in folders below it are not. Of several pictures, those whose results are there already, made from\n" +
 			"the same pictures in the same way, are left as they are. Results are PNG files that carry what made them; see --like.",
 		Args: cobra.MinimumNArgs(1),
@@ -111,7 +114,7 @@ func (o *upscaleOptions) tasks(args []string) (list []task, several bool, err er
 // a.png-x4.png and a.jpg-x4.png.
 func (o *upscaleOptions) nameResults(list []task, several bool) error {
 	named := func(stem string) string {
-		name := fmt.Sprintf("%s-x%d.png", stem, srdiff.Scale)
+		name := fmt.Sprintf("%s-x%d.png", stem, scale)
 		if several && o.out != "" {
 			return filepath.Join(o.out, filepath.Base(name))
 		}
@@ -216,7 +219,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad != nil {
 		return bad, nil
 	}
-	if bad := srdiff.CheckUpscale(file.Image); bad != nil {
+	if bad := srdiff.CheckUpscale(file.Image, scale); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	if u.m == nil {
@@ -325,16 +328,16 @@ func (u *upscaling) show(i int, s srdiff.SampleStep) {
 // comparison is a sheet of plain enlargements of a picture and of what the model made of it. Of large ones it shows the
 // middle, since only at full size can they be told apart.
 func comparison(img, result image.Image) image.Image {
-	const side = 1024 / srdiff.Scale // of the input, at most
+	const side = 1024 / scale // of the input, at most
 	size := img.Bounds().Size()
 	middle := image.Rectangle{Max: image.Pt(min(size.X, side), min(size.Y, side))}
 	middle = middle.Add(size.Sub(middle.Size()).Div(2))
-	cut := func(img image.Image, scale int) *image.NRGBA {
-		part := image.NewNRGBA(image.Rectangle{Max: middle.Size().Mul(scale)})
-		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(scale)), draw.Src)
+	cut := func(img image.Image, times int) *image.NRGBA {
+		part := image.NewNRGBA(image.Rectangle{Max: middle.Size().Mul(times)})
+		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(times)), draw.Src)
 		return part
 	}
-	low, made := cut(img, 1), cut(result, srdiff.Scale)
+	low, made := cut(img, 1), cut(result, scale)
 	nearest := image.NewNRGBA(made.Rect)
 	draw.NearestNeighbor.Scale(nearest, nearest.Rect, low, low.Rect, draw.Src, nil)
 	visible := imaging.Visible(low)
