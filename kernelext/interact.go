@@ -34,7 +34,7 @@ var interactScript string
 //
 //	end := kernelext.NewSlider("beta_end", 0.001, 0.1, 0.001, 0.02)
 //	kernelext.Interact(func(view *kernelext.View) error {
-//		schedule, err := srdiff.NewSchedule(srdiff.KindLinear, 1000, 1e-4, end.Value())
+//		schedule, err := diffusion.NewSchedule(diffusion.Config{BetaEnd: end.Value()})
 //		if err != nil {
 //			return err
 //		}

@@ -8,17 +8,21 @@ import (
 	"os"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
 // The tutorial's train step: batch 32, 32x32, with Adam.
 //
 //	GOEXPERIMENT=simd go test ./srdiff -run '^$' -bench . -benchtime 20x
 func BenchmarkTrainStep(b *testing.B) {
-	m, err := NewModel(openEngine(b), Config{})
+	m, err := NewModel(graphtest.Engine(b), Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -29,9 +33,9 @@ func BenchmarkTrainStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	trainer := train.NewTrainer(m.backend, m.store, m.trainStep,
-		func(_, predictions []*Node) *Node { return predictions[0] }, newAdam(m.Config), nil, nil)
+		func(_, predictions []*Node) *Node { return predictions[0] }, m.adam().New(), nil, nil)
 	step := func() {
-		batch, err := dataset.Batch(waves{m.Config.ImageSize}, m.Config.BatchSize, 0)
+		batch, err := dataset.Batch(waves{m.Config.Training.ImageSize}, m.Config.Training.BatchSize, 0)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -39,12 +43,12 @@ func BenchmarkTrainStep(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	measure(b, m.Config.BatchSize, step)
+	measure(b, m.Config.Training.BatchSize, step)
 }
 
 // One reverse step of sampling, which is a forward pass of the network and little else, for 16 pictures of 32x32.
 func BenchmarkForward16(b *testing.B) {
-	m, err := NewModel(openEngine(b), Config{})
+	m, err := NewModel(graphtest.Engine(b), Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -53,21 +57,22 @@ func BenchmarkForward16(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x, err := dataset.Batch(waves{m.Config.ImageSize}, batch, 0)
+	x, err := dataset.Batch(waves{m.Config.Training.ImageSize}, batch, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	y, err := dataset.Batch(waves{m.Config.ImageSize}, batch, 1)
+	low, err := dataset.Batch(waves{m.Config.Training.ImageSize / 4}, batch, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
-	reverse, err := m.sampler(samplerVariant{weights: weights, stochastic: true, clip: ClipStatic})
+	level := tensors.FromShape(shapes.Make(dtypes.Float32, batch))
+	reverse, err := m.sampler(samplerVariant{weights: weightsScope, stochastic: true, clip: diffusion.ClipStatic})
 	if err != nil {
 		b.Fatal(err)
 	}
-	timesteps, table := tables(m.schedule.DDPM([]int{500, 499}, false), SampleOptions{})
+	table := tensors.FromValue(m.table(m.schedule.DDPM([]int{500, 499}, false), SampleOptions{}))
 	measure(b, batch, func() {
-		out, err := reverse.Call(x, x, rng, int32(0), int32(1), y, timesteps, table)
+		out, err := reverse.Call(x, x, rng, int32(0), int32(1), low, level, table)
 		if err != nil {
 			b.Fatal(err)
 		}

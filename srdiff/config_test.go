@@ -4,34 +4,49 @@ package srdiff
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // Every field of a configuration that says something else than the default survives a training run's two files, and a model with
 // all of them samples.
 func TestConfigIsSaved(t *testing.T) {
 	c := Config{
-		Kind: KindCosine, Timesteps: 20, BetaStart: 2e-4, BetaEnd: 0.03, ZeroSNR: true,
-		Network: NetworkTiny, Prediction: PredictsV, BaseChannels: 8, Precision: BFloat16,
-		Attention: 2, Transformers: 1, AddTime: true, Dropout: 0.1, Distilled: 6,
-		Degradation: Area, Blur: 0.7, Noise: 0.2,
-		Loss: Huber, MinSNRGamma: 5, DropCondition: 0.1,
-		ImageSize: 8, BatchSize: 2, Flip: true, LearningRate: 3e-4, WarmUp: 2, Decay: 40, ClipNorm: 1, Accumulate: 2, EMA: 0.9, Seed: 7,
+		Factor: 2,
+		Diffusion: diffusion.Config{Schedule: diffusion.Cosine, Timesteps: 20, BetaStart: 2e-4, BetaEnd: 0.03, ZeroSNR: true,
+			Prediction: diffusion.PredictV, Distilled: 6},
+		Network: networks.Config{Name: networks.Tiny, BaseChannels: 8, Precision: networks.BFloat16, Blocks: 2, Attention: 2,
+			Transformers: 1, AddTime: true, Dropout: 0.1, NormGroups: 4, HeadChannels: 8, ResidualSpread: 0.2},
+		Degradation: degrade.Config{Kernel: degrade.Area, Blur: 0.7, Noise: 0.2},
+		Training: TrainingConfig{Loss: diffusion.Huber, MinSNRGamma: 5, DropCondition: 0.1, ImageSize: 8, BatchSize: 2, Flip: true,
+			LearningRate: 3e-4, WarmUp: 2, Decay: 40, ClipNorm: 1, Accumulate: 2, EMA: 0.9, Seed: 7},
 	}
 	all, defaults := reflect.ValueOf(c), reflect.ValueOf(Config{}.WithDefaults())
 	for i := range all.NumField() {
-		if all.Field(i).Equal(defaults.Field(i)) {
-			t.Errorf("%s is the default: set it to something else here", all.Type().Field(i).Name)
+		part, name := all.Field(i), all.Type().Field(i).Name
+		if part.Kind() != reflect.Struct {
+			if part.Equal(defaults.Field(i)) {
+				t.Errorf("%s is the default: set it to something else here", name)
+			}
+			continue
+		}
+		for k := range part.NumField() {
+			if part.Field(k).Equal(defaults.Field(i).Field(k)) {
+				t.Errorf("%s.%s is the default: set it to something else here", name, part.Type().Field(k).Name)
+			}
 		}
 	}
 	dir := t.TempDir()
@@ -43,11 +58,11 @@ func TestConfigIsSaved(t *testing.T) {
 	if err := m.saveTraining(dir); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := Load(openEngine(t), filepath.Join(dir, ModelFile))
+	loaded, err := Load(graphtest.Engine(t), filepath.Join(dir, ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resumed, err := Resume(openEngine(t), dir)
+	resumed, err := Resume(graphtest.Engine(t), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +71,8 @@ func TestConfigIsSaved(t *testing.T) {
 			t.Errorf("%s %+v at step %d, want %+v at step 2", name, other.Config, other.Step, c)
 		}
 	}
-	near(t, "loaded", valuesOf(t, loaded, weights), valuesOf(t, m, averages), 0)
-	near(t, "resumed", valuesOf(t, resumed, weights), valuesOf(t, m, weights), 0)
+	graphtest.Near(t, "loaded", valuesOf(t, loaded, weightsScope), valuesOf(t, m, averagesScope), 0)
+	graphtest.Near(t, "resumed", valuesOf(t, resumed, weightsScope), valuesOf(t, m, weightsScope), 0)
 	o := SampleOptions{Seed: 1, Noise: 0.1, Guidance: 2, Rescale: 0.5}
 	p, err := loaded.Sample(context.Background(), o, low(2, 2))
 	if err != nil {
@@ -70,48 +85,16 @@ func TestConfigIsSaved(t *testing.T) {
 	}
 }
 
-// Degrade on the engine, against torch as imaging.Shrink is.
-func TestDegrade(t *testing.T) {
-	g := diffusers(t)
-	var names []string
-	var configs []Config
-	for _, filter := range []string{Bilinear, Bicubic, Area} {
-		for _, blur := range []float64{0, 0.6, 1.5} {
-			names = append(names, fmt.Sprintf("%s.%g", filter, blur))
-			configs = append(configs, Config{Degradation: filter, Blur: blur})
-		}
-	}
-	exec, err := NewExec(openEngine(t), func(in []*Node) (all []*Node) {
-		for _, c := range configs {
-			all = append(all, Degrade(c, in[0]))
-		}
-		return all
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, size := range []string{"degrade.32x32", "degrade.16x24"} {
-		out, err := exec.Call(g[size])
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, name := range names {
-			same(t, size+"."+name, out[i], g[size+"."+name], 1e-5)
-		}
-	}
-}
-
 // What a network for noisy pictures is shown: the level of the noise as a channel of its own, which is the standard deviation
 // of what was added to the low-resolution picture.
 func TestNoisyConditions(t *testing.T) {
 	const batch = 500
-	c := Config{Noise: 0.4, ImageSize: 16, Seed: 1, BaseChannels: 4}
+	c := Config{Degradation: degrade.Config{Noise: 0.4}, Training: TrainingConfig{ImageSize: 16, Seed: 1}, Network: networks.Config{BaseChannels: 4}}
 	m := newSmall(t, c)
 	exec, err := NewExec(m.backend, func(x0, rng *Node) (*Node, *Node) {
-		y, _, _, _ := m.drawn(x0, rng, 0)
-		// Grey pictures, so that all that is left is noise: a value of the low-resolution picture each, as Upscale leaves the
-		// borders' corners alone.
-		return Slice(y, AxisRange(), AxisElem(0), AxisElem(0)), y
+		in, _, _, _ := m.draw(x0, rng, 0)
+		// Of grey pictures all that is left is noise.
+		return Slice(in.Low, AxisRange(), AxisElem(0), AxisElem(0)), in.Level
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -124,36 +107,32 @@ func TestNoisyConditions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dims := out[1].Shape().Dimensions; dims[3] != 4 {
-		t.Fatalf("the condition is %v, want 4 channels", dims)
-	}
 	var scaled []float64
 	var levels []float64
-	corners := float64s(out[0])
+	corners := graphtest.Float64s(out[0])
 	for b := range batch {
-		v := corners[4*b:][:4]
-		level := v[3]
+		level := graphtest.Float64s(out[1])[b]
 		if level < 0 || level >= 0.4 {
 			t.Fatalf("level %v, want it in [0, 0.4)", level)
 		}
 		levels = append(levels, level)
-		for _, n := range v[:3] {
+		for _, n := range corners[3*b:][:3] {
 			scaled = append(scaled, n/level)
 		}
 	}
-	average, _ := spreadOf(levels)
-	_, std := spreadOf(scaled)
+	average, _ := graphtest.Spread(levels)
+	_, std := graphtest.Spread(scaled)
 	if math.Abs(average-0.2) > 0.02 || math.Abs(std-1) > 0.07 { // four standard errors
 		t.Errorf("levels of mean %.3f, noise over level of std %.3f, want 0.2 and 1", average, std)
 	}
 
-	if weight := m.store.GetVariable("/" + weights + "/enc1/0/weight").Shape().Dimensions; weight[2] != 8 {
+	if weight := m.store.GetVariable("/" + weightsScope + "/enc1/0/weight").Shape().Dimensions; weight[2] != 8 {
 		t.Errorf("the first kernel is %v, want 8 input channels", weight)
 	}
 	// Sampling shows the level that it is told.
 	pictures := map[float64]imaging.Picture{}
 	for _, noise := range []float64{0, 0.4} {
-		p, err := m.Sample(context.Background(), SampleOptions{Steps: 2, Noise: noise, Clip: ClipNone}, low(2, 2))
+		p, err := m.Sample(context.Background(), SampleOptions{Steps: 2, Noise: noise, Clip: diffusion.ClipNone}, low(2, 2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,26 +147,26 @@ func TestNoisyConditions(t *testing.T) {
 // and gradients are float32, and it learns.
 func TestBFloat16(t *testing.T) {
 	c := small
-	c.Precision = BFloat16
+	c.Network.Precision = networks.BFloat16
 	m := newSmall(t, c)
 	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-		predict := func(precision string) *Node {
+		predict := func(precision networks.Precision) *Node {
 			about := m.Config
-			about.Precision = precision
-			return Predict(scope.At("%s", weights), about, in[0], in[1], in[2])
+			about.Network.Precision = precision
+			return Predict(weightsAt(scope, weightsScope), about, in[0], in[1], in[2])
 		}
-		return []*Node{predict(Float32), predict(BFloat16)}
+		return []*Node{predict(networks.Float32), predict(networks.BFloat16)}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
 		t.Helper()
-		out, err := exec.Call(pattern(1, 1, 4, 8, 8, 3), pattern(2, 1, 4, 8, 8, 3), []int32{0, 30, 60, 99})
+		out, err := exec.Call(graphtest.Pattern(1, 1, 4, 8, 8, 3), graphtest.Pattern(2, 1, 4, 8, 8, 3), []int32{0, 30, 60, 99})
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := relativeError(out[1], out[0])
+		e := graphtest.RelativeError(out[1], out[0])
 		t.Logf("%s: prediction off by %.1e of the largest value", when, e)
 		if !(e < 0.05) || e == 0 { // a rounding is 2^-9, and there are some ten layers of them
 			t.Errorf("%s: off by %.2g", when, e)
@@ -212,39 +191,99 @@ func TestBFloat16(t *testing.T) {
 // The gradients of a network that computes in bfloat16 point where float32's do and are as long, those of the biases too, which
 // are sums of thousands of numbers.
 func TestBFloat16Gradients(t *testing.T) {
-	m := newSmall(t, Config{BaseChannels: 4})
-	parameters := parametersOf(m.Config)
-	gradients := func(precision string) []*tensors.Tensor {
+	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})
+	parameters := m.weights
+	gradients := func(precision networks.Precision) []*tensors.Tensor {
 		c := m.Config
-		c.Precision = precision
+		c.Network.Precision = precision
 		exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-			loss := Loss(network(scope), m.schedule, c, in[0], in[1], in[2], in[3])
+			loss := Loss(weightsAt(scope, weightsScope), c, in[0], in[1], in[2], in[3])
 			var nodes []*Node
 			for _, p := range parameters {
-				nodes = append(nodes, m.store.GetVariable(p.path(weights)).NodeValue(loss))
+				nodes = append(nodes, m.variable(p, weightsScope).NodeValue(loss))
 			}
 			return Gradient(loss, nodes...)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Call(pattern(1, 0.8, 4, 32, 32, 3), pattern(2, 0.8, 4, 32, 32, 3), []int32{0, 300, 600, 999},
-			pattern(4, 1.4, 4, 32, 32, 3))
+		out, err := exec.Call(graphtest.Pattern(1, 0.8, 4, 32, 32, 3), graphtest.Pattern(2, 0.8, 4, 32, 32, 3), []int32{0, 300, 600, 999},
+			graphtest.Pattern(4, 1.4, 4, 32, 32, 3))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return out
 	}
-	full, half := gradients(Float32), gradients(BFloat16)
+	full, half := gradients(networks.Float32), gradients(networks.BFloat16)
 	for i, p := range parameters {
-		a, b := float64s(full[i]), float64s(half[i])
+		a, b := graphtest.Float64s(full[i]), graphtest.Float64s(half[i])
 		var product, ofA, ofB float64
 		for k := range a {
 			product, ofA, ofB = product+a[k]*b[k], ofA+a[k]*a[k], ofB+b[k]*b[k]
 		}
 		cosine, ratio := product/math.Sqrt(ofA*ofB), math.Sqrt(ofB/ofA)
 		if !(cosine > 0.98 && math.Abs(ratio-1) < 0.1) {
-			t.Errorf("gradient of %s: cosine %.4f with float32's, %.4f times as long", p.name, cosine, ratio)
+			t.Errorf("gradient of %s: cosine %.4f with float32's, %.4f times as long", p.Name, cosine, ratio)
+		}
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	if err := (Config{}).Validate(); err != nil {
+		t.Errorf("the tutorial's setting is refused: %v", err)
+	}
+	want := Config{
+		Factor:      4,
+		Diffusion:   diffusion.Config{Schedule: "linear", Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02, Prediction: "eps"},
+		Network:     networks.Config{Name: "tutorial", BaseChannels: 32, Precision: "float32"},
+		Degradation: degrade.Config{Kernel: "bilinear"},
+		Training:    TrainingConfig{Loss: "mse", ImageSize: 32, BatchSize: 32, LearningRate: 1e-4, Accumulate: 1, EMA: 0.999},
+	}
+	if got := (Config{}).WithDefaults(); got != want {
+		t.Errorf("defaults are %+v, want %+v", got, want)
+	}
+	for want, c := range map[string]Config{
+		"beta_start 0.5 is greater than beta_end 0.02": {Diffusion: diffusion.Config{BetaStart: 0.5}},
+		"beta_start is -0.1":                           {Diffusion: diffusion.Config{BetaStart: -0.1}},
+		"beta_start is NaN":                            {Diffusion: diffusion.Config{BetaStart: math.NaN()}},
+		"beta_end is 1":                                {Diffusion: diffusion.Config{BetaEnd: 1}},
+		"beta_end is 7":                                {Diffusion: diffusion.Config{BetaEnd: 7}},
+		"timesteps is -5":                              {Diffusion: diffusion.Config{Timesteps: -5}},
+		"timesteps is 1000000":                         {Diffusion: diffusion.Config{Timesteps: 1000000}},
+		`schedule is "square"`:                         {Diffusion: diffusion.Config{Schedule: "square"}},
+		"base channels is -1":                          {Network: networks.Config{BaseChannels: -1}},
+		"image size is 30":                             {Training: TrainingConfig{ImageSize: 30}},
+		"batch size is -2":                             {Training: TrainingConfig{BatchSize: -2}},
+		"learning rate is -0.0001":                     {Training: TrainingConfig{LearningRate: -1e-4}},
+		"learning rate is NaN":                         {Training: TrainingConfig{LearningRate: math.NaN()}},
+		`prediction is "noise"`:                        {Diffusion: diffusion.Config{Prediction: "noise"}},
+		"predict v or x0":                              {Diffusion: diffusion.Config{ZeroSNR: true}},
+		"at least 2":                                   {Diffusion: diffusion.Config{ZeroSNR: true, Prediction: "v", Timesteps: 1}},
+		`precision is "float16"`:                       {Network: networks.Config{Precision: "float16"}},
+		`degradation is "nearest"`:                     {Degradation: degrade.Config{Kernel: "nearest"}},
+		"blur is NaN":                                  {Degradation: degrade.Config{Blur: math.NaN()}},
+		"noise is 2":                                   {Degradation: degrade.Config{Noise: 2}},
+		`loss is "l3"`:                                 {Training: TrainingConfig{Loss: "l3"}},
+		"min-SNR gamma is -5":                          {Training: TrainingConfig{MinSNRGamma: -5}},
+		"drop condition is 1":                          {Training: TrainingConfig{DropCondition: 1}},
+		"warm-up is -1":                                {Training: TrainingConfig{WarmUp: -1}},
+		"decay is -1":                                  {Training: TrainingConfig{Decay: -1}},
+		"clip norm is -1":                              {Training: TrainingConfig{ClipNorm: -1}},
+		"accumulate is -1":                             {Training: TrainingConfig{Accumulate: -1}},
+		"EMA decay is 1":                               {Training: TrainingConfig{EMA: 1}},
+		`network is "huge"`:                            {Network: networks.Config{Name: "huge"}},
+		"not to the tutorial's":                        {Network: networks.Config{Transformers: 1}},
+		"attention is 4":                               {Network: networks.Config{Name: "tiny", Attention: 4}},
+		"transformers is -1":                           {Network: networks.Config{Name: "tiny", Transformers: -1}},
+		"dropout is 1":                                 {Network: networks.Config{Name: "tiny", Dropout: 1}},
+		"even multiple of 8 for the network tiny":      {Network: networks.Config{Name: "tiny", BaseChannels: 12}},
+		"distilled to 4 steps, predicting eps":         {Diffusion: diffusion.Config{Distilled: 4}},
+		"distilled to 2000 steps":                      {Diffusion: diffusion.Config{Distilled: 2000, Prediction: "v"}},
+		"it has no timesteps":                          {Diffusion: diffusion.Config{Prediction: "regression"}, Training: TrainingConfig{MinSNRGamma: 5}},
+	} {
+		err := c.Validate()
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: got %v, want one line with %q", c, err, want)
 		}
 	}
 }

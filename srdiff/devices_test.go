@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
 // One, two and four devices give the same losses for the same batches, and so does a run that is stopped on four and goes on on
@@ -24,10 +27,10 @@ func TestDevices(t *testing.T) {
 		}
 		c, until := small, steps
 		if strings.HasSuffix(dir, "student") {
-			c.Prediction, until = PredictsV, 4
+			c.Diffusion.Prediction, until = diffusion.PredictV, 4
 		}
 		m := newSmall(t, c)
-		if old, err := Resume(openEngine(t), dir); err == nil {
+		if old, err := Resume(graphtest.Engine(t), dir); err == nil {
 			m = old
 		} else if strings.HasSuffix(dir, "both") {
 			until = steps / 2
@@ -46,12 +49,12 @@ func TestDevices(t *testing.T) {
 			}
 			trainSmall(t, m, steps, dir)
 		}
-		if _, err := m.Sample(context.Background(), SampleOptions{Sampler: DDIM, Steps: 2}, low(2, 2)); err != nil {
+		if _, err := m.Sample(context.Background(), SampleOptions{Sampler: diffusion.DDIM, Steps: 2}, low(2, 2)); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if openEngine(t).Name() == "Go Backend" {
+	if graphtest.Engine(t).Name() == "Go Backend" {
 		t.Skip("the pure-Go engine has one device")
 	}
 	losses := func(dir string, devices ...string) []float64 {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // Progressive distillation (Salimans and Ho 2022): a student learns to go in one step of DDIM where its teacher goes in two, then
@@ -24,9 +24,6 @@ import (
 //		teacher = student
 //	}
 
-// teachers is where a student's store has its teacher's weights: see network.
-const teachers = "teacher"
-
 // Student returns a model with the weights of this one, its teacher, for Train to teach: it learns to sample in so many steps of
 // DDIM as well as the teacher does in twice as many. How it is trained is its Config's, which begins as the teacher's: the
 // learning rate is best smaller than the teacher's was, and made to fall to 0 (Decay).
@@ -37,64 +34,44 @@ const teachers = "teacher"
 func (m *Model) Student(steps int) (*Model, error) {
 	c := m.Config
 	switch {
-	case c.Prediction == PredictsEps:
-		return nil, errors.New("the teacher predicts eps, and a step from noise alone, which says nothing of the picture, cannot " +
-			"be learned from that: train a teacher that predicts v")
-	case c.Prediction == Regresses:
+	case c.Diffusion.Prediction == diffusion.PredictEps:
+		return nil, errors.New("the teacher predicts eps, from which a step from pure noise cannot be learned, since it does not " +
+			"determine the picture: train a teacher that predicts v")
+	case c.Diffusion.Prediction == diffusion.Regression:
 		return nil, errors.New("the teacher was trained for regression, which is one step already: take one that predicts v")
-	case steps < 1 || 2*steps > c.Timesteps:
-		return nil, fmt.Errorf("distilling to %d steps: want 1 to %d, half of the teacher's timesteps", steps, c.Timesteps/2)
-	case c.Distilled > 0 && c.Distilled != 2*steps:
-		return nil, fmt.Errorf("distilling to %d steps from a teacher of %d: want a teacher of %d", steps, c.Distilled, 2*steps)
+	case steps < 1 || 2*steps > c.Diffusion.Timesteps:
+		return nil, fmt.Errorf("distilling to %d steps: want 1 to %d, half of the teacher's timesteps", steps, c.Diffusion.Timesteps/2)
+	case c.Diffusion.Distilled > 0 && c.Diffusion.Distilled != 2*steps:
+		return nil, fmt.Errorf("distilling to %d steps from a teacher of %d: want a teacher of %d", steps, c.Diffusion.Distilled, 2*steps)
 	}
-	c.Distilled, c.DropCondition = steps, 0
+	c.Diffusion.Distilled, c.Training.DropCondition = steps, 0
 	student, err := emptyModel(m.backend, c)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range parametersOf(c) {
-		from := m.store.GetVariable(p.path(m.weights()))
-		for _, to := range []string{weights, teachers} {
-			if err := copyVariable(student.store, p.path(to), from, to == weights); err != nil {
-				return nil, err
-			}
+	for _, scope := range []string{weightsScope, teacherScope} {
+		if err := student.copyWeights(scope, m, m.inUse(), scope == weightsScope); err != nil {
+			return nil, err
 		}
 	}
 	return student, nil
 }
 
-// copyVariable makes a variable with the value of another one, of any store.
-func copyVariable(store *model.Store, path string, from *model.Variable, trainable bool) error {
-	value, err := from.Value()
-	if err != nil {
-		return err
-	}
-	if value, err = value.LocalClone(); err != nil {
-		return err
-	}
-	made, err := store.CreateVariable(path, value)
-	if err != nil {
-		return err
-	}
-	made.SetTrainable(trainable)
-	return nil
-}
-
 // CheckTeacher returns an error unless the model is a student of this very teacher, weight by weight. It is for a run that is
 // resumed.
 func (m *Model) CheckTeacher(teacher *Model) error {
-	if !m.taught() {
+	if !m.hasTeacher() {
 		return errors.New("this model is no student, or has no teacher with it")
 	}
-	if m.Config.Prediction != teacher.Config.Prediction || !slices.Equal(m.schedule.AlphaBars, teacher.schedule.AlphaBars) {
+	if m.Config.Diffusion.Prediction != teacher.Config.Diffusion.Prediction || !slices.Equal(m.schedule.AlphaBars, teacher.schedule.AlphaBars) {
 		return errors.New("the student learns from another teacher: its prediction or its schedule differs")
 	}
-	for _, p := range parametersOf(m.Config) {
-		theirs := teacher.store.GetVariable(p.path(teacher.weights()))
+	for _, w := range m.weights {
+		theirs := teacher.variable(w, teacher.inUse())
 		if theirs == nil {
-			return fmt.Errorf("the student learns from another teacher: this one has no weight %s", p.name)
+			return fmt.Errorf("the student learns from another teacher: this one has no weight %s", w.Name)
 		}
-		a, err := m.store.GetVariable(p.path(teachers)).Value()
+		a, err := m.variable(w, teacherScope).Value()
 		if err != nil {
 			return err
 		}
@@ -103,73 +80,60 @@ func (m *Model) CheckTeacher(teacher *Model) error {
 			return err
 		}
 		if !a.Equal(b) {
-			return fmt.Errorf("the student learns from another teacher: weight %s differs", p.name)
+			return fmt.Errorf("the student learns from another teacher: weight %s differs", w.Name)
 		}
 	}
 	return nil
 }
 
-// taught is whether the model has a teacher to learn from.
-func (m *Model) taught() bool {
-	return m.store.GetVariable(parametersOf(m.Config)[0].path(teachers)) != nil
-}
+// hasTeacher reports whether the model has a teacher to learn from.
+func (m *Model) hasTeacher() bool { return m.variable(m.weights[0], teacherScope) != nil }
 
-// visited are the timesteps of a model that was distilled to so many steps, greatest first.
-func (s *Schedule) visited(steps int) []int {
-	list, err := Spacing(Trailing, s.Timesteps, steps)
+// studentTimesteps are the timesteps that a model distilled to the given number of steps is sampled at,
+// greatest first.
+func (m *Model) studentTimesteps(steps int) []int {
+	list, err := diffusion.Trailing.Timesteps(m.schedule.Timesteps, steps)
 	if err != nil {
 		panic(err)
 	}
 	return list
 }
 
-// drawTimestep draws a timestep for every picture of a batch: any, or one of those that a student visits.
-func (m *Model) drawTimestep(rng *Node, batch int) (newRNG, t *Node) {
-	shape := shapes.Make(dtypes.Int32, batch)
-	if m.Config.Distilled == 0 {
-		return RandomIntN(rng, m.schedule.Timesteps, shape)
-	}
-	var list []int32
-	for _, t := range m.schedule.visited(m.Config.Distilled) {
-		list = append(list, int32(t))
-	}
-	newRNG, k := RandomIntN(rng, m.Config.Distilled, shape)
-	return newRNG, Reshape(Gather(Const(rng.Graph(), list), Reshape(k, batch, 1)), batch)
-}
-
-// lesson is what a teacher has its student learn at x_t: the picture that the student must predict to arrive, in one step from t,
-// where the teacher arrives in two, by way of t' (Salimans and Ho 2022, algorithm 2). With the coefficients a, b of the student's
-// step of DDIM, x_s = a x_t + b x_0,
+// studentTarget returns the student's target at x_t: the x_0 for which one DDIM step lands where two
+// teacher steps, t to t' to s, land (Salimans and Ho 2022, algorithm 2). With the coefficients a, b of
+// the student's step, x_s = a x_t + b x_0,
 //
 //	x_0 = (x_s - a x_t) / b,   x_s = teacher(teacher(x_t, t), t')
 //
-// and the noise that is in x_t if that is the picture. So Loss of the two is the student's, with the weight SNR + 1 for v.
+// and the noise that is in x_t if that is the picture. So Loss of the two is the student's, with the
+// weight SNR + 1 for v.
 //
-// y is the network's condition, t an integer [batch], of those that the student visits; scope is where the teacher's weights are.
-func (m *Model) lesson(scope *model.Scope, xt, y, t *Node) (x0, eps *Node) {
-	s := m.schedule
-	of := func(steps []ReverseStep, t *Node, coefficient func(ReverseStep) float64) *Node {
+// The inputs are complete with x_t; t is an integer [batch], of the student's timesteps; scope is where
+// the teacher's weights are.
+func (m *Model) studentTarget(scope *nn.Scope, in networks.Inputs, t *Node) (x0, eps *Node) {
+	s, prediction, xt := m.schedule, m.Config.Diffusion.Prediction, in.Xt
+	of := func(steps []diffusion.ReverseStep, t *Node, coefficient func(diffusion.ReverseStep) float64) *Node {
 		table := map[int]float64{}
 		for _, step := range steps {
 			table[step.T] = coefficient(step)
 		}
-		return s.lookUp(func(t int) float64 { return table[t] }, t)
+		return s.LookUp(func(t int) float64 { return table[t] }, t)
 	}
-	ofXt := func(r ReverseStep) float64 { return r.OfXt }
-	ofX0 := func(r ReverseStep) float64 { return r.OfX0 }
+	ofXt := func(r diffusion.ReverseStep) float64 { return r.OfXt }
+	ofX0 := func(r diffusion.ReverseStep) float64 { return r.OfX0 }
 
-	timesteps := s.visited(2 * m.Config.Distilled)
-	two, one := s.DDIM(timesteps, 0), s.DDIM(s.visited(m.Config.Distilled), 0)
+	timesteps := m.studentTimesteps(2 * m.Config.Diffusion.Distilled)
+	two, one := s.DDIM(timesteps, 0), s.DDIM(m.studentTimesteps(m.Config.Diffusion.Distilled), 0)
 	next := map[int]float64{}
 	for i := 0; i < len(timesteps); i += 2 {
 		next[timesteps[i]] = float64(timesteps[i+1])
 	}
-	between := ConvertDType(Reshape(s.lookUp(func(t int) float64 { return next[t] }, t), -1), t.DType())
-	x := xt
+	between := ConvertDType(Reshape(s.LookUp(func(t int) float64 { return next[t] }, t), -1), t.DType())
 	for _, t := range []*Node{t, between} {
-		x0 := ClipX0(s.X0(m.Config.Prediction, x, t, Predict(scope, m.Config, x, y, t)))
-		x = Add(Mul(of(two, t, ofXt), x), Mul(of(two, t, ofX0), x0))
+		at := s.At(t)
+		x0 := diffusion.ClipX0(prediction.X0(at, in.Xt, m.denoiser().predict(scope, at, in)))
+		in.Xt = Add(Mul(of(two, t, ofXt), in.Xt), Mul(of(two, t, ofX0), x0))
 	}
-	x0 = Div(Sub(x, Mul(of(one, t, ofXt), xt)), of(one, t, ofX0))
-	return x0, s.Eps(PredictsX0, xt, t, x0)
+	x0 = Div(Sub(in.Xt, Mul(of(one, t, ofXt), xt)), of(one, t, ofX0))
+	return x0, diffusion.PredictX0.Eps(s.At(t), xt, x0)
 }

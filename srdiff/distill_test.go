@@ -14,12 +14,19 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // velocity is a teacher that is made in a moment.
-var velocity = Config{Network: NetworkTiny, BaseChannels: 8, Attention: -1, Prediction: PredictsV, Kind: KindCosine, Timesteps: 100,
-	ImageSize: 8, BatchSize: 8, LearningRate: 2e-3, Seed: 11}
+var velocity = Config{
+	Network:   networks.Config{Name: networks.Tiny, BaseChannels: 8, Attention: -1},
+	Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine, Timesteps: 100},
+	Training:  TrainingConfig{ImageSize: 8, BatchSize: 8, LearningRate: 2e-3, Seed: 11},
+}
 
 func student(t *testing.T, teacher *Model, steps int) *Model {
 	t.Helper()
@@ -30,41 +37,42 @@ func student(t *testing.T, teacher *Model, steps int) *Model {
 	return s
 }
 
-// A student's step of DDIM with the picture of its lesson arrives where two of its teacher's do, from every timestep it visits; and
-// that picture and its noise explain x_t. The steps of DDIM are diffusers': see TestTrajectoriesAreDiffusers.
-func TestLesson(t *testing.T) {
-	for _, c := range []Config{velocity, {Prediction: PredictsX0, BaseChannels: 4, ImageSize: 8}} {
+// A student's DDIM step with its target lands where two steps of its teacher land, from each of its
+// timesteps; and the target's picture and noise make x_t. The steps are diffusers': see
+// diffusion.TestTrajectoriesAreDiffusers.
+func TestStudentTarget(t *testing.T) {
+	for _, c := range []Config{velocity, {Diffusion: diffusion.Config{Prediction: diffusion.PredictX0}, Network: networks.Config{BaseChannels: 4}, Training: TrainingConfig{ImageSize: 8}}} {
 		teacher := newSmall(t, c)
 		m := student(t, teacher, 5)
-		timesteps, s := m.schedule.visited(5), m.schedule
+		timesteps, s := m.studentTimesteps(5), m.schedule
 		var batch []int32
 		for _, at := range timesteps {
 			batch = append(batch, int32(at))
 		}
-		xt, y := pattern(1, 1.2, len(batch), 8, 8, 3), pattern(2, 0.8, len(batch), 8, 8, 3)
+		xt, y := graphtest.Pattern(1, 1.2, len(batch), 8, 8, 3), graphtest.Pattern(2, 0.8, len(batch), 8, 8, 3)
 		exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-			x0, eps := m.lesson(scope.At("%s", teachers), in[0], in[1], in[2])
+			x0, eps := m.studentTarget(weightsAt(scope, teacherScope), networks.Inputs{Xt: in[0], Low: in[1]}, in[2])
 			return []*Node{x0, eps, s.QSample(x0, in[2], eps)}
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		lesson, err := exec.Call(xt, y, batch)
+		target, err := exec.Call(xt, y, batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "x_t", lesson[2], xt, 1e-5)
+		graphtest.Same(t, "x_t", target[2], xt, 1e-5)
 
 		// The teacher's own way, one step at a time and one picture at a time.
-		predict, err := teacher.NewExec(func(scope *model.Scope, in []*Node) []*Node {
+		predict, err := teacher.NewExec(func(scope *nn.Scope, in []*Node) []*Node {
 			x, t := in[0], in[2]
-			return []*Node{ClipX0(s.X0(teacher.Config.Prediction, x, t, Predict(scope, teacher.Config, x, in[1], t)))}
+			return []*Node{diffusion.ClipX0(teacher.Config.Diffusion.Prediction.X0(s.At(t), x, Predict(scope, teacher.Config, x, in[1], t)))}
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, one := s.DDIM(s.visited(10), 0), s.DDIM(timesteps, 0)
-		all, x0s := float64s(xt), float64s(lesson[0])
+		two, one := s.DDIM(m.studentTimesteps(10), 0), s.DDIM(timesteps, 0)
+		all, x0s := graphtest.Float64s(xt), graphtest.Float64s(target[0])
 		n := len(all) / len(batch)
 		for k := range batch {
 			x := all[k*n:][:n]
@@ -80,7 +88,7 @@ func TestLesson(t *testing.T) {
 					t.Fatal(err)
 				}
 				next := make([]float64, n)
-				for i, x0 := range float64s(out[0])[k*n:][:n] {
+				for i, x0 := range graphtest.Float64s(out[0])[k*n:][:n] {
 					next[i] = step.OfXt*x[i] + step.OfX0*x0
 				}
 				x = next
@@ -89,7 +97,7 @@ func TestLesson(t *testing.T) {
 			for i, x0 := range x0s[k*n:][:n] {
 				got = append(got, one[k].OfXt*all[k*n+i]+one[k].OfX0*x0)
 			}
-			near(t, fmt.Sprintf("%s, from timestep %d", c.Prediction, timesteps[k]), got, x, 2e-5)
+			graphtest.Near(t, fmt.Sprintf("%s, from timestep %d", c.Diffusion.Prediction, timesteps[k]), got, x, 2e-5)
 		}
 	}
 }
@@ -98,7 +106,7 @@ func TestLesson(t *testing.T) {
 func TestDistillEndToEnd(t *testing.T) {
 	ctx := context.Background()
 	c := small
-	c.Prediction, c.Kind = PredictsV, KindCosine
+	c.Diffusion.Prediction, c.Diffusion.Schedule = diffusion.PredictV, diffusion.Cosine
 	teacher := newSmall(t, c)
 	trainSmall(t, teacher, 600, "")
 	var pictures []imaging.Picture
@@ -107,7 +115,7 @@ func TestDistillEndToEnd(t *testing.T) {
 		if err := (waves{8}).Picture(uint64(10_000+i), p.Pix); err != nil {
 			t.Fatal(err)
 		}
-		pictures = append(pictures, DegradePicture(c, p))
+		pictures = append(pictures, c.Degradation.Picture(p, 4))
 	}
 	sample := func(m *Model, o SampleOptions) []imaging.Picture {
 		t.Helper()
@@ -126,20 +134,20 @@ func TestDistillEndToEnd(t *testing.T) {
 		}
 		return sum
 	}
-	want := sample(teacher, SampleOptions{Sampler: DDIM, Steps: 16})
-	before := distance(sample(teacher, SampleOptions{Sampler: DDIM, Steps: 2}), want)
+	want := sample(teacher, SampleOptions{Sampler: diffusion.DDIM, Steps: 16})
+	before := distance(sample(teacher, SampleOptions{Sampler: diffusion.DDIM, Steps: 2}), want)
 
 	m := teacher
 	for steps := 8; steps >= 2; steps /= 2 {
 		m = student(t, m, steps)
-		m.Config.LearningRate, m.Config.Decay = 1e-3, 300
+		m.Config.Training.LearningRate, m.Config.Training.Decay = 1e-3, 300
 		trainSmall(t, m, 300, "")
 	}
 	path := filepath.Join(t.TempDir(), ModelFile)
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := Load(openEngine(t), path)
+	loaded, err := Load(graphtest.Engine(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +166,7 @@ func TestDistillEndToEnd(t *testing.T) {
 // A stage that was stopped and resumed ends as one that was not, and a resumed student knows its teacher.
 func TestDistillResumes(t *testing.T) {
 	c := small
-	c.Prediction = PredictsV
+	c.Diffusion.Prediction = diffusion.PredictV
 	teacher := newSmall(t, c)
 	straight, stopped := t.TempDir(), t.TempDir()
 	trainSmall(t, student(t, teacher, 10), 8, straight)
@@ -172,7 +180,7 @@ func TestDistillResumes(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
-	m, err := Resume(openEngine(t), stopped)
+	m, err := Resume(graphtest.Engine(t), stopped)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,11 +188,11 @@ func TestDistillResumes(t *testing.T) {
 		t.Error(err)
 	}
 	other := c
-	other.Seed++
+	other.Training.Seed++
 	if err := m.CheckTeacher(newSmall(t, other)); err == nil || !strings.Contains(err.Error(), "another teacher") {
 		t.Errorf("got %v, want another teacher", err)
 	}
-	other.BaseChannels = 16
+	other.Network.BaseChannels = 16
 	if err := m.CheckTeacher(newSmall(t, other)); err == nil || !strings.Contains(err.Error(), "another teacher") {
 		t.Errorf("got %v, want another teacher", err)
 	}
@@ -206,7 +214,7 @@ func TestDistillResumes(t *testing.T) {
 
 func TestDistillRefuses(t *testing.T) {
 	regression, eps, taught := velocity, velocity, velocity
-	regression.Prediction, eps.Prediction, taught.Distilled = Regresses, PredictsEps, 8
+	regression.Diffusion.Prediction, eps.Diffusion.Prediction, taught.Diffusion.Distilled = diffusion.Regression, diffusion.PredictEps, 8
 	for _, test := range []struct {
 		want  string
 		c     Config
@@ -227,7 +235,7 @@ func TestDistillRefuses(t *testing.T) {
 	if err := alone.Train(context.Background(), waves{8}, 2, ""); err == nil || !strings.Contains(err.Error(), "without its teacher") {
 		t.Errorf("got %v, want that it cannot be trained", err)
 	}
-	for _, o := range []SampleOptions{{Steps: 4}, {Sampler: DDPM}, {Spacing: Leading}, {Eta: 0.5}} {
+	for _, o := range []SampleOptions{{Steps: 4}, {Sampler: diffusion.DDPM}, {Spacing: diffusion.Leading}, {Eta: 0.5}} {
 		if _, err := alone.Sample(context.Background(), o, low(2, 2)); err == nil || !strings.Contains(err.Error(), "was distilled to 8 steps") {
 			t.Errorf("%+v: got %v, want that it is sampled in 8 steps", o, err)
 		}

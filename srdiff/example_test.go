@@ -9,8 +9,10 @@ import (
 
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // Train a very small network for two steps, and enlarge a picture with it. With Config{} in place of the one here, it is the
@@ -25,7 +27,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	model, err := srdiff.NewModel(eng.Backend, srdiff.Config{BaseChannels: 4, Timesteps: 10, ImageSize: 16, BatchSize: 2})
+	model, err := srdiff.NewModel(eng.Backend, srdiff.Config{Network: networks.Config{BaseChannels: 4}, Diffusion: diffusion.Config{Timesteps: 10}, Training: srdiff.TrainingConfig{ImageSize: 16, BatchSize: 2}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
 // TestLoadForeignWeights loads the tutorial's weights as other programs save them: in half precision,
@@ -32,7 +33,7 @@ func TestLoadForeignWeights(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "foreign.safetensors")
 		writeHalf(t, path, plain, test.dtype, test.prefix)
-		m, err := Load(openEngine(t), path)
+		m, err := Load(graphtest.Engine(t), path)
 		if err != nil {
 			t.Errorf("%s with prefix %q: %v", test.dtype, test.prefix, err)
 			continue

@@ -12,69 +12,16 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
-
-// pattern is pictures without a pattern that a test could meet by chance.
-func pattern(seed float64, scale float32, dims ...int) *tensors.Tensor {
-	p := tensors.FromScalarAndDimensions(float32(0), dims...)
-	err := tensors.MutableFlatData(p, func(flat []float32) {
-		for i := range flat {
-			flat[i] = scale * float32(math.Sin(seed+1.7*float64(i)+0.01*float64(i*i)))
-		}
-	})
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func TestGuide(t *testing.T) {
-	conditional, unconditional := pattern(1, 1, 2, 4, 4, 3), pattern(2, 1.5, 2, 4, 4, 3)
-	guide := func(weight, rescale float64) []float64 {
-		return float64s(run(t, func(in []*Node) *Node { return Guide(in[0], in[1], in[2], in[3]) },
-			conditional, unconditional, float32(weight), float32(rescale)))
-	}
-	a, b := float64s(conditional), float64s(unconditional)
-	near(t, "weight 0", guide(0, 0), a, 1e-6)
-	near(t, "weight 0, rescaled", guide(0, 1), a, 1e-6) // already of the right spread
-	want := make([]float64, len(a))
-	for i := range a {
-		want[i] = (1+2.5)*a[i] - 2.5*b[i]
-	}
-	near(t, "weight 2.5", guide(2.5, 0), want, 1e-5)
-
-	half := len(a) / 2 // each picture has a spread of its own
-	full, some := guide(2.5, 1), guide(2.5, 0.3)
-	for _, picture := range [][2]int{{0, half}, {half, len(a)}} {
-		from, to := picture[0], picture[1]
-		_, should := spreadOf(a[from:to])
-		_, is := spreadOf(full[from:to])
-		_, guided := spreadOf(want[from:to])
-		if math.Abs(is/should-1) > 1e-5 || guided < 1.5*should {
-			t.Errorf("rescaled, the std is %v, want %v; before %v", is, should, guided)
-		}
-		for i := from; i < to; i++ {
-			if w := (0.3*should/guided + 0.7) * want[i]; math.Abs(some[i]-w) > 1e-5 {
-				t.Fatalf("rescaled by 0.3: value %d is %v, want %v", i, some[i], w)
-			}
-		}
-	}
-}
-
-func TestDrop(t *testing.T) {
-	y := pattern(1, 1, 3, 2, 2, 4)
-	got := float64s(run(t, func(in []*Node) *Node { return Drop(in[0], in[1]) }, y, []bool{false, true, false}))
-	want := float64s(y)
-	clear(want[16:32])
-	near(t, "Drop", got, want, 0)
-}
 
 // Training drops the condition of as many pictures as asked for, and of no others.
 func TestDropCondition(t *testing.T) {
 	m := newSmall(t, small)
 	exec, err := NewExec(m.backend, func(x0, rng *Node) (*Node, *Node) {
-		y, _, _, newRNG := m.drawn(x0, rng, 0.25)
-		return ReduceMax(Abs(y), 1, 2, 3), newRNG
+		in, _, _, newRNG := m.draw(x0, rng, 0.25)
+		return ReduceMax(Abs(in.Low), 1, 2, 3), newRNG
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,12 +30,12 @@ func TestDropCondition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call(pattern(1, 1, 2000, 4, 4, 3), rng)
+	out, err := exec.Call(graphtest.Pattern(1, 1, 2000, 4, 4, 3), rng)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dropped := 0
-	for _, v := range float64s(out[0]) {
+	for _, v := range graphtest.Float64s(out[0]) {
 		if v == 0 {
 			dropped++
 		}
@@ -101,7 +48,7 @@ func TestDropCondition(t *testing.T) {
 // Guidance on a network that was trained for it.
 func TestGuidedSampling(t *testing.T) {
 	c := small
-	c.DropCondition = 0.3
+	c.Training.DropCondition = 0.3
 	m := newSmall(t, c)
 	trainSmall(t, m, 40, "")
 	type trajectory struct {
@@ -111,9 +58,9 @@ func TestGuidedSampling(t *testing.T) {
 	}
 	sample := func(o SampleOptions) (r trajectory) {
 		t.Helper()
-		o.Seed, o.Sampler, o.Steps, o.Clip = 3, DDIM, 10, ClipNone // visits 99, 89, ... 9
+		o.Seed, o.Sampler, o.Steps, o.Clip = 3, diffusion.DDIM, 10, diffusion.ClipNone // visits 99, 89, ... 9
 		o.Each = func(s SampleStep) {
-			r.at, r.x, r.x0 = append(r.at, s.T), append(r.x, float64s(s.X)), append(r.x0, float64s(s.X0))
+			r.at, r.x, r.x0 = append(r.at, s.T), append(r.x, graphtest.Float64s(s.X)), append(r.x0, graphtest.Float64s(s.X0))
 		}
 		out, err := m.Sample(context.Background(), o, low(2, 2))
 		if err != nil {
@@ -147,8 +94,8 @@ func TestGuidedSampling(t *testing.T) {
 	const weight, rescale = 3, 0.4
 	guided := sample(SampleOptions{Guidance: weight, Rescale: rescale, GuidanceFrom: 30})
 	predict, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-		xt, y, at := in[0], Upscale(in[1]), in[2]
-		predict := func(y *Node) *Node { return Predict(scope.At("%s", averages), m.Config, xt, y, at) }
+		xt, y, at := in[0], in[1], in[2]
+		predict := func(y *Node) *Node { return Predict(weightsAt(scope, averagesScope), m.Config, xt, y, at) }
 		return []*Node{predict(y), predict(ZerosLike(y))}
 	})
 	if err != nil {
@@ -168,13 +115,13 @@ func TestGuidedSampling(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eps, without := float64s(out[0]), float64s(out[1])
+		eps, without := graphtest.Float64s(out[0]), graphtest.Float64s(out[1])
 		if at >= 30 {
-			_, should := spreadOf(eps)
+			_, should := graphtest.Spread(eps)
 			for i := range eps {
 				eps[i] += weight * (eps[i] - without[i])
 			}
-			_, is := spreadOf(eps)
+			_, is := graphtest.Spread(eps)
 			for i := range eps {
 				eps[i] *= rescale*should/is + 1 - rescale
 			}
@@ -189,49 +136,14 @@ func TestGuidedSampling(t *testing.T) {
 	}
 }
 
-// The percentile is found by halving; here it is found by sorting.
-func TestThresholdX0(t *testing.T) {
-	const size, batch = 16, 4
-	x0 := pattern(1, 1, batch, size, size, 3)
-	err := tensors.MutableFlatData(x0, func(flat []float32) {
-		for i := range flat { // the first picture is within [-1, 1], the others reach ever further, with outliers
-			n := i / (size * size * 3)
-			flat[i] *= []float32{0.9, 1.5, 4, 157}[n]
-			if n > 0 && i%301 == 0 {
-				flat[i] *= 20
-			}
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := float64s(run(t, func(in []*Node) *Node { return ThresholdX0(in[0]) }, x0))
-	values := float64s(x0)
-	const n = size * size * 3
-	for b := range batch {
-		picture := values[b*n:][:n]
-		sizes := make([]float64, n)
-		for i, v := range picture {
-			sizes[i] = math.Abs(v)
-		}
-		slices.Sort(sizes)
-		s := max(1, sizes[int(math.Ceil(0.995*n))-1])
-		want := make([]float64, n)
-		for i, v := range picture {
-			want[i] = min(max(v, -s), s) / s
-		}
-		near(t, "ThresholdX0", got[b*n:][:n], want, 1e-5)
-	}
-}
-
 // Sample says in one line what it cannot do.
 func TestSampleRefuses(t *testing.T) {
 	guided := small
-	guided.DropCondition = 0.1
+	guided.Training.DropCondition = 0.1
 	velocity := small
-	velocity.Prediction = PredictsV
+	velocity.Diffusion.Prediction = diffusion.PredictV
 	noisy := small
-	noisy.Noise = 0.2
+	noisy.Degradation.Noise = 0.2
 	for _, test := range []struct {
 		want string
 		c    Config
@@ -241,12 +153,12 @@ func TestSampleRefuses(t *testing.T) {
 		{"sampling steps is 101: want a number from 1 to the model's 100", small, SampleOptions{Steps: 101}},
 		{`spacing is "karras"`, small, SampleOptions{Spacing: "karras"}},
 		{`sampler is "euler"`, small, SampleOptions{Sampler: "euler"}},
-		{"eta is -0.1", small, SampleOptions{Sampler: DDIM, Eta: -0.1}},
-		{"eta is 1.5", small, SampleOptions{Sampler: DDIM, Eta: 1.5}},
-		{"eta is NaN", small, SampleOptions{Sampler: DDIM, Eta: math.NaN()}},
+		{"eta is -0.1", small, SampleOptions{Sampler: diffusion.DDIM, Eta: -0.1}},
+		{"eta is 1.5", small, SampleOptions{Sampler: diffusion.DDIM, Eta: 1.5}},
+		{"eta is NaN", small, SampleOptions{Sampler: diffusion.DDIM, Eta: math.NaN()}},
 		{"eta belongs to ddim", small, SampleOptions{Eta: 0.5}},
-		{"eta belongs to ddim", small, SampleOptions{Sampler: DPMpp2M, Eta: 0.5}},
-		{"it belongs to ddpm", small, SampleOptions{Sampler: DDIM, SmallVariance: true}},
+		{"eta belongs to ddim", small, SampleOptions{Sampler: diffusion.DPMpp2M, Eta: 0.5}},
+		{"it belongs to ddpm", small, SampleOptions{Sampler: diffusion.DDIM, SmallVariance: true}},
 		{`clip is "hard"`, small, SampleOptions{Clip: "hard"}},
 		{"back-projections is -1", small, SampleOptions{BackProject: -1}},
 		{"back-projections is 17", small, SampleOptions{BackProject: 17}},
@@ -262,7 +174,7 @@ func TestSampleRefuses(t *testing.T) {
 		{"the pictures' noise is 0.3: want a number from 0 to 0.2", noisy, SampleOptions{Noise: 0.3}},
 		{"the pictures' noise is -0.1", noisy, SampleOptions{Noise: -0.1}},
 		{"the pictures' noise is 0.1, and the model was trained with none", small, SampleOptions{Noise: 0.1}},
-		{"the model predicts v, not eps", velocity, SampleOptions{Prediction: PredictsEps}},
+		{"the model predicts v, not eps", velocity, SampleOptions{Prediction: diffusion.PredictEps}},
 		{"the model predicts eps, not noise", small, SampleOptions{Prediction: "noise"}},
 	} {
 		_, sampling := newSmall(t, test.c).Sample(context.Background(), test.o, low(2, 2))
@@ -276,7 +188,7 @@ func TestSampleRefuses(t *testing.T) {
 		c Config
 		o SampleOptions
 	}{
-		{small, SampleOptions{}}, {small, SampleOptions{Steps: 1, Prediction: PredictsEps}}, {small, SampleOptions{Sampler: DDIM, Eta: 1}},
+		{small, SampleOptions{}}, {small, SampleOptions{Steps: 1, Prediction: diffusion.PredictEps}}, {small, SampleOptions{Sampler: diffusion.DDIM, Eta: 1}},
 		{guided, SampleOptions{Guidance: 100, Rescale: 1, GuidanceFrom: 99}}, {noisy, SampleOptions{Noise: 0.2}},
 	} {
 		if err := test.o.Validate(test.c); err != nil {

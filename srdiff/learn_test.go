@@ -22,7 +22,7 @@ func TestTrainingLearns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m := newSmall(t, Config{BatchSize: 16, LearningRate: 1e-3, Seed: seed})
+	m := newSmall(t, Config{Training: TrainingConfig{BatchSize: 16, LearningRate: 1e-3, Seed: seed}})
 	noiseError := func() float64 {
 		e, err := m.NoiseError(ctx, sources[1], 8, seed)
 		if err != nil {

@@ -11,16 +11,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 func TestParameterCount(t *testing.T) {
-	m, err := NewModel(openEngine(t), Config{})
+	m, err := NewModel(graphtest.Engine(t), Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,15 +54,15 @@ func TestSaveIsTorchs(t *testing.T) {
 			t.Errorf("tensor %s differs", name)
 		}
 	}
-	again, err := Load(openEngine(t), path)
+	again, err := Load(graphtest.Engine(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again.Config != m.Config || again.Step != 12 {
 		t.Errorf("configuration %+v at step %d, want %+v at step 12", again.Config, again.Step, m.Config)
 	}
-	if m.Config.BaseChannels != 4 {
-		t.Errorf("base channels read off the shapes: %d, want 4", m.Config.BaseChannels)
+	if m.Config.Network.BaseChannels != 4 {
+		t.Errorf("base channels read off the shapes: %d, want 4", m.Config.Network.BaseChannels)
 	}
 }
 
@@ -88,8 +89,17 @@ func TestLoadRefuses(t *testing.T) {
 		"not finite": func(f *checkpoint.File) {
 			f.Tensors["out.bias"] = tensors.FromValue([]float32{0, float32(math.NaN()), 0})
 		},
-		`architecture is "other"`: func(f *checkpoint.File) {
-			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], "tutorial-unet", "other", 1)
+		`network is "other"`: func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"name":"tutorial"`, `"name":"other"`, 1)
+		},
+		"written by a newer srdiff: format 3, this one reads up to 2": func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"format":2`, `"format":3`, 1)
+		},
+		`the field "warp", which this srdiff does not know`: func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"timesteps"`, `"warp":1,"timesteps"`, 1)
+		},
+		`the field "scale", which this srdiff does not know`: func(f *checkpoint.File) { // of the first format
+			f.Metadata["srdiff"] = `{"architecture":"tutorial-unet","step":1,"config":{"base_channels":4,"scale":2}}`
 		},
 		`prediction is "u"`: func(f *checkpoint.File) {
 			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"eps"`, `"u"`, 1)
@@ -108,7 +118,7 @@ func TestLoadRefuses(t *testing.T) {
 		if err := checkpoint.Write(path, file); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(openEngine(t), path)
+		_, err := Load(graphtest.Engine(t), path)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want one line with %q", err, want)
 		}
@@ -125,7 +135,7 @@ func low(width, height int) imaging.Picture {
 }
 
 func TestSample(t *testing.T) {
-	m, err := NewModel(openEngine(t), Config{Timesteps: 7, BaseChannels: 4, Seed: 3})
+	m, err := NewModel(graphtest.Engine(t), Config{Diffusion: diffusion.Config{Timesteps: 7}, Network: networks.Config{BaseChannels: 4}, Training: TrainingConfig{Seed: 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +191,7 @@ func TestSample(t *testing.T) {
 
 // The engine's loop over many steps gives what single steps give.
 func TestSampleLoops(t *testing.T) {
-	m, err := NewModel(openEngine(t), Config{Timesteps: 30, BaseChannels: 4})
+	m, err := NewModel(graphtest.Engine(t), Config{Diffusion: diffusion.Config{Timesteps: 30}, Network: networks.Config{BaseChannels: 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,10 +215,10 @@ func TestSampleLoops(t *testing.T) {
 // The reason why Sample's loop carries the weights in its state: go-xla v0.4.5 refuses a loop that uses what is around it
 // (the pure-Go engine does not mind). When a later version can do it, this test says so, and reverseSteps can become simpler.
 func TestLoopsSeeNothingAround(t *testing.T) {
-	if openEngine(t).Name() == pureGo {
+	if graphtest.Engine(t).Name() == "Go Backend" {
 		t.Skip("the pure-Go engine's loops see what is around them")
 	}
-	exec, err := NewExec(openEngine(t), func(start, more *Node) *Node {
+	exec, err := NewExec(graphtest.Engine(t), func(start, more *Node) *Node {
 		g := start.Graph()
 		small := NewClosure(g, func(g *Graph) []*Node {
 			sum := Parameter(g, "sum", start.Shape())
@@ -229,7 +239,7 @@ func TestLoopsSeeNothingAround(t *testing.T) {
 }
 
 func TestSampleStops(t *testing.T) {
-	m, err := NewModel(openEngine(t), Config{Timesteps: 50, BaseChannels: 4})
+	m, err := NewModel(graphtest.Engine(t), Config{Diffusion: diffusion.Config{Timesteps: 50}, Network: networks.Config{BaseChannels: 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,62 +267,8 @@ func equal(a, b imaging.Picture) bool {
 	return a.Width == b.Width && a.Height == b.Height
 }
 
-// For data that is N(mean, std^2) in every pixel, the best noise predictor is known in closed form, and the chain of reverse
-// steps must end in that Gaussian:
-//
-//	eps(x_t, t) = sqrt(1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) mean) / (alpha_bar_t std^2 + 1 - alpha_bar_t)
-func TestReverseChainOfAGaussian(t *testing.T) {
-	const mean, std = 0.3, 0.5
-	s, err := Config{}.Schedule()
-	if err != nil {
-		t.Fatal(err)
-	}
-	exact := func(xt, at *Node) *Node {
-		scale := s.lookUp(func(t int) float64 {
-			a := s.AlphaBars[t]
-			return math.Sqrt(1-a) / (a*std*std + 1 - a)
-		}, at)
-		shift := s.lookUp(func(t int) float64 { return math.Sqrt(s.AlphaBars[t]) * mean }, at)
-		return Mul(scale, Sub(xt, shift))
-	}
-	step, err := NewExec(openEngine(t), func(xt, at, rng *Node) (*Node, *Node) {
-		rng, z := Normal(rng, xt.Shape())
-		return s.PSample(xt, at, s.PredictX0(xt, at, exact(xt, at)), z), rng
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rng, err := RNGStateFromSeed(5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := run(t, func(in []*Node) *Node {
-		_, z := Normal(in[0], shapes.Make(dtypes.Float32, 1, 64, 64, 3))
-		return z
-	}, rng)
-	for at := s.Timesteps - 1; at >= 0; at-- {
-		out, err := step.Call(x, tensors.FromScalar(int32(at)), rng)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x, rng = out[0], out[1]
-	}
-	sum, squares := 0.0, 0.0
-	values := tensors.MustCopyFlatData[float32](x)
-	for _, v := range values {
-		sum += float64(v)
-		squares += float64(v) * float64(v)
-	}
-	n := float64(len(values))
-	gotMean, gotStd := sum/n, math.Sqrt(squares/n-sum*sum/n/n)
-	t.Logf("mean %.4f, std %.4f", gotMean, gotStd)
-	if math.Abs(gotMean-mean) > 0.02 || math.Abs(gotStd-std) > 0.02 {
-		t.Errorf("samples are N(%.3f, %.3f^2), want N(%v, %v^2)", gotMean, gotStd, mean, std)
-	}
-}
-
 func TestLoadMissing(t *testing.T) {
-	_, err := Load(openEngine(t), filepath.Join(t.TempDir(), "none.safetensors"))
+	_, err := Load(graphtest.Engine(t), filepath.Join(t.TempDir(), "none.safetensors"))
 	if err == nil || !strings.HasSuffix(err.Error(), "no such file") {
 		t.Errorf("got %v", err)
 	}
@@ -320,7 +276,7 @@ func TestLoadMissing(t *testing.T) {
 	if err := os.WriteFile(text, []byte("not a model"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(openEngine(t), text); err == nil || !strings.Contains(err.Error(), "not a safetensors file") {
+	if _, err := Load(graphtest.Engine(t), text); err == nil || !strings.Contains(err.Error(), "not a safetensors file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -5,7 +5,6 @@ package srdiff
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -16,48 +15,17 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
-
-func TestClipNormIsTorchs(t *testing.T) {
-	g := diffusers(t)
-	for _, limit := range []float64{0.5, 100} {
-		exec, err := NewExec(openEngine(t), func(in []*Node) []*Node { return clipNorm(in, limit) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Call(g["clip_norm.0"], g["clip_norm.1"], g["clip_norm.2"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, got := range out {
-			same(t, fmt.Sprintf("limit %g, gradient %d", limit, i), got, g[fmt.Sprintf("clip_norm.%g.%d", limit, i)], 1e-6)
-		}
-	}
-}
-
-func TestLearningRate(t *testing.T) {
-	rates := func(c Config, updates ...float32) []float64 {
-		return float64s(run(t, func(in []*Node) *Node { return learningRate(c.WithDefaults(), in[0]) }, updates))
-	}
-	near(t, "constant", rates(Config{}, 0, 1, 1e6), []float64{1e-4, 1e-4, 1e-4}, 1e-10)
-	near(t, "warm-up", rates(Config{LearningRate: 0.1, WarmUp: 4}, 0, 1, 2, 3, 4, 1000),
-		[]float64{0.025, 0.05, 0.075, 0.1, 0.1, 0.1}, 1e-7)
-	near(t, "decay", rates(Config{LearningRate: 0.1, Decay: 300}, 0, 100, 150, 200, 300, 1000),
-		[]float64{0.1, 0.075, 0.05, 0.025, 0, 0}, 1e-7)
-	near(t, "both", rates(Config{LearningRate: 0.1, WarmUp: 2, Decay: 300}, 0, 1, 2, 102, 152, 302),
-		[]float64{0.05, 0.1, 0.1, 0.075, 0.05, 0}, 1e-7)
-	// Warm-up and decay count steps, of which an update takes three.
-	near(t, "accumulated", rates(Config{LearningRate: 0.1, WarmUp: 6, Decay: 300, Accumulate: 3}, 0, 1, 2, 52, 102, 300),
-		[]float64{0.05, 0.1, 0.1, 0.05, 0, 0}, 1e-7)
-}
 
 // valuesOf are the weights or their averages of a model, one after the other.
 func valuesOf(t *testing.T, m *Model, scope string) []float64 {
 	t.Helper()
 	var values []float64
-	for _, p := range parametersOf(m.Config) {
-		values = append(values, float64s(m.store.GetVariable(p.path(scope)).MustValue())...)
+	for _, p := range m.weights {
+		values = append(values, graphtest.Float64s(m.variable(p, scope).MustValue())...)
 	}
 	return values
 }
@@ -66,36 +34,36 @@ func valuesOf(t *testing.T, m *Model, scope string) []float64 {
 // steps', clipped, and the learning rate warms up and decays. Half-way training is stopped, within an update, and resumed.
 func TestTrainByHand(t *testing.T) {
 	c := small
-	c.Accumulate, c.ClipNorm, c.WarmUp, c.Decay, c.EMA = 3, 0.2, 6, 30, 0.25
+	c.Training.Accumulate, c.Training.ClipNorm, c.Training.WarmUp, c.Training.Decay, c.Training.EMA = 3, 0.2, 6, 30, 0.25
 	const updates = 4
 	byHand := newSmall(t, c)
 	c = byHand.Config
-	if err := byHand.store.SetRNGStateFromSeed(c.Seed); err != nil {
+	if err := byHand.store.SetRNGStateFromSeed(c.Training.Seed); err != nil {
 		t.Fatal(err)
 	}
 	rng := byHand.store.GetVariable(model.RNGStateVariableName).MustValue()
-	parameters := parametersOf(c)
+	parameters := byHand.weights
 	gradients, err := model.NewExec(byHand.backend, byHand.store, func(scope *model.Scope, in []*Node) []*Node {
-		y, at, eps, newRNG := byHand.drawn(in[0], in[1], 0)
-		loss := Loss(network(scope), byHand.schedule, c, in[0], y, at, eps)
+		drawn, at, eps, newRNG := byHand.draw(in[0], in[1], 0)
+		loss := Loss(weightsAt(scope, weightsScope), c, in[0], drawn.Low, at, eps)
 		var nodes []*Node
 		for _, p := range parameters {
-			nodes = append(nodes, byHand.store.GetVariable(p.path(weights)).NodeValue(loss))
+			nodes = append(nodes, byHand.variable(p, weightsScope).NodeValue(loss))
 		}
 		return append(Gradient(loss, nodes...), newRNG, loss)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := valuesOf(t, byHand, weights)
+	w := valuesOf(t, byHand, weightsScope)
 	average := append([]float64(nil), w...)
 	first, second := make([]float64, len(w)), make([]float64, len(w))
 	var losses []float64
 	clipped := 0
 	for n := range updates {
 		gradient := make([]float64, len(w))
-		for k := range c.Accumulate {
-			x0, err := dataset.Batch(waves{8}, c.BatchSize, int64(n*c.Accumulate+k))
+		for k := range c.Training.Accumulate {
+			x0, err := dataset.Batch(waves{8}, c.Training.BatchSize, int64(n*c.Training.Accumulate+k))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,8 +73,8 @@ func TestTrainByHand(t *testing.T) {
 			}
 			i := 0
 			for _, g := range out[:len(parameters)] {
-				for _, v := range float64s(g) {
-					gradient[i] += v / float64(c.Accumulate)
+				for _, v := range graphtest.Float64s(g) {
+					gradient[i] += v / float64(c.Training.Accumulate)
 					i++
 				}
 			}
@@ -117,14 +85,14 @@ func TestTrainByHand(t *testing.T) {
 		for _, g := range gradient {
 			norm += g * g
 		}
-		if norm = math.Sqrt(norm); norm > c.ClipNorm {
+		if norm = math.Sqrt(norm); norm > c.Training.ClipNorm {
 			clipped++
 		}
-		steps := float64(n * c.Accumulate)
-		rate := c.LearningRate * min(1, (steps+3)/6) * (1 + math.Cos(math.Pi*max(0, steps-6)/30)) / 2
-		d := min(c.EMA, float64(n+1)/float64(n+10))
+		steps := float64(n * c.Training.Accumulate)
+		rate := c.Training.LearningRate * min(1, (steps+3)/6) * (1 + math.Cos(math.Pi*max(0, steps-6)/30)) / 2
+		d := min(c.Training.EMA, float64(n+1)/float64(n+10))
 		for i, g := range gradient {
-			g *= min(1, c.ClipNorm/norm)
+			g *= min(1, c.Training.ClipNorm/norm)
 			first[i], second[i] = 0.9*first[i]+0.1*g, 0.999*second[i]+0.001*g*g
 			m, v := first[i]/(1-math.Pow(0.9, float64(n+1))), second[i]/(1-math.Pow(0.999, float64(n+1)))
 			w[i] -= rate * m / (math.Sqrt(v) + 1e-8)
@@ -132,13 +100,13 @@ func TestTrainByHand(t *testing.T) {
 		}
 		i := 0
 		for _, p := range parameters {
-			v := byHand.store.GetVariable(p.path(weights))
+			v := byHand.variable(p, weightsScope)
 			flat := make([]float32, v.Shape().Size())
 			for k := range flat {
 				flat[k] = float32(w[i])
 				i++
 			}
-			if err := v.SetValue(tensors.FromFlatDataAndDimensions(flat, p.dims...)); err != nil {
+			if err := v.SetValue(tensors.FromFlatDataAndDimensions(flat, p.Dims...)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -157,16 +125,16 @@ func TestTrainByHand(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped at step 6 of 12") {
 		t.Errorf("got %v, want it stopped after the next update, at step 6", err)
 	}
-	m, err := Resume(openEngine(t), dir)
+	m, err := Resume(graphtest.Engine(t), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	trainSmall(t, m, 12, "", func(p Progress) { got = append(got, p.Loss) })
-	near(t, "losses", got, losses, 1e-4)
+	graphtest.Near(t, "losses", got, losses, 1e-4)
 	// Each update moves a weight by up to the learning rate, 5e-3. Where a gradient is as small as its rounding, Adam's
 	// quotient is too large by as much.
-	near(t, "weights", valuesOf(t, m, weights), w, 1e-5)
-	near(t, "averages", valuesOf(t, m, averages), average, 1e-5)
+	graphtest.Near(t, "weights", valuesOf(t, m, weightsScope), w, 1e-5)
+	graphtest.Near(t, "averages", valuesOf(t, m, averagesScope), average, 1e-5)
 }
 
 // After n updates the averages are what the recurrence makes of the raw weights of every step.
@@ -174,16 +142,16 @@ func TestAveragedWeights(t *testing.T) {
 	const steps = 12
 	dir := t.TempDir()
 	c := small
-	c.EMA = 0.5 // reached after 8 updates
+	c.Training.EMA = 0.5 // reached after 8 updates
 	m := newSmall(t, c)
-	want := valuesOf(t, m, weights)
+	want := valuesOf(t, m, weightsScope)
 	first := append([]float64(nil), want...)
 	n, share := 0.0, 1.0
 	trainSmall(t, m, steps, dir, func(Progress) {
 		d := min(0.5, (1+n)/(10+n))
 		n++
 		share *= d
-		for i, w := range valuesOf(t, m, weights) {
+		for i, w := range valuesOf(t, m, weightsScope) {
 			want[i] = d*want[i] + (1-d)*w
 		}
 		if bound := 362880 / math.Pow(n, 9); share >= bound { // 9! / n^9
@@ -193,36 +161,36 @@ func TestAveragedWeights(t *testing.T) {
 	if n != steps {
 		t.Fatalf("%g steps", n)
 	}
-	got, raw := valuesOf(t, m, averages), valuesOf(t, m, weights)
-	near(t, "averages", got, want, 1e-6)
+	got, raw := valuesOf(t, m, averagesScope), valuesOf(t, m, weightsScope)
+	graphtest.Near(t, "averages", got, want, 1e-6)
 	if largestDifference(got, raw) < 1e-4 || largestDifference(got, first) < 1e-4 {
 		t.Error("the averages are the weights themselves")
 	}
 
 	// The model file holds the averages, the training file both.
-	loaded, err := Load(openEngine(t), filepath.Join(dir, ModelFile))
+	loaded, err := Load(graphtest.Engine(t), filepath.Join(dir, ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "model file", valuesOf(t, loaded, weights), got, 0)
-	resumed, err := Resume(openEngine(t), dir)
+	graphtest.Near(t, "model file", valuesOf(t, loaded, weightsScope), got, 0)
+	resumed, err := Resume(graphtest.Engine(t), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "training file's averages", valuesOf(t, resumed, averages), got, 0)
-	near(t, "training file's weights", valuesOf(t, resumed, weights), raw, 0)
+	graphtest.Near(t, "training file's averages", valuesOf(t, resumed, averagesScope), got, 0)
+	graphtest.Near(t, "training file's weights", valuesOf(t, resumed, weightsScope), raw, 0)
 
 	// What is sampled and saved is the averages, and of WithRawWeights the weights.
 	path := filepath.Join(t.TempDir(), "raw.safetensors")
 	if err := m.WithRawWeights().Save(path); err != nil {
 		t.Fatal(err)
 	}
-	rawModel, err := Load(openEngine(t), path)
+	rawModel, err := Load(graphtest.Engine(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "raw model file", valuesOf(t, rawModel, weights), raw, 0)
-	o := SampleOptions{Sampler: DDIM, Steps: 5}
+	graphtest.Near(t, "raw model file", valuesOf(t, rawModel, weightsScope), raw, 0)
+	o := SampleOptions{Sampler: diffusion.DDIM, Steps: 5}
 	use := func(m *Model) imaging.Picture {
 		out, err := m.Sample(context.Background(), o, low(2, 2))
 		if err != nil {
@@ -245,7 +213,7 @@ func largestDifference(a, b []float64) float64 {
 
 func TestTrainRefusesHalfAnUpdate(t *testing.T) {
 	c := small
-	c.Accumulate = 3
+	c.Training.Accumulate = 3
 	err := newSmall(t, c).Train(context.Background(), waves{8}, 14, "")
 	if err == nil || !strings.Contains(err.Error(), "want multiples") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("14 steps of which 3 make an update: %v", err)
@@ -257,37 +225,37 @@ func TestTrainRefusesHalfAnUpdate(t *testing.T) {
 func TestResumeWithAnotherLearningRate(t *testing.T) {
 	dir := t.TempDir()
 	c := small
-	c.EMA = -1
+	c.Training.EMA = -1
 	first := newSmall(t, c)
-	before := valuesOf(t, first, weights)
+	before := valuesOf(t, first, weightsScope)
 	trainSmall(t, first, 1, dir)
 	file, err := checkpoint.Read(filepath.Join(dir, TrainingFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range file.Tensors {
-		if strings.HasPrefix(name, "/"+averages) {
+		if strings.HasPrefix(name, "/"+averagesScope) {
 			t.Errorf("the training file has %s", name)
 		}
 	}
-	loaded, err := Load(openEngine(t), filepath.Join(dir, ModelFile))
+	loaded, err := Load(graphtest.Engine(t), filepath.Join(dir, ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "model file", valuesOf(t, loaded, weights), valuesOf(t, first, weights), 0)
-	m, err := Resume(openEngine(t), dir)
+	graphtest.Near(t, "model file", valuesOf(t, loaded, weightsScope), valuesOf(t, first, weightsScope), 0)
+	m, err := Resume(graphtest.Engine(t), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Config.LearningRate != c.LearningRate {
-		t.Errorf("resumed with the learning rate %g, want %g", m.Config.LearningRate, c.LearningRate)
+	if m.Config.Training.LearningRate != c.Training.LearningRate {
+		t.Errorf("resumed with the learning rate %g, want %g", m.Config.Training.LearningRate, c.Training.LearningRate)
 	}
-	middle := valuesOf(t, m, weights)
-	m.Config.LearningRate /= 10
+	middle := valuesOf(t, m, weightsScope)
+	m.Config.Training.LearningRate /= 10
 	trainSmall(t, m, 2, "")
 	// Adam's first steps move the weight that moves most by about the learning rate.
-	moved := largestDifference(middle, before) / c.LearningRate
-	after := largestDifference(valuesOf(t, m, weights), middle) / c.LearningRate
+	moved := largestDifference(middle, before) / c.Training.LearningRate
+	after := largestDifference(valuesOf(t, m, weightsScope), middle) / c.Training.LearningRate
 	if math.Abs(moved-1) > 0.1 || math.Abs(after-0.1) > 0.05 {
 		t.Errorf("weights moved by %.3f of the first learning rate, then by %.3f, want 1 and 0.1", moved, after)
 	}

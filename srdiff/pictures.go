@@ -9,15 +9,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// DegradePicture is Degrade for one picture, without a graph: what a model of this configuration expects to enlarge. The sides
-// are rounded down to multiples of Scale.
-func DegradePicture(c Config, p imaging.Picture) imaging.Picture {
-	c = c.WithDefaults()
-	return imaging.Shrink(p, c.Degradation, p.Width/Scale, p.Height/Scale, c.Blur)
-}
-
-// Tensor stacks pictures of one size as float32 [batch, height, width, 3] in [-1, 1]. It returns an error when there are
-// none or their sizes differ.
+// Tensor stacks pictures of one size as float32 [batch, height, width, 3] in [-1, 1]. It returns an
+// error when there are none or their sizes differ.
 func Tensor(pictures ...imaging.Picture) (*tensors.Tensor, error) {
 	if len(pictures) == 0 {
 		return nil, fmt.Errorf("no pictures: want at least one")
@@ -34,7 +27,8 @@ func Tensor(pictures ...imaging.Picture) (*tensors.Tensor, error) {
 	return tensors.FromFlatDataAndDimensions(values, len(pictures), height, width, 3), nil
 }
 
-// Pictures takes a float32 tensor [batch, height, width, 3] apart. It returns an error for any other tensor.
+// Pictures takes a float32 tensor [batch, height, width, 3] apart. It returns an error for any other
+// tensor.
 func Pictures(t *tensors.Tensor) ([]imaging.Picture, error) {
 	dims := t.Shape().Dimensions
 	if t.Rank() != 4 || dims[3] != 3 {

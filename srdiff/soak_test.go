@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
 // Long runs must not eat memory. These take minutes:
@@ -39,7 +40,7 @@ func TestSoakTraining(t *testing.T) {
 	const steps, measures = 20_000, 20
 	m := newSmall(t, small)
 	var mb []float64
-	err := m.Train(context.Background(), waves{small.ImageSize}, steps, t.TempDir(), func(p Progress) {
+	err := m.Train(context.Background(), waves{small.Training.ImageSize}, steps, t.TempDir(), func(p Progress) {
 		if p.Step%(steps/measures) == 0 {
 			mb = append(mb, residentMB(t))
 		}
@@ -52,7 +53,7 @@ func TestSoakTraining(t *testing.T) {
 
 func TestSoakCompiling(t *testing.T) {
 	const programs, measures = 1_000, 20
-	backend := openEngine(t)
+	backend := graphtest.Engine(t)
 	var mb []float64
 	for n := range programs {
 		exec, err := NewExec(backend, func(x *Node) *Node {

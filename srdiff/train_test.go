@@ -16,6 +16,9 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // waves is a source of smooth pictures, each with a phase of its own.
@@ -32,7 +35,7 @@ func (w waves) Picture(i uint64, dst []float32) error {
 }
 
 // small is a configuration that trains in a moment.
-var small = Config{BaseChannels: 4, ImageSize: 8, BatchSize: 4, LearningRate: 5e-3, Seed: 11, Timesteps: 100, BetaEnd: 0.1}
+var small = Config{Network: networks.Config{BaseChannels: 4}, Training: TrainingConfig{ImageSize: 8, BatchSize: 4, LearningRate: 5e-3, Seed: 11}, Diffusion: diffusion.Config{Timesteps: 100, BetaEnd: 0.1}}
 
 func trainSmall(t *testing.T, m *Model, steps int, dir string, on ...func(Progress)) {
 	t.Helper()
@@ -43,7 +46,7 @@ func trainSmall(t *testing.T, m *Model, steps int, dir string, on ...func(Progre
 
 func newSmall(t *testing.T, c Config) *Model {
 	t.Helper()
-	m, err := NewModel(openEngine(t), c)
+	m, err := NewModel(graphtest.Engine(t), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +79,7 @@ func TestTrainEndToEnd(t *testing.T) {
 		t.Errorf("the noise error went from %.3f to %.3f: want it to fall", before, after)
 	}
 
-	loaded, err := Load(openEngine(t), filepath.Join(dir, ModelFile))
+	loaded, err := Load(graphtest.Engine(t), filepath.Join(dir, ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +128,7 @@ func TestResumeIsExact(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped at step") {
 		t.Errorf("got %v", err)
 	}
-	m, err := Resume(openEngine(t), stopped)
+	m, err := Resume(graphtest.Engine(t), stopped)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,43 +170,11 @@ func TestResumeIsExact(t *testing.T) {
 		}
 		want := madeBy{}
 		if step := i + 1; step == 1 || step == stoppedAt+1 {
-			want = madeBy{openEngine(t).Name(), 1, Version(), runtime.Version(), m.Config}
+			want = madeBy{graphtest.Engine(t).Name(), 1, Version(), runtime.Version(), m.Config}
 		}
 		if says.MadeBy != want {
 			t.Errorf("line %d says it was made by %+v, want %+v", i+1, says.MadeBy, want)
 		}
-	}
-}
-
-// cutBack returns what a metrics file becomes when a run goes on after the given step and writes one line.
-func cutBack(t *testing.T, path string, old []byte, step int, p Progress) []byte {
-	t.Helper()
-	if err := os.WriteFile(path, old, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	metrics, err := openMetrics(path, step, madeBy{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	metrics.write(p)
-	if err := metrics.close(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// A run that died after its last save left metrics of steps that the resumed run takes again.
-func TestMetricsAreCutBack(t *testing.T) {
-	path := filepath.Join(t.TempDir(), MetricsFile)
-	old := "{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":1}\n{\"step\":3,\"lo"
-	got := cutBack(t, path, []byte(old), 1, Progress{Step: 2, Loss: 0.5})
-	want := "{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":0.5,\"images_per_second\":0,\"made_by\":{"
-	if !strings.HasPrefix(string(got), want) || bytes.Count(got, []byte("\n")) != 2 {
-		t.Errorf("got %q, want two lines that begin with %q", got, want)
 	}
 }
 
@@ -215,7 +186,7 @@ func TestTrainRefuses(t *testing.T) {
 		t.Errorf("pictures of another size: %v", err)
 	}
 	diverging := small
-	diverging.LearningRate = 0.99
+	diverging.Training.LearningRate = 0.99
 	m := newSmall(t, diverging)
 	for range 3 { // weights that overflow at once
 		for v := range m.store.IterVariables() {
@@ -237,7 +208,7 @@ func TestTrainRefuses(t *testing.T) {
 		!strings.Contains(err.Error(), "making the output folder") {
 		t.Errorf("a file for a folder: %v", err)
 	}
-	if _, err := Resume(openEngine(t), dir); err == nil || !strings.Contains(err.Error(), "nothing to resume") {
+	if _, err := Resume(graphtest.Engine(t), dir); err == nil || !strings.Contains(err.Error(), "nothing to resume") {
 		t.Errorf("an empty folder: %v", err)
 	}
 }

@@ -245,6 +245,8 @@ import (
 	"github.com/srdiff/srlab/kernelext"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
@@ -256,10 +258,10 @@ fmt.Println(opened)
 source := kernelext.Must(dataset.Open(ctx, "generated", dataset.Options{Seed: 3, HeldOut: true}))
 low := kernelext.Must(srdiff.Pictures(kernelext.Must(dataset.Batch(source, 16, 0))))
 for i := range low {
-	low[i] = srdiff.DegradePicture(srdiff.Config{}, low[i])
+	low[i] = degrade.Config{}.Picture(low[i], 4)
 }
 m := kernelext.Must(srdiff.Load(opened.Backend, "guided.safetensors"))
-made := kernelext.Must(m.Sample(ctx, srdiff.SampleOptions{Sampler: srdiff.DDIM, Steps: 50, Seed: 1}, low...))
+made := kernelext.Must(m.Sample(ctx, srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: 50, Seed: 1}, low...))
 var sheet []image.Image
 for _, picture := range made {
 	sheet = append(sheet, picture.Image())

@@ -29,7 +29,7 @@ import (
 func main() {
 	err := func() error {
 		if len(os.Args) == 3 && os.Args[1] == workerFlag {
-			return work(os.Args[2], srdiff.Config{EMA: -1}, os.Stdin, os.Stdout)
+			return work(os.Args[2], srdiff.Config{Training: srdiff.TrainingConfig{EMA: -1}}, os.Stdin, os.Stdout)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 func TestTables(t *testing.T) {
@@ -63,7 +65,7 @@ func TestMedian(t *testing.T) {
 }
 
 // tiny is a network that answers at once.
-var tiny = srdiff.Config{BaseChannels: 2, ImageSize: 8, BatchSize: 2, Timesteps: 3}
+var tiny = srdiff.Config{Network: networks.Config{BaseChannels: 2}, Training: srdiff.TrainingConfig{ImageSize: 8, BatchSize: 2}, Diffusion: diffusion.Config{Timesteps: 3}}
 
 func TestWorker(t *testing.T) {
 	in, asks := io.Pipe()

@@ -22,6 +22,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // answer is what a contestant says, as one line of JSON: what it is as soon as it is loaded, the loss of its first train
@@ -127,7 +128,7 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 			}
 		}
 	}
-	src := newPictures(8*m.Config.BatchSize, m.Config.ImageSize)
+	src := newPictures(8*m.Config.Training.BatchSize, m.Config.Training.ImageSize)
 	err = m.Train(ctx, src, endlessly, "", func(p srdiff.Progress) {
 		losses += p.Loss
 		if left--; left > 0 || ctx.Err() != nil { // Train ends one step after it is stopped
@@ -148,25 +149,29 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 
 // forwardPass makes the program of the network's forward pass. Its weights are drawn by GoMLX: their values cost no time.
 func forwardPass(backend compute.Backend, c srdiff.Config) (func(n int) error, error) {
-	pass, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, xt, y, t *Node) *Node {
-		return srdiff.Predict(scope, c, xt, y, t)
+	pass, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, xt, low, t *Node) *Node {
+		return srdiff.Predict(nn.NewScope(scope), c, xt, low, t)
 	})
 	if err != nil {
 		return nil, err
 	}
-	y, err := dataset.Batch(newPictures(samplePictures, c.ImageSize), samplePictures, 0)
+	xt, err := dataset.Batch(newPictures(samplePictures, c.Training.ImageSize), samplePictures, 0)
 	if err != nil {
 		return nil, err
 	}
-	t := tensors.FromScalar(int32(c.Timesteps / 2))
+	low, err := dataset.Batch(newPictures(samplePictures, c.Training.ImageSize/c.Factor), samplePictures, 0)
+	if err != nil {
+		return nil, err
+	}
+	t := tensors.FromScalar(int32(c.Diffusion.Timesteps / 2))
 	return func(n int) error {
-		x := y
+		x := xt
 		for range n {
-			eps, err := pass.Call1(x, y, t)
+			eps, err := pass.Call1(x, low, t)
 			if err != nil {
 				return err
 			}
-			if x != y {
+			if x != xt {
 				if err := x.FinalizeAll(); err != nil {
 					return err
 				}
@@ -180,7 +185,7 @@ func forwardPass(backend compute.Backend, c srdiff.Config) (func(n int) error, e
 
 // sample enlarges small pictures.
 func sample(m *srdiff.Model) error {
-	size := m.Config.ImageSize / srdiff.Scale
+	size := m.Config.Training.ImageSize / m.Config.Factor
 	var low []imaging.Picture
 	for _, pix := range newPictures(samplePictures, size) {
 		low = append(low, imaging.Picture{Width: size, Height: size, Pix: pix})

@@ -21,6 +21,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/bench/section"
+	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
@@ -76,8 +78,8 @@ func run(ctx context.Context, folder, engineName string) error {
 		if err != nil {
 			return err
 		}
-		low := srdiff.DegradePicture(srdiff.Config{}, original)
-		row := []image.Image{middle(original, shown).Image(), middle(low, shown/srdiff.Scale).Image()}
+		low := degrade.Config{}.Picture(original, 4)
+		row := []image.Image{middle(original, shown).Image(), middle(low, shown/4).Image()}
 		for _, w := range ways {
 			made, err := w.enlarge(ctx, low)
 			if err != nil {
@@ -152,7 +154,7 @@ func enlargers(backend compute.Backend) (ways []*way, err error) {
 		resize func(p imaging.Picture, width, height int) imaging.Picture
 	}{{"bilinear", imaging.Bilinear}, {"bicubic", imaging.Bicubic}} {
 		ways = append(ways, &way{name: f.name, enlarge: func(_ context.Context, p imaging.Picture) (imaging.Picture, error) {
-			return f.resize(p, p.Width*srdiff.Scale, p.Height*srdiff.Scale), nil
+			return f.resize(p, p.Width*4, p.Height*4), nil
 		}})
 	}
 	for _, m := range []struct {
@@ -160,7 +162,7 @@ func enlargers(backend compute.Backend) (ways []*way, err error) {
 		options    srdiff.SampleOptions
 	}{
 		{regressed, "regression", srdiff.SampleOptions{}},
-		{"small, 50 steps", "small", srdiff.SampleOptions{Sampler: srdiff.DDIM, Steps: 50}},
+		{"small, 50 steps", "small", srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: 50}},
 		{"small, 4 steps", "small-4step", srdiff.SampleOptions{}},
 		{wanted, "small-4step", srdiff.SampleOptions{BackProject: 1}},
 	} {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
@@ -27,7 +27,7 @@ func TestWays(t *testing.T) {
 	for i := range original.Pix {
 		original.Pix[i] = float32(i*7%97)/48 - 1
 	}
-	low := srdiff.DegradePicture(srdiff.Config{}, original)
+	low := degrade.Config{}.Picture(original, 4)
 	for _, w := range ways {
 		if strings.Contains(w.name, "50") {
 			continue // it takes half a minute on this engine

@@ -16,6 +16,7 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/bench/process"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
@@ -43,7 +44,7 @@ type learner struct {
 
 func (l *learner) name() string {
 	c := l.model.Config
-	return c.Network + ", " + c.Prediction + ", " + c.Kind
+	return fmt.Sprintf("%s, %s, %s", c.Network.Name, c.Diffusion.Prediction, c.Diffusion.Schedule)
 }
 
 func (l *learner) steps() int { return l.model.Step }
@@ -83,7 +84,7 @@ func (l *learner) results() []result {
 			},
 			func(ctx context.Context, low []imaging.Picture) (made []imaging.Picture, err error) {
 				for first := 0; first < len(low); first += together {
-					some, err := m.Sample(ctx, srdiff.SampleOptions{Sampler: srdiff.DDIM, Steps: sampling, Seed: int64(first)},
+					some, err := m.Sample(ctx, srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: sampling, Seed: int64(first)},
 						low[first:min(first+together, len(low))]...)
 					if err != nil {
 						return nil, err
@@ -123,11 +124,11 @@ func startPyTorch(ctx context.Context, python string, data material) (p *pytorch
 	if err := store(ctx, train, data.train, storedPictures); err != nil {
 		return nil, err
 	}
-	if err := store(ctx, heldOut, data.heldOut, noiseTests*srdiff.Config{}.WithDefaults().BatchSize); err != nil {
+	if err := store(ctx, heldOut, data.heldOut, noiseTests*srdiff.Config{}.WithDefaults().Training.BatchSize); err != nil {
 		return nil, err
 	}
 	p.Process, err = process.Start(ctx, []string{python, "srdiff/bench/learner.py", "--pictures", train, "--held-out", heldOut,
-		"--size", fmt.Sprint(p.size), "--batch", fmt.Sprint(srdiff.Config{}.WithDefaults().BatchSize), "--rate", fmt.Sprint(rate)})
+		"--size", fmt.Sprint(p.size), "--batch", fmt.Sprint(srdiff.Config{}.WithDefaults().Training.BatchSize), "--rate", fmt.Sprint(rate)})
 	if err != nil {
 		return nil, err
 	}

@@ -24,9 +24,12 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/bench/section"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 const (
@@ -48,21 +51,21 @@ type comparison struct {
 }
 
 func comparisons(of string) (comparison, error) {
-	epsLinear := srdiff.Config{Prediction: srdiff.PredictsEps, Kind: srdiff.KindLinear}
-	vCosine := srdiff.Config{Prediction: srdiff.PredictsV, Kind: srdiff.KindCosine}
+	epsLinear := srdiff.Config{Diffusion: diffusion.Config{Prediction: diffusion.PredictEps, Schedule: diffusion.Linear}}
+	vCosine := srdiff.Config{Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine}}
 	switch of {
 	case "predictions":
 		return comparison{"quality", "docs/images/quality.png", []srdiff.Config{
 			epsLinear,
-			{Prediction: srdiff.PredictsEps, Kind: srdiff.KindCosine},
-			{Prediction: srdiff.PredictsV, Kind: srdiff.KindLinear},
+			{Diffusion: diffusion.Config{Prediction: diffusion.PredictEps, Schedule: diffusion.Cosine}},
+			{Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Linear}},
 			vCosine,
 		}, false}, nil
 	case "networks":
-		with := func(c srdiff.Config, network string) srdiff.Config { c.Network = network; return c }
+		with := func(c srdiff.Config, network networks.Name) srdiff.Config { c.Network.Name = network; return c }
 		return comparison{"networks", "docs/images/networks.png", []srdiff.Config{
-			epsLinear, with(epsLinear, srdiff.NetworkSmall),
-			vCosine, with(vCosine, srdiff.NetworkSmall),
+			epsLinear, with(epsLinear, networks.Small),
+			vCosine, with(vCosine, networks.Small),
 		}, true}, nil
 	}
 	return comparison{}, fmt.Errorf("-of is %q: want predictions or networks", of)
@@ -104,7 +107,7 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 	}
 	var contestants []contestant
 	for _, c := range what.configs {
-		c.LearningRate, c.Seed = rate, 1
+		c.Training.LearningRate, c.Training.Seed = rate, 1
 		m, err := srdiff.NewModel(eng.Backend, c)
 		if err != nil {
 			return err
@@ -130,7 +133,7 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 	}
 	text = fmt.Sprintf("Measured on %s by `quality -of %s -minutes %g`: %s of training for each, in turns of %s, on %s; batch %d, "+
 		"learning rate %g, seed 1. Noise errors are means over %d batches, the rest over %d pictures sampled by DDIM in %d steps.\n\n",
-		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, slice, with, srdiff.Config{}.WithDefaults().BatchSize,
+		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, slice, with, srdiff.Config{}.WithDefaults().Training.BatchSize,
 		rate, noiseTests, pictures, sampling) + text
 	fmt.Print(text)
 	if err := imaging.WritePNG(what.sheet, sheet); err != nil {
@@ -161,7 +164,7 @@ func openMaterial(ctx context.Context, o dataset.Options) (m material, err error
 		return m, err
 	}
 	for _, p := range m.originals {
-		m.low = append(m.low, srdiff.DegradePicture(srdiff.Config{}, p))
+		m.low = append(m.low, degrade.Config{}.Picture(p, 4))
 	}
 	return m, nil
 }

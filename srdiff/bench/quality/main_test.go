@@ -14,6 +14,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // Every learner trains for its budget and not much longer, and one at a time.
@@ -29,7 +30,7 @@ func TestInTurns(t *testing.T) {
 	}
 	var learners []contestant
 	for range 2 {
-		m, err := srdiff.NewModel(eng.Backend, srdiff.Config{BaseChannels: 2, ImageSize: 8, BatchSize: 2})
+		m, err := srdiff.NewModel(eng.Backend, srdiff.Config{Network: networks.Config{BaseChannels: 2}, Training: srdiff.TrainingConfig{ImageSize: 8, BatchSize: 2}})
 		if err != nil {
 			t.Fatal(err)
 		}

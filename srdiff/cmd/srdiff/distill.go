@@ -59,18 +59,18 @@ func distillCommand() *cobra.Command {
 // stages returns the sampling steps of every student.
 func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 	from := o.from
-	if teacher.Distilled > 0 {
-		if from != 0 && from != teacher.Distilled {
-			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: omit --from", from, teacher.Distilled)
+	if teacher.Diffusion.Distilled > 0 {
+		if from != 0 && from != teacher.Diffusion.Distilled {
+			return nil, fmt.Errorf("--from is %d, and the teacher was itself distilled to %d steps: omit --from", from, teacher.Diffusion.Distilled)
 		}
-		from = teacher.Distilled
+		from = teacher.Diffusion.Distilled
 	}
 	if from == 0 {
-		for from = o.to; 2*from <= teacher.Timesteps; from *= 2 { // as many halvings as there can be
+		for from = o.to; 2*from <= teacher.Diffusion.Timesteps; from *= 2 { // as many halvings as there can be
 		}
 	}
-	if from > teacher.Timesteps {
-		return nil, fmt.Errorf("--from is %d: want at most the teacher's %d timesteps", from, teacher.Timesteps)
+	if from > teacher.Diffusion.Timesteps {
+		return nil, fmt.Errorf("--from is %d: want at most the teacher's %d timesteps", from, teacher.Diffusion.Timesteps)
 	}
 	var list []int
 	for n := from; n > o.to; {
@@ -112,7 +112,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		return err // before anything is said or made
 	}
 	config := teacher.Config
-	config.Seed = o.seed
+	config.Training.Seed = o.seed
 	line := newProgressLine(log)
 	src, heldOut, err := openPictures(ctx, o.data, o.out, config, line)
 	if err != nil {
@@ -220,15 +220,15 @@ func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model,
 	}
 	if c := old.Config; c != o.config(c) {
 		return nil, fmt.Errorf("%s was begun with --batch %d --lr %g --train-steps %d --seed %d: give the same, or give another --out",
-			dir, c.BatchSize, c.LearningRate, c.Decay, c.Seed)
+			dir, c.Training.BatchSize, c.Training.LearningRate, c.Training.Decay, c.Training.Seed)
 	}
 	return old, nil
 }
 
 // config is how students are trained.
 func (o *distillOptions) config(c srdiff.Config) srdiff.Config {
-	c.BatchSize, c.LearningRate, c.Seed = o.batch, o.learningRate, o.seed
-	c.WarmUp, c.Decay, c.Accumulate = 0, o.stageSteps, 1
+	c.Training.BatchSize, c.Training.LearningRate, c.Training.Seed = o.batch, o.learningRate, o.seed
+	c.Training.WarmUp, c.Training.Decay, c.Training.Accumulate = 0, o.stageSteps, 1
 	return c
 }
 
@@ -238,9 +238,9 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 	if student.Step >= o.stageSteps {
 		return nil
 	}
-	err := student.Train(ctx, src, o.stageSteps, o.stageDir(student.Config.Distilled), func(p srdiff.Progress) {
+	err := student.Train(ctx, src, o.stageSteps, o.stageDir(student.Config.Diffusion.Distilled), func(p srdiff.Progress) {
 		data.begun()
-		all := p.Left + time.Duration(float64(more*p.Steps*student.Config.BatchSize)/p.ImagesPerSecond*float64(time.Second))
+		all := p.Left + time.Duration(float64(more*p.Steps*student.Config.Training.BatchSize)/p.ImagesPerSecond*float64(time.Second))
 		line.show(p.Step == p.Steps || ctx.Err() != nil, "%s: batch %d of %d, loss %.4f, %s left for all",
 			name, p.Step, p.Steps, p.Loss, all.Round(time.Second))
 	})
@@ -255,6 +255,6 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 		return err
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,
-		filepath.Join(o.out, studentSheet(student.Config.Distilled)), line,
+		filepath.Join(o.out, studentSheet(student.Config.Diffusion.Distilled)), line,
 		record{Run: folderName(o.out), Engine: engine})
 }

@@ -11,21 +11,23 @@ import (
 	"time"
 
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // teacher writes a model that predicts what is said, and returns its path.
-func teacher(t *testing.T, prediction string) string {
+func teacher(t *testing.T, prediction diffusion.Prediction) string {
 	t.Helper()
 	eng, err := engine.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := srdiff.NewModel(eng.Backend, srdiff.Config{Timesteps: 20, BaseChannels: 4, ImageSize: 16, Prediction: prediction})
+	m, err := srdiff.NewModel(eng.Backend, srdiff.Config{Diffusion: diffusion.Config{Timesteps: 20, Prediction: prediction}, Network: networks.Config{BaseChannels: 4}, Training: srdiff.TrainingConfig{ImageSize: 16}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), prediction+".safetensors")
+	path := filepath.Join(t.TempDir(), string(prediction)+".safetensors")
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}

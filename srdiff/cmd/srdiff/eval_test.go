@@ -16,6 +16,7 @@ import (
 
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
@@ -28,7 +29,7 @@ func tinyOf(t *testing.T, name string, c srdiff.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.BaseChannels, c.ImageSize, c.Timesteps = 4, 16, 3
+	c.Network.BaseChannels, c.Training.ImageSize, c.Diffusion.Timesteps = 4, 16, 3
 	m, err := srdiff.NewModel(eng.Backend, c)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +117,7 @@ func TestEvalMeans(t *testing.T) {
 
 // Several models in one table, and several samples of each picture.
 func TestEvalComparesModels(t *testing.T) {
-	a, b := tinyOf(t, "m", srdiff.Config{Seed: 1}), tinyOf(t, "m", srdiff.Config{Seed: 2})
+	a, b := tinyOf(t, "m", srdiff.Config{Training: srdiff.TrainingConfig{Seed: 1}}), tinyOf(t, "m", srdiff.Config{Training: srdiff.TrainingConfig{Seed: 2}})
 	sheet := filepath.Join(t.TempDir(), "sheet.png")
 	e, _ := evaluated(t, "--model", a, "--model", b, "--count", "9", "--seeds", "2", "--sheet", sheet)
 	alone, _ := evaluated(t, "--model", b, "--count", "9")
@@ -195,7 +196,7 @@ func TestEvalFlatPictures(t *testing.T) {
 }
 
 func TestEvalGuidanceInterval(t *testing.T) {
-	model := tinyOf(t, "m", srdiff.Config{DropCondition: 0.5})
+	model := tinyOf(t, "m", srdiff.Config{Training: srdiff.TrainingConfig{DropCondition: 0.5}})
 	e, _ := evaluated(t, "--model", model, "--count", "2", "--guidance", "1", "--guidance-to", "2")
 	plain, _ := evaluated(t, "--model", model, "--count", "2")
 	if e.Model.PSNR == plain.Model.PSNR {
@@ -204,7 +205,7 @@ func TestEvalGuidanceInterval(t *testing.T) {
 }
 
 func TestEvalMistakes(t *testing.T) {
-	a, b := tinyOf(t, "a", srdiff.Config{}), tinyOf(t, "b", srdiff.Config{Degradation: srdiff.Area})
+	a, b := tinyOf(t, "a", srdiff.Config{}), tinyOf(t, "b", srdiff.Config{Degradation: degrade.Config{Kernel: degrade.Area}})
 	folder := t.TempDir()
 	for _, test := range []struct {
 		want string

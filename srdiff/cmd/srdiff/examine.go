@@ -71,14 +71,14 @@ func (e *examination) open(ctx context.Context, backend compute.Backend) error {
 			e.config = m.Config
 		}
 		a, b := e.config, m.Config
-		if a.ImageSize != b.ImageSize || a.Degradation != b.Degradation || a.Blur != b.Blur {
+		if a.Training.ImageSize != b.Training.ImageSize || a.Degradation.Kernel != b.Degradation.Kernel || a.Degradation.Blur != b.Degradation.Blur {
 			return fmt.Errorf("%s is for pictures of %d pixels, made small by %s with a blur of %g, and %s for %d, %s and %g: "+
-				"measure them one at a time", e.models[0], a.ImageSize, a.Degradation, a.Blur, path, b.ImageSize, b.Degradation, b.Blur)
+				"measure them one at a time", e.models[0], a.Training.ImageSize, a.Degradation.Kernel, a.Degradation.Blur, path, b.Training.ImageSize, b.Degradation.Kernel, b.Degradation.Blur)
 		}
 		e.candidates = append(e.candidates, e.sampler(e.name(i), m))
 	}
 	var err error
-	e.src, err = dataset.Open(ctx, e.data, dataset.Options{Size: e.config.ImageSize, Seed: uint64(e.sampling.Seed), HeldOut: true})
+	e.src, err = dataset.Open(ctx, e.data, dataset.Options{Size: e.config.Training.ImageSize, Seed: uint64(e.sampling.Seed), HeldOut: true})
 	if err == nil && e.count >= 2*features.Dimensions {
 		e.classifier, err = features.New(backend)
 	}
@@ -204,7 +204,7 @@ func (e *examination) measure(c *candidate, b batch, samples [][]imaging.Picture
 	results := samples[0]
 	for i, p := range results {
 		s, err := metrics.Score(p, b.originals[i], b.low[i],
-			func(p imaging.Picture) imaging.Picture { return srdiff.DegradePicture(e.config, p) })
+			func(p imaging.Picture) imaging.Picture { return e.config.Degradation.Picture(p, e.config.Factor) })
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
 // flagError is the error of flags that cannot be parsed, in words about the command line.
@@ -43,8 +44,8 @@ func plain(err error) error {
 // checkScheduleFlags refuses flags of the noise schedule that change nothing.
 func checkScheduleFlags(flags *pflag.FlagSet, c srdiff.Config) error {
 	for _, name := range []string{"beta-start", "beta-end"} {
-		if c.Kind == srdiff.KindCosine && flags.Changed(name) {
-			return fmt.Errorf("--%s has no effect on the schedule %s, which is a formula without betas: omit it", name, c.Kind)
+		if c.Diffusion.Schedule == diffusion.Cosine && flags.Changed(name) {
+			return fmt.Errorf("--%s has no effect on the schedule %s, which is a formula without betas: omit it", name, c.Diffusion.Schedule)
 		}
 	}
 	return nil

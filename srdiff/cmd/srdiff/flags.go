@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
@@ -39,6 +40,28 @@ func (p positive[T]) Set(text string) error {
 
 func intFlag(flags *pflag.FlagSet, value *int, name, usage string) {
 	flags.Var(positive[int]{value, strconv.Atoi, "number"}, name, usage)
+}
+
+// nameFlag is a flag that takes a name, such as a sampler's.
+func nameFlag[T ~string](flags *pflag.FlagSet, value *T, name string, preset T, usage string) {
+	*value = preset
+	flags.Var(text[T]{value}, name, usage)
+}
+
+type text[T ~string] struct{ value *T }
+
+func (t text[T]) String() string {
+	if t.value == nil {
+		return ""
+	}
+	return string(*t.value)
+}
+
+func (t text[T]) Type() string { return "string" }
+
+func (t text[T]) Set(to string) error {
+	*t.value = T(to)
+	return nil
 }
 
 func floatFlag(flags *pflag.FlagSet, value *float64, name, usage string) {
@@ -73,52 +96,52 @@ func (a average) Set(text string) error {
 
 // scheduleFlags adds the noise schedule's flags.
 func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
-	flags.StringVar(&c.Kind, "kind", c.Kind, "kind of noise schedule: linear, scaled-linear, cosine or sigmoid")
-	flags.BoolVar(&c.ZeroSNR, "zero-snr", c.ZeroSNR, "rescale the schedule so that the last timestep is pure noise")
-	intFlag(flags, &c.Timesteps, "timesteps", "number of timesteps T")
-	floatFlag(flags, &c.BetaStart, "beta-start", "beta at the first timestep")
-	floatFlag(flags, &c.BetaEnd, "beta-end", "beta at the last timestep")
+	nameFlag(flags, &c.Diffusion.Schedule, "kind", c.Diffusion.Schedule, "kind of noise schedule: linear, scaled-linear, cosine or sigmoid")
+	flags.BoolVar(&c.Diffusion.ZeroSNR, "zero-snr", c.Diffusion.ZeroSNR, "rescale the schedule so that the last timestep is pure noise")
+	intFlag(flags, &c.Diffusion.Timesteps, "timesteps", "number of timesteps T")
+	floatFlag(flags, &c.Diffusion.BetaStart, "beta-start", "beta at the first timestep")
+	floatFlag(flags, &c.Diffusion.BetaEnd, "beta-end", "beta at the last timestep")
 }
 
 // trainingFlags adds the flags of everything else that decides a training run.
 func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
-	flags.StringVar(&c.Network, "network", c.Network, "tutorial, or one of the better tiny, small and base")
-	intFlag(flags, &c.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
-	flags.IntVar(&c.Attention, "attention", c.Attention,
+	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "tutorial, or one of the better tiny, small and base")
+	intFlag(flags, &c.Network.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
+	flags.IntVar(&c.Network.Attention, "attention", c.Network.Attention,
 		"resolutions with self-attention, the smallest first, up to 3; -1 for none (default: 1, but none in the tutorial's)")
-	flags.IntVar(&c.Transformers, "transformers", c.Transformers, "transformer blocks at the smallest resolution")
-	flags.BoolVar(&c.AddTime, "add-time", c.AddTime, "add the time in place of adaptive normalisation")
-	flags.Float64Var(&c.Dropout, "dropout", c.Dropout, "share of values that training leaves out in every block, such as 0.1")
-	flags.StringVar(&c.Prediction, "prediction", c.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
-	flags.StringVar(&c.Precision, "precision", c.Precision, "what it computes in: float32 or bfloat16")
-	flags.StringVar(&c.Degradation, "degradation", c.Degradation, "how low-resolution pictures are made: bilinear, bicubic or area")
-	flags.Float64Var(&c.Blur, "blur", c.Blur, "Gaussian blur before that, in pixels")
-	flags.Float64Var(&c.Noise, "noise", c.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
-	flags.StringVar(&c.Loss, "loss", c.Loss, "distance of predictions: mse, l1 or huber")
-	flags.Float64Var(&c.MinSNRGamma, "min-snr-gamma", c.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
-	flags.Float64Var(&c.DropCondition, "drop-condition", c.DropCondition,
+	flags.IntVar(&c.Network.Transformers, "transformers", c.Network.Transformers, "transformer blocks at the smallest resolution")
+	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time in place of adaptive normalisation")
+	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "share of values that training leaves out in every block, such as 0.1")
+	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
+	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "what it computes in: float32 or bfloat16")
+	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic or area")
+	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before that, in pixels")
+	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
+	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "distance of predictions: mse, l1 or huber")
+	flags.Float64Var(&c.Training.MinSNRGamma, "min-snr-gamma", c.Training.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
+	flags.Float64Var(&c.Training.DropCondition, "drop-condition", c.Training.DropCondition,
 		"share of pictures trained without their condition, such as 0.1, so that the model can be sampled with --guidance")
-	intFlag(flags, &c.ImageSize, "size", "height and width of the training pictures")
-	intFlag(flags, &c.BatchSize, "batch", "pictures a batch")
-	flags.BoolVar(&c.Flip, "flip", c.Flip, "mirror half of the pictures")
-	floatFlag(flags, &c.LearningRate, "lr", "Adam's learning rate")
-	flags.IntVar(&c.WarmUp, "warm-up", c.WarmUp, "batches in which the learning rate rises from 0")
-	flags.IntVar(&c.Decay, "decay", c.Decay, "batches after those in which it falls to 0; 0 for a constant rate")
-	flags.Float64Var(&c.ClipNorm, "clip-norm", c.ClipNorm, "greatest norm of the gradients, such as 1; 0 for any")
-	intFlag(flags, &c.Accumulate, "accumulate", "batches whose mean gradient changes the weights once")
-	flags.Var(average{&c.EMA}, "ema", "decay of the averaged weights, which the model is used with; off for none")
-	seedFlag(flags, &c.Seed)
+	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures")
+	intFlag(flags, &c.Training.BatchSize, "batch", "pictures a batch")
+	flags.BoolVar(&c.Training.Flip, "flip", c.Training.Flip, "mirror half of the pictures")
+	floatFlag(flags, &c.Training.LearningRate, "lr", "Adam's learning rate")
+	flags.IntVar(&c.Training.WarmUp, "warm-up", c.Training.WarmUp, "batches in which the learning rate rises from 0")
+	flags.IntVar(&c.Training.Decay, "decay", c.Training.Decay, "batches after those in which it falls to 0; 0 for a constant rate")
+	flags.Float64Var(&c.Training.ClipNorm, "clip-norm", c.Training.ClipNorm, "greatest norm of the gradients, such as 1; 0 for any")
+	intFlag(flags, &c.Training.Accumulate, "accumulate", "batches whose mean gradient changes the weights once")
+	flags.Var(average{&c.Training.EMA}, "ema", "decay of the averaged weights, which the model is used with; off for none")
+	seedFlag(flags, &c.Training.Seed)
 }
 
 // samplingFlags adds the flags of a sampler. The model's prediction is one for upscale and eval only: see predictionFlag.
 func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
-	flags.StringVar(&o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
+	nameFlag(flags, &o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
 	intFlag(flags, &o.Steps, "sampling-steps",
 		"how many of the model's timesteps are visited (default: all, or as many as the model was distilled to)")
-	flags.StringVar(&o.Spacing, "spacing", srdiff.Trailing, "which ones: trailing, leading or linspace")
+	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "which ones: trailing, leading or linspace")
 	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
 	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
-	flags.StringVar(&o.Clip, "clip", srdiff.ClipStatic, "what keeps the predicted picture in range: static, dynamic or none")
+	nameFlag(flags, &o.Clip, "clip", diffusion.ClipStatic, "what keeps the predicted picture in range: static, dynamic or none")
 	flags.IntVar(&o.BackProject, "back-project", 0,
 		"how often each step brings the predicted picture closer to the input, such as 2")
 	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for none")
@@ -130,7 +153,7 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 
 // predictionFlag adds the flag that says what the model at hand is expected to predict.
 func predictionFlag(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
-	flags.StringVar(&o.Prediction, "prediction", "", "refuse a model that predicts anything else: eps, x0 or v")
+	nameFlag(flags, &o.Prediction, "prediction", "", "refuse a model that predicts anything else: eps, x0 or v")
 }
 
 func engineFlag(flags *pflag.FlagSet, name *string) {

@@ -23,7 +23,9 @@ import (
 	"time"
 
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // asCommand makes the test binary behave as the command, with its files limited to so many bytes.
@@ -71,7 +73,7 @@ func tiny(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := srdiff.NewModel(eng.Backend, srdiff.Config{Timesteps: 3, BaseChannels: 4, ImageSize: 16})
+	m, err := srdiff.NewModel(eng.Backend, srdiff.Config{Diffusion: diffusion.Config{Timesteps: 3}, Network: networks.Config{BaseChannels: 4}, Training: srdiff.TrainingConfig{ImageSize: 16}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
@@ -91,11 +90,11 @@ func (o *upscaleOptions) nameResults(in *inputs, ps *places) {
 	named := func(t task, suffix string) string {
 		switch {
 		case into:
-			return below(o.out, fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.rel, suffix), srdiff.Scale))
+			return below(o.out, fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.rel, suffix), scale))
 		case o.out != "":
 			return o.out
 		}
-		return fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, suffix), srdiff.Scale)
+		return fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, suffix), scale)
 	}
 	known := map[string][]task{} // by their short names
 	in.eachTask(func(t *task) error {
@@ -200,7 +199,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
 		}
 		folder, _ := split(t.out)
 		if p, err := ps.at(folder); err == nil {
-			room.add(p, uint64(t.pixels*srdiff.Scale*srdiff.Scale*bytesPerPixel))
+			room.add(p, uint64(t.pixels*scale*scale*bytesPerPixel))
 		}
 		return nil
 	})

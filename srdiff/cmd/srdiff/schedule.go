@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
 func scheduleCommand() *cobra.Command {
@@ -20,7 +21,7 @@ func scheduleCommand() *cobra.Command {
 			if err := checkScheduleFlags(cmd.Flags(), config); err != nil {
 				return err
 			}
-			s, err := config.Schedule()
+			s, err := diffusion.NewSchedule(config.Diffusion)
 			if err != nil {
 				return err
 			}

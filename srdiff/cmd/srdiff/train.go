@@ -38,7 +38,7 @@ func trainCommand() *cobra.Command {
 
 		devices: 1,
 	}
-	o.config.BaseChannels = 0 // each network has its own
+	o.config.Network.BaseChannels = 0 // each network has its own
 	cmd := &cobra.Command{
 		Use:   "train --data SPEC --out DIR",
 		Short: "Train a network, the tutorial's or a better one",
@@ -205,7 +205,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 	if err := checkScheduleFlags(flags, o.config); err != nil {
 		return nil, err
 	}
-	old.Config.LearningRate = o.config.LearningRate
+	old.Config.Training.LearningRate = o.config.Training.LearningRate
 	return old, nil
 }
 
@@ -221,7 +221,7 @@ func isSamplePoint(step int) bool { return step%1000 == 0 && bits.OnesCount(uint
 
 // openPictures opens the pictures to learn from, and those that are held out. Pictures in the folder of the results are neither.
 func openPictures(ctx context.Context, spec, results string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
-	o := dataset.Options{Size: c.ImageSize, Seed: uint64(c.Seed), Exclude: results, Progress: func(done, total int64) {
+	o := dataset.Options{Size: c.Training.ImageSize, Seed: uint64(c.Training.Seed), Exclude: results, Progress: func(done, total int64) {
 		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
 	}}
 	if src, err = dataset.Open(ctx, spec, o); err != nil {
@@ -247,7 +247,7 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	}
 	low := shrink(m.Config, originals)
 	var rest remaining
-	sampling.Seed = m.Config.Seed
+	sampling.Seed = m.Config.Training.Seed
 	sampling.Each = func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps%s",
 			count, s.Done, s.Steps, rest.left(float64(s.Done), float64(s.Steps)))
@@ -261,7 +261,7 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	for i := range originals {
 		sheet = append(sheet, originals[i].Image(), low[i].Image(), generated[i].Image())
 	}
-	made.Step, made.Seed = m.Step, m.Config.Seed
+	made.Step, made.Seed = m.Step, m.Config.Training.Seed
 	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...), made.chunk())
 }
 
@@ -269,7 +269,7 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 func shrink(c srdiff.Config, pictures []imaging.Picture) []imaging.Picture {
 	low := make([]imaging.Picture, len(pictures))
 	for i, p := range pictures {
-		low[i] = srdiff.DegradePicture(c, p)
+		low[i] = c.Degradation.Picture(p, c.Factor)
 	}
 	return low
 }

@@ -21,6 +21,9 @@ import (
 	"golang.org/x/image/draw"
 )
 
+// scale is how many times larger results are in each direction.
+const scale = 4
+
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
@@ -32,9 +35,9 @@ func upscaleCommand() *cobra.Command {
 	var o upscaleOptions
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN... [-o OUT]",
-		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", srdiff.Scale),
+		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", scale),
 		Long: fmt.Sprintf("Enlarge pictures %d times in each direction. IN is a picture, a folder, or - for standard input. Of a folder, all pictures\n",
-			srdiff.Scale) +
+			scale) +
 			"in it and in the folders below it are enlarged, one after the other. Results are PNG files that carry what made them; see\n" +
 			"--like. Of several pictures, those whose results are there already, complete and made from the same pictures in the same\n" +
 			"way, are left as they are, and earlier results are not enlarged again. A file that srdiff did not make is not replaced.",
@@ -163,7 +166,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad != nil {
 		return bad, nil
 	}
-	if bad := srdiff.CheckUpscale(file.Image); bad != nil {
+	if bad := srdiff.CheckUpscale(file.Image, scale); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	if u.m == nil {
@@ -307,16 +310,16 @@ func (u *upscaling) show(i int, s srdiff.SampleStep) {
 // comparison is a sheet of plain enlargements of a picture and of what the model made of it. Of large ones it shows the
 // middle, since only at full size can they be told apart.
 func comparison(img, result image.Image) image.Image {
-	const side = 1024 / srdiff.Scale // of the input, at most
+	const side = 1024 / scale // of the input, at most
 	size := img.Bounds().Size()
 	middle := image.Rectangle{Max: image.Pt(min(size.X, side), min(size.Y, side))}
 	middle = middle.Add(size.Sub(middle.Size()).Div(2))
-	cut := func(img image.Image, scale int) *image.NRGBA {
-		part := image.NewNRGBA(image.Rectangle{Max: middle.Size().Mul(scale)})
-		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(scale)), draw.Src)
+	cut := func(img image.Image, times int) *image.NRGBA {
+		part := image.NewNRGBA(image.Rectangle{Max: middle.Size().Mul(times)})
+		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(times)), draw.Src)
 		return part
 	}
-	low, made := cut(img, 1), cut(result, srdiff.Scale)
+	low, made := cut(img, 1), cut(result, scale)
 	nearest := image.NewNRGBA(made.Rect)
 	draw.NearestNeighbor.Scale(nearest, nearest.Rect, low, low.Rect, draw.Src, nil)
 	visible := imaging.Visible(low)

@@ -347,7 +347,7 @@ func TestUpscaleFolder(t *testing.T) {
 	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--seed", "1", "--compare")...)
 	again(b+there+a+there, append(args, "--seed", "1", "--compare")...)
 	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--sampler", "ddim")...)
-	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--model", tinyOf(t, "other", srdiff.Config{Seed: 3}))...)
+	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--model", tinyOf(t, "other", srdiff.Config{Training: srdiff.TrainingConfig{Seed: 3}}))...)
 
 	// Two that differ in their ending are told apart by it, and in capitals too, as not all systems tell those apart.
 	put("A.bmp", func(w io.Writer) error { return bmp.Encode(w, scene(1, 1)) })
@@ -456,7 +456,7 @@ func madeBy(t *testing.T, path string) (r record) {
 }
 
 func TestUpscaleLike(t *testing.T) {
-	model := tinyOf(t, "model", srdiff.Config{DropCondition: .1})
+	model := tinyOf(t, "model", srdiff.Config{Training: srdiff.TrainingConfig{DropCondition: .1}})
 	in := write(t, "in.png", pngOf(scene(5, 4)))
 	old, again := filepath.Join(t.TempDir(), "old.png"), filepath.Join(t.TempDir(), "again.png")
 	upscale := func(out string, args ...string) (status int, errs string) {
@@ -536,7 +536,7 @@ func TestUpscaleLike(t *testing.T) {
 		{"--seed 8 is not what", []string{in, "--like", old, "--seed", "8"}},
 		{"--guidance 2 is not what", []string{in, "--like", old, "--guidance", "2"}},
 		{"--clip dynamic is not what", []string{in, "--like", old, "--clip", "dynamic"}},
-		{"made by another model", []string{in, "--like", old, "--model", tinyOf(t, "model", srdiff.Config{Seed: 1})}},
+		{"made by another model", []string{in, "--like", old, "--model", tinyOf(t, "model", srdiff.Config{Training: srdiff.TrainingConfig{Seed: 1}})}},
 		{"does not say what made it", []string{in, "--like", in}},
 		{"does not say what made it", []string{in, "--like", model}},
 		{"does not say what made it", []string{in, "--like", written(func(r *record) { r.Model = "" })}},

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/go-xla/pjrt"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 

@@ -1,0 +1,73 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Package degrade makes the low-resolution pictures that a network is trained to enlarge: on the host,
+// and as nodes of a graph.
+package degrade
+
+import (
+	"cmp"
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// Kernel is a filter that makes pictures smaller: see imaging.Shrinking.
+type Kernel string
+
+// The kernels.
+const (
+	Bilinear Kernel = "bilinear" // without antialiasing, as in the tutorial
+	Bicubic  Kernel = "bicubic"  // with antialiasing
+	Area     Kernel = "area"     // the mean over a pixel's area
+)
+
+// Config describes how low-resolution pictures are made. The zero value is the tutorial's: a field
+// that is zero means the default given beside it.
+type Config struct {
+	Kernel Kernel  `json:"kernel"` // Bilinear
+	Blur   float64 `json:"blur"`   // Gaussian blur before it, its standard deviation in pixels, up to 8; 0, none
+	Noise  float64 `json:"noise"`  // noise after it, its greatest standard deviation, up to 1; 0, none
+}
+
+// WithDefaults returns the configuration with the default in place of every zero.
+func (c Config) WithDefaults() Config {
+	c.Kernel = cmp.Or(c.Kernel, Bilinear)
+	return c
+}
+
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
+// defaults.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	switch {
+	case c.Kernel != Bilinear && c.Kernel != Bicubic && c.Kernel != Area:
+		return fmt.Errorf("degradation is %q: want %s, %s or %s", c.Kernel, Bilinear, Bicubic, Area)
+	case !(c.Blur >= 0 && c.Blur <= 8): // written so that NaN fails too
+		return fmt.Errorf("blur is %g: want a standard deviation from 0 to 8 pixels", c.Blur)
+	case !(c.Noise >= 0 && c.Noise <= 1):
+		return fmt.Errorf("noise is %g: want a standard deviation from 0 to 1", c.Noise)
+	}
+	return nil
+}
+
+// Picture returns a picture factor times smaller, blurred first where the configuration has a blur, and
+// without noise. Its sides are rounded down to multiples of factor.
+func (c Config) Picture(p imaging.Picture, factor int) imaging.Picture {
+	c = c.WithDefaults()
+	return imaging.Shrink(p, string(c.Kernel), p.Width/factor, p.Height/factor, c.Blur)
+}
+
+// Shrink is Picture for nodes of a graph. x0 is [batch, height, width, 3], height and width multiples
+// of factor; the result is [batch, height/factor, width/factor, 3].
+func (c Config) Shrink(x0 *Node, factor int) *Node {
+	c = c.WithDefaults()
+	size := x0.Shape().Dimensions
+	if c.Kernel == Bilinear && c.Blur == 0 {
+		return Downscale(x0, factor)
+	}
+	rows := imaging.Shrinking(string(c.Kernel), size[1], size[1]/factor, c.Blur)
+	columns := imaging.Shrinking(string(c.Kernel), size[2], size[2]/factor, c.Blur)
+	x := Einsum("bhwc,gh->bgwc", x0, Const(x0.Graph(), rows))
+	return Einsum("bgwc,vw->bgvc", x, Const(x0.Graph(), columns))
+}

@@ -1,0 +1,45 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package diffusion
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Classifier-free guidance (Ho and Salimans 2021): training drops the condition now and then, so that
+// one network learns to predict with and without it. Sampling goes further in the direction in which
+// the condition changes the prediction.
+
+// Drop replaces conditions, [batch, ...], by zeros where drop, a boolean [batch], is true. A
+// low-resolution picture of zeros is grey.
+func Drop(condition, drop *Node) *Node {
+	dims := make([]int, condition.Rank())
+	for i := range dims {
+		dims[i] = 1
+	}
+	dims[0] = drop.Shape().Size()
+	return Mul(condition, Reshape(ConvertDType(LogicalNot(drop), condition.DType()), dims...))
+}
+
+// Guide combines the predictions with and without condition (Ho and Salimans 2021, equation 6), with the
+// paper's weight w, which is 0 for no guidance (others count from 1: guidance_scale = 1 + w):
+//
+//	guided = (1 + w) conditional - w unconditional
+//
+// Large weights overexpose. Rescale, in [0, 1], is how far the spread of the result is brought back to
+// that of the conditional prediction (Lin et al. 2023, equations 15 and 16):
+//
+//	rescale guided std(conditional) / std(guided) + (1 - rescale) guided,     std over each picture
+//
+// The predictions are [batch, height, width, 3]; weight and rescale are scalars or [1, 1, 1, 1].
+func Guide(conditional, unconditional, weight, rescale *Node) *Node {
+	guided := Add(conditional, Mul(weight, Sub(conditional, unconditional)))
+	ratio := Div(spread(conditional), spread(guided))
+	return Mul(guided, Add(Mul(rescale, ratio), OneMinus(rescale)))
+}
+
+// spread is the standard deviation of each picture, [batch, 1, 1, 1].
+func spread(x *Node) *Node {
+	centred := Sub(x, ReduceAndKeep(x, ReduceMean, 1, 2, 3))
+	return Sqrt(ReduceAndKeep(Square(centred), ReduceMean, 1, 2, 3))
+}

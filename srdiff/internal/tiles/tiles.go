@@ -1,0 +1,88 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Package tiles lays overlapping tiles over a picture, cuts them out of it, and blends what was made of
+// each into one picture.
+package tiles
+
+import (
+	"math"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// Line is how tiles lie along the height or the width of a picture.
+type Line struct {
+	Size    int         // of every tile
+	At      []int       // where each begins
+	Weights [][]float32 // of the pixels of each; all weights of one pixel sum to 1
+}
+
+// Lay spreads tiles of the given size evenly over n pixels, as few as overlap by the given number of
+// pixels at least. They begin at multiples of a number that divides n and size. Before the weights of
+// a pixel are brought to the sum 1, they are 1 inside a tile and fall to 0 over the overlap at both
+// ends, as sin^2 does.
+func Lay(n, size, overlap, multiple int) Line {
+	count := 1 + max(0, n-overlap-1)/(size-overlap) // each tile after the first adds size - overlap pixels
+	l := Line{Size: min(n, size)}
+	window, sum := make([]float64, l.Size), make([]float64, n)
+	for i := range window {
+		edge := min(1, (float64(min(i, l.Size-1-i))+0.5)/float64(overlap))
+		window[i] = math.Pow(math.Sin(math.Pi/2*edge), 2)
+	}
+	for i := range count {
+		at := (n - l.Size) / multiple * i / max(1, count-1) * multiple
+		l.At = append(l.At, at)
+		for j, w := range window {
+			sum[at+j] += w
+		}
+	}
+	for _, at := range l.At {
+		weights := make([]float32, l.Size)
+		for j, w := range window {
+			weights[j] = float32(w / sum[at+j])
+		}
+		l.Weights = append(l.Weights, weights)
+	}
+	return l
+}
+
+// Crop fills a tensor [1, height, width, 3] with the part of a picture that begins at left, top. The
+// picture's border is repeated beyond it.
+func Crop(to *tensors.Tensor, p imaging.Picture, left, top int) {
+	width := to.Shape().Dimensions[2]
+	tensors.MustMutableFlatData(to, func(flat []float32) { crop(flat, width, p, left, top) })
+}
+
+// Part returns the part of a picture of the given size that begins at left, top. The picture's border
+// is repeated beyond it.
+func Part(p imaging.Picture, left, top, width, height int) imaging.Picture {
+	part := imaging.New(width, height)
+	crop(part.Pix, width, p, left, top)
+	return part
+}
+
+func crop(to []float32, width int, p imaging.Picture, left, top int) {
+	for i := range len(to) / 3 {
+		x, y := min(max(left+i%width, 0), p.Width-1), min(max(top+i/width, 0), p.Height-1)
+		copy(to[3*i:3*i+3], p.Pix[3*(y*p.Width+x):])
+	}
+}
+
+// Blend adds a tile, of three channels, to the rows of a picture that it lies on, which are width
+// pixels wide; left is where it begins in them.
+func Blend(to []float32, width, left int, tile, ofRows, ofColumns []float32) {
+	for i, w := range ofRows {
+		addWeighted(to[3*(i*width+left):], tile[3*i*len(ofColumns):], w, ofColumns)
+	}
+}
+
+// addWeighted adds a row of a tile to a row of the picture.
+func addWeighted(to, from []float32, ofRow float32, ofColumns []float32) {
+	for i, w := range ofColumns {
+		w *= ofRow
+		to[3*i] += w * from[3*i]
+		to[3*i+1] += w * from[3*i+1]
+		to[3*i+2] += w * from[3*i+2]
+	}
+}

@@ -1,0 +1,229 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/networks"
+)
+
+const metadataKey = "srdiff"
+
+// fileFormat is the newest format of a model file's metadata.
+const fileFormat = 2
+
+// metadata describes the model in a file, as JSON under the key "srdiff".
+type metadata struct {
+	Format int `json:"format"`
+	Config
+	Step    int    `json:"step"`
+	Version string `json:"version,omitempty"` // of the srdiff that wrote the file
+}
+
+// Save writes the weights that Sample uses, the averaged ones where there are any, as a safetensors
+// file with the names and layouts of the tutorial's PyTorch state_dict, and the configuration as
+// metadata. The file is written whole or not at all.
+func (m *Model) Save(path string) error {
+	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
+	for _, w := range m.weights {
+		value, err := m.variable(w, m.inUse()).Value()
+		if err != nil {
+			return fmt.Errorf("saving weight %s: %w", w.Name, err)
+		}
+		if file.Tensors[w.Name], err = w.ToTorch(value); err != nil {
+			return fmt.Errorf("saving weight %s: %w", w.Name, err)
+		}
+	}
+	return m.write(path, file)
+}
+
+// write adds the metadata to a file and writes it.
+func (m *Model) write(path string, file checkpoint.File) error {
+	text, err := json.Marshal(metadata{fileFormat, m.Config, m.Step, Version()})
+	if err != nil {
+		return err
+	}
+	file.Metadata = map[string]string{"format": "pt", metadataKey: string(text)}
+	return checkpoint.Write(path, file)
+}
+
+// Load reads a model file: one that Save wrote, or the tutorial's network saved straight from PyTorch.
+// The latter has no metadata: its configuration is the tutorial's, with the base channels read off the
+// shapes. Half precision and the prefixes of PyTorch's wrappers are read too: see checkpoint.Read and
+// checkpoint.NetworkNames.
+//
+// A file that is missing, cut short, or does not fit is an error that says what differs. So is a file
+// of a newer srdiff.
+func Load(backend compute.Backend, path string) (*Model, error) {
+	m, file, err := open(backend, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.setWeights(file); err != nil {
+		return nil, fmt.Errorf("%s does not fit: %w", path, err)
+	}
+	return m, nil
+}
+
+// open reads a file and makes the model that it describes, still without its weights.
+func open(backend compute.Backend, path string) (*Model, checkpoint.File, error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return nil, file, err
+	}
+	if file.Tensors, err = checkpoint.NetworkNames(file.Tensors); err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
+	}
+	about, err := readMetadata(file)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
+	}
+	m, err := emptyModel(backend, about.Config)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
+	}
+	m.Step = about.Step
+	return m, file, nil
+}
+
+// readMetadata returns the file's metadata, or the tutorial's settings where it has none.
+func readMetadata(file checkpoint.File) (about metadata, err error) {
+	text, ok := file.Metadata[metadataKey]
+	if !ok {
+		return torchMetadata(file)
+	}
+	var version struct{ Format int }
+	if err := json.Unmarshal([]byte(text), &version); err != nil {
+		return about, fmt.Errorf("its metadata cannot be read: %w", err)
+	}
+	switch {
+	case version.Format > fileFormat:
+		return about, fmt.Errorf("written by a newer srdiff: format %d, this one reads up to %d", version.Format, fileFormat)
+	case version.Format == fileFormat:
+		err = decode(text, &about)
+	default:
+		var old metadata1
+		err = decode(text, &old)
+		about = old.metadata()
+	}
+	if err != nil {
+		return about, err
+	}
+	if about.Step < 0 {
+		return about, fmt.Errorf("its training step is %d: want 0 or more", about.Step)
+	}
+	return about, nil
+}
+
+// decode reads metadata. A field that the destination lacks is an error: it may change what the model
+// is.
+func decode(text string, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(to)
+	if err == nil {
+		return nil
+	}
+	if field, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
+		return fmt.Errorf("its metadata has the field %s, which this srdiff does not know: want a file of this version or an "+
+			"older one", field)
+	}
+	return fmt.Errorf("its metadata cannot be read: %w", err)
+}
+
+// torchMetadata describes the tutorial's network saved from PyTorch.
+func torchMetadata(file checkpoint.File) (metadata, error) {
+	first := file.Tensors["enc1.0.weight"]
+	if first == nil || first.Rank() != 4 {
+		return metadata{}, errors.New("not a model of the tutorial's network: it has no weight enc1.0.weight")
+	}
+	channels := first.Shape().Dimensions[0]
+	return metadata{Config: Config{Network: networks.Config{BaseChannels: channels}}}, nil
+}
+
+// metadata1 is the metadata of files from before there were formats.
+type metadata1 struct {
+	Architecture string // follows from Config.Network
+	Prediction   string // of the oldest files, where it is always eps
+	Step         int
+	Version      string
+	Config       struct {
+		Kind       diffusion.ScheduleKind
+		Timesteps  int
+		BetaStart  float64 `json:"beta_start"`
+		BetaEnd    float64 `json:"beta_end"`
+		ZeroSNR    bool    `json:"zero_snr"`
+		Prediction diffusion.Prediction
+		Distilled  int
+
+		Network      networks.Name
+		BaseChannels int `json:"base_channels"`
+		Precision    networks.Precision
+		Attention    int
+		Transformers int
+		AddTime      bool `json:"add_time"`
+		Dropout      float64
+
+		Degradation degrade.Kernel
+		Blur        float64
+		Noise       float64
+
+		TrainingConfig
+	}
+}
+
+func (old metadata1) metadata() metadata {
+	c := old.Config
+	return metadata{Format: 1, Step: old.Step, Version: old.Version, Config: Config{
+		Diffusion: diffusion.Config{Schedule: c.Kind, Timesteps: c.Timesteps, BetaStart: c.BetaStart, BetaEnd: c.BetaEnd,
+			ZeroSNR: c.ZeroSNR, Prediction: c.Prediction, Distilled: c.Distilled},
+		Network: networks.Config{Name: c.Network, BaseChannels: c.BaseChannels, Precision: c.Precision,
+			Attention: c.Attention, Transformers: c.Transformers, AddTime: c.AddTime, Dropout: c.Dropout},
+		Degradation: degrade.Config{Kernel: c.Degradation, Blur: c.Blur, Noise: c.Noise},
+		Training:    c.TrainingConfig,
+	}}
+}
+
+// setWeights puts the tensors of a file, named and laid out as in PyTorch, in the store.
+func (m *Model) setWeights(file checkpoint.File) error {
+	known := map[string]bool{}
+	for _, w := range m.weights {
+		known[w.Name] = true
+		t := file.Tensors[w.Name]
+		if t == nil {
+			return fmt.Errorf("weight %s is missing", w.Name)
+		}
+		if want := w.TorchShape(); !t.Shape().Equal(want) {
+			return fmt.Errorf("weight %s is %s: want %s", w.Name, t.Shape(), want)
+		}
+		value, err := w.FromTorch(t)
+		if err != nil {
+			return fmt.Errorf("weight %s: %w", w.Name, err)
+		}
+		if _, err := m.store.CreateVariable(w.Path(weightsScope), value); err != nil {
+			return fmt.Errorf("weight %s: %w", w.Name, err)
+		}
+	}
+	var unknown []string
+	for name := range file.Tensors {
+		if !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		return fmt.Errorf("the network has no weight %s", strings.Join(unknown, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package nn
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+)
+
+// DoubleConv is two 3x3 convolutions to the given number of channels, each with a ReLU, [batch,
+// height, width, in] -> [batch, height, width, channels]: the tutorial's block. Its layers are
+// numbered as in torch's Sequential, which counts the ReLUs too.
+func DoubleConv(scope *Scope, x *Node, channels int) *Node {
+	x = ReLU(Conv(scope.In("0"), x, channels, 3))
+	return ReLU(Conv(scope.In("2"), x, channels, 3))
+}
+
+// ResBlockOptions are the parts of a ResBlock that may differ.
+type ResBlockOptions struct {
+	Groups  int     // of its norms
+	AddTime bool    // add the time before a plain GroupNorm (Ho et al. 2020), in place of AdaptiveNorm
+	Dropout float64 // share of values that training zeroes
+}
+
+// ResBlock is a residual block (He et al. 2016) as diffusion networks have it (Dhariwal and Nichol
+// 2021), to the given number of channels:
+//
+//	h = Conv(SiLU(GroupNorm(x)))
+//	h = Conv(Dropout(SiLU(AdaptiveNorm(h, emb))))
+//	y = x + h,   with a 1x1 convolution of x where the channels change
+//
+// With AddTime, AdaptiveNorm(h, emb) is GroupNorm(h + Dense(SiLU(emb))). The second convolution begins
+// as zero, so that a block begins as the identity. x is [batch, height, width, in], emb the result of
+// TimeEmbedding.
+func ResBlock(scope *Scope, x, emb *Node, channels int, o ResBlockOptions) *Node {
+	h := Conv(scope.In("conv1"), activation.Swish(GroupNorm(scope.In("norm1"), x, o.Groups)), channels, 3)
+	if o.AddTime {
+		h = Add(h, Reshape(Dense(scope.In("time"), activation.Swish(emb), channels), -1, 1, 1, channels))
+		h = GroupNorm(scope.In("norm2"), h, o.Groups)
+	} else {
+		h = AdaptiveNorm(scope.In("time"), h, emb, o.Groups)
+	}
+	h = Dropout(scope, activation.Swish(h), o.Dropout)
+	h = Conv(scope.In("conv2").Scaled(0), h, channels, 3)
+	if x.Shape().Dimensions[3] != channels {
+		x = Conv(scope.In("skip"), x, channels, 1)
+	}
+	return Add(x, h)
+}
+
+// ReLU is y = max(x, 0), with the gradient
+//
+//	dx = min(2^126 y, 1) dy,   which is dy where y > 0, else 0
+//
+// GoMLX's own gradient computes signs, which the pure-Go engine does twenty times more slowly than
+// products, and it is 1 at 0, where PyTorch's is 0.
+func ReLU(x *Node) *Node {
+	var y, dy *Node
+	x = IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return Mul(MinScalar(MulScalar(y, 0x1p126), 1), dy) })
+	y = Max(x, ZerosLike(x))
+	return IdentityWithCustomGradient(y, func(_, v *Node) *Node {
+		dy = v
+		return v
+	})
+}

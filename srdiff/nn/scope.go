@@ -1,0 +1,85 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Package nn has the layers that networks are made of: graph functions that take and return nodes.
+// A layer declares its weights once, where it uses them, under the names and with the layouts of
+// PyTorch's state_dict. Pictures and features are [batch, height, width, channels].
+//
+// As in GoMLX, building a graph panics on misuse.
+package nn
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Scope is the place of a layer in a network: the layer's name, and the GoMLX scope that holds its
+// weights.
+type Scope struct {
+	network  *model.Scope // holds the weights of the whole network
+	name     string       // of the layer in PyTorch's state_dict; "" for the whole network
+	scale    float64      // of first values: see Scaled
+	declared *[]Weight    // the list of Declared, or nil
+}
+
+// NewScope returns the scope of a network whose weights are in a GoMLX scope.
+func NewScope(network *model.Scope) *Scope { return &Scope{network: network, scale: 1} }
+
+// In returns the scope of a layer, or of a group of layers, by its name within this one.
+func (s *Scope) In(name string) *Scope {
+	inner := *s
+	if s.name != "" {
+		name = s.name + "." + name
+	}
+	inner.name = name
+	return &inner
+}
+
+// Scaled returns the same scope, whose weights begin with values times as large. Scaled(0) makes a
+// layer that begins as zero.
+func (s *Scope) Scaled(times float64) *Scope {
+	scaled := *s
+	scaled.scale *= times
+	return &scaled
+}
+
+// Weight returns a weight of the layer as a float32 node of the graph. The name in w is the weight's
+// within the layer, such as "bias".
+func (s *Scope) Weight(g *Graph, w Weight) *Node {
+	w.Name, w.Bound = s.In(w.Name).name, s.scale*w.Bound
+	if s.declared != nil {
+		for _, other := range *s.declared {
+			if other.Name == w.Name {
+				panic(fmt.Errorf("two layers declare the weight %s: want a name for each", w.Name))
+			}
+		}
+		*s.declared = append(*s.declared, w)
+	}
+	path := w.Path(s.network.Scope())
+	return s.network.Store().VariableWithShape(path, w.Shape(), s.network.Initializer()).NodeValue(g)
+}
+
+// Dropout zeroes the given share of values while training, and scales the others up (Srivastava et
+// al. 2014). Outside of training, and for a share of 0, it returns x.
+func Dropout(scope *Scope, x *Node, share float64) *Node {
+	return layers.DropoutStatic(scope.network, x, share)
+}
+
+// Declared returns the weights that a network declares, in the order in which it does. The network is
+// built on a graph that is never compiled. What building panics with is the error.
+func Declared(backend compute.Backend, build func(g *Graph, scope *Scope)) (weights []Weight, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("building the network: %v", problem)
+		}
+	}()
+	g := NewGraph(backend, "weights")
+	defer g.Finalize()
+	scope := NewScope(model.NewStore().RootScope())
+	scope.declared = &weights
+	build(g, scope)
+	return weights, nil
+}

@@ -1,0 +1,98 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/internal/training"
+)
+
+// saveTraining writes what Resume needs and then the model, each whole or not at all. Should the second
+// fail, the first still holds everything.
+func (m *Model) saveTraining(dir string) error {
+	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
+	for v := range m.store.IterVariables() {
+		value, err := v.Value()
+		if err != nil {
+			return fmt.Errorf("saving %s: %w", v.Path(), err)
+		}
+		file.Tensors[v.Path()] = value
+	}
+	if err := m.write(filepath.Join(dir, TrainingFile), file); err != nil {
+		return err
+	}
+	if err := training.KeepCheckpoint(dir, m.Step, func(path string) error { return m.write(path, file) }); err != nil {
+		return err
+	}
+	return m.Save(filepath.Join(dir, ModelFile))
+}
+
+// Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it
+// stopped. Where the last save is damaged, it is the newest one that is not; Model.Damaged lists the
+// others.
+func Resume(backend compute.Backend, dir string) (*Model, error) {
+	var damaged []error
+	for _, path := range training.Checkpoints(dir) {
+		m, err := resume(backend, path)
+		if err == nil {
+			m.Damaged = damaged
+			return m, nil
+		}
+		damaged = append(damaged, err)
+	}
+	return nil, fmt.Errorf("nothing to resume: %w", damaged[0])
+}
+
+func resume(backend compute.Backend, path string) (*Model, error) {
+	m, file, err := open(backend, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range m.weights {
+		if t := file.Tensors[w.Path(weightsScope)]; t == nil || !t.Shape().Equal(w.Shape()) {
+			return nil, fmt.Errorf("%s does not fit: weight %s is missing or not %s", path, w.Name, w.Shape())
+		}
+	}
+	for name, t := range file.Tensors {
+		v, err := m.store.CreateVariable(name, t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, name, err)
+		}
+		v.SetTrainable(strings.HasPrefix(name, "/"+weightsScope+"/"))
+	}
+	return m, nil
+}
+
+// restore takes all variables from a checkpoint of the same run.
+func (m *Model) restore(path string) error {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return err
+	}
+	about, err := readMetadata(file)
+	if err != nil {
+		return err
+	}
+	config := about.Config.WithDefaults()
+	config.Training.LearningRate = m.Config.Training.LearningRate // it may change on the way
+	if config != m.Config || about.Step > m.Step {
+		return fmt.Errorf("%s is of another run", path)
+	}
+	for name, t := range file.Tensors {
+		v := m.store.GetVariable(name)
+		if v == nil {
+			return fmt.Errorf("%s: %s is not of this model", path, name)
+		}
+		if err := v.SetValue(t); err != nil {
+			return err
+		}
+	}
+	m.Step = about.Step
+	return nil
+}

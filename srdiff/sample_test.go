@@ -1,0 +1,81 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
+)
+
+// Sample takes the steps of the sampler that it is told: every x follows from the one before and the predicted x_0 as the
+// coefficients say, but for noise, which must be standard normal.
+func TestSampleTakesTheSteps(t *testing.T) {
+	m := newSmall(t, Config{Diffusion: diffusion.Config{Timesteps: 40, BetaEnd: 0.2}, Network: networks.Config{BaseChannels: 4}})
+	for name, o := range map[string]SampleOptions{
+		"defaults": {}, "DDPM, small": {SmallVariance: true, Steps: 12, Clip: diffusion.ClipNone},
+		"DDIM": {Sampler: diffusion.DDIM, Steps: 8, Spacing: diffusion.Linspace, Clip: diffusion.ClipDynamic}, "DDIM, eta": {Sampler: diffusion.DDIM, Eta: 0.7, Steps: 10, Clip: diffusion.ClipNone},
+		"DPM-Solver++(2M)": {Sampler: diffusion.DPMpp2M, Steps: 9, Spacing: diffusion.Leading, Clip: diffusion.ClipDynamic},
+	} {
+		full := o.WithDefaults(m.Config)
+		list, err := full.steps(m.Config, m.schedule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		timesteps, err := full.Spacing.Timesteps(40, full.Steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[diffusion.SamplerName][]diffusion.ReverseStep{
+			diffusion.DDPM:    m.schedule.DDPM(timesteps, o.SmallVariance),
+			diffusion.DDIM:    m.schedule.DDIM(timesteps, o.Eta),
+			diffusion.DPMpp2M: m.schedule.DPMpp2M(timesteps),
+		}[full.Sampler]
+		if !slices.Equal(list, want) {
+			t.Errorf("%s: steps %v, want %v", name, list, want)
+		}
+		var x, before, noise []float64
+		seen := 0
+		o.Each = func(s SampleStep) {
+			r := want[seen]
+			seen++
+			next, x0 := graphtest.Float64s(s.X), graphtest.Float64s(s.X0)
+			if s.T != r.T || s.Done != seen || s.Steps != len(want) {
+				t.Errorf("%s: step %d of %d at t = %d, want step %d of %d at %d", name, s.Done, s.Steps, s.T, seen, len(want), r.T)
+			}
+			if x != nil {
+				for i := range next {
+					rest := next[i] - r.OfXt*x[i] - r.OfX0*x0[i] - r.OfBefore*before[i]
+					if r.Sigma > 0 {
+						noise = append(noise, rest/r.Sigma)
+					} else if math.Abs(rest) > 1e-4*(1+math.Abs(next[i])) {
+						t.Fatalf("%s: step %d is off by %.2g", name, seen, rest)
+					}
+				}
+			}
+			x, before = next, x0
+		}
+		if _, err := m.Sample(context.Background(), o, low(6, 6)); err != nil {
+			t.Fatal(err)
+		}
+		if seen != len(want) {
+			t.Errorf("%s: %d steps, want %d", name, seen, len(want))
+		}
+		if len(noise) == 0 {
+			if diffusion.Stochastic(want) {
+				t.Errorf("%s: no noise was added", name)
+			}
+			continue
+		}
+		average, std := graphtest.Spread(noise)
+		t.Logf("%s: noise of mean %.3f and std %.3f", name, average, std)
+		if math.Abs(average) > 0.05 || math.Abs(std-1) > 0.05 {
+			t.Errorf("%s: the noise has mean %.3f and std %.3f, want 0 and 1", name, average, std)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/tiles"
+	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
+)
+
+// The height and width of tiles, at most, and how much of that neighbours share at least, in pixels of
+// the result. Tiles of 128 differ from tiles of 256 by 0.1 dB for a network with attention and by 0.01
+// dB without, those of 32 by half a decibel; those of 256 take four times the memory, and 16 times in
+// attention (docs/benchmarks.md). They are variables for the tests.
+var tileSize, tileOverlap = 128, 16
+
+// sampleAny is Sample for one picture, in tiles if the result is larger than one.
+func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
+	if max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
+		return m.sampleTiles(ctx, o, low)
+	}
+	out, err := m.Sample(ctx, o, low)
+	if err != nil {
+		return imaging.Picture{}, err
+	}
+	return out[0], nil
+}
+
+// sampleTiles is Sample for one picture of any size, in tiles. There is one x_t of the whole picture. At
+// every step the network predicts x_0 for tiles that overlap, and their weighted mean is the x_0 of the
+// whole picture (Bar-Tal et al. 2023, equation 5, with smooth weights as in Jiménez 2023):
+//
+//	x_0 = sum over tiles i of w_i x_0(tile i of x_t, tile i of low),   where the w_i of a pixel sum to 1
+//
+// So neighbours agree in every step where they overlap, as tiles that are sampled apart do not. The rest
+// of the step is Sample's. What Guide, ThresholdX0 and the network compute over a picture, they compute
+// over a tile.
+//
+// x_T and z are drawn pixel by pixel in order, from the seed. Results depend only on the seed and the
+// model. Tiles run one at a time: rounding varies with batch size, and larger batches are no faster on
+// a CPU.
+func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
+	o, steps, err := m.prepare(o)
+	if err != nil {
+		return imaging.Picture{}, err
+	}
+	padded := m.pad(low)
+	t, err := m.newTiled(o, steps, padded)
+	if err != nil {
+		return imaging.Picture{}, err
+	}
+	for k := range steps {
+		if err := t.step(ctx, k); err != nil {
+			return imaging.Picture{}, err
+		}
+	}
+	if padded.Width != low.Width || padded.Height != low.Height {
+		return tiles.Part(t.x, 0, 0, low.Width*m.Config.Factor, low.Height*m.Config.Factor), nil
+	}
+	return t.x, nil
+}
+
+// tiled is a picture that is sampled in tiles.
+type tiled struct {
+	m             *Model
+	o             SampleOptions
+	steps         []diffusion.ReverseStep
+	table         [][]float32 // see Model.table
+	low           imaging.Picture
+	x             imaging.Picture // x_t
+	before        []float32       // x_0', or nil where no step needs it
+	rows, columns tiles.Line
+	x0            []float32 // of the rows that a row of tiles lies on, as far as its tiles are summed
+
+	// What a tile's program is given.
+	xt, tileLow *tensors.Tensor
+	variant     samplerVariant
+}
+
+func (m *Model) newTiled(o SampleOptions, steps []diffusion.ReverseStep, low imaging.Picture) (*tiled, error) {
+	factor := m.Config.Factor
+	t := &tiled{m: m, o: o, steps: steps, table: m.table(steps, o), low: low,
+		rows: m.tilesOf(low.Height * factor), columns: m.tilesOf(low.Width * factor)}
+	if diffusion.Multistep(steps) {
+		t.before = make([]float32, 0)
+	}
+	if err := m.checkMemory(o, low.Width*factor, low.Height*factor, t.before != nil); err != nil {
+		return nil, err
+	}
+	t.x = imaging.New(low.Width*factor, low.Height*factor)
+	draw := normals(o.Seed, 0)
+	for i := range t.x.Pix {
+		t.x.Pix[i] = float32(draw())
+	}
+	if t.before != nil {
+		t.before = make([]float32, len(t.x.Pix))
+	}
+	height, width, margin := t.rows.Size, t.columns.Size, m.network.Margin()
+	t.x0 = make([]float32, height*3*t.x.Width)
+	t.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
+	t.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor+2*margin, width/factor+2*margin, 3))
+	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, tiles: true}
+	return t, nil
+}
+
+// step takes step k, one row of tiles after the other.
+func (t *tiled) step(ctx context.Context, k int) error {
+	t.variant.guided = t.o.guided(t.steps[k].T)
+	predict, err := t.m.sampler(t.variant)
+	if err != nil {
+		return err
+	}
+	draw := normals(t.o.Seed, k+1)
+	for r, top := range t.rows.At {
+		for c := range t.columns.At {
+			if ctx.Err() != nil {
+				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t.steps[k].T), ctx.Err()}
+			}
+			if err := t.addTile(predict, k, r, c); err != nil {
+				return fmt.Errorf("sampling at timestep %d: %w", t.steps[k].T, err)
+			}
+			if t.o.Each != nil {
+				count := len(t.rows.At) * len(t.columns.At)
+				done := r*len(t.columns.At) + c + 1
+				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: t.steps[k].T, Tile: done % count, Tiles: count})
+			}
+		}
+		// The rows above the next row of tiles are complete, and no tile reads them any more in this step.
+		end := t.x.Height
+		if r+1 < len(t.rows.At) {
+			end = t.rows.At[r+1]
+		}
+		t.advance(t.steps[k], top, end, draw)
+	}
+	return nil
+}
+
+// addTile adds the weighted x_0 of a tile to x0.
+func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
+	left, top, factor, margin := t.columns.At[c], t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
+	tiles.Crop(t.xt, t.x, left, top)
+	tiles.Crop(t.tileLow, t.low, left/factor-margin, top/factor-margin)
+	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k])
+	if err != nil {
+		return err
+	}
+	err = tensors.ConstFlatData(out[0], func(tile []float32) {
+		tiles.Blend(t.x0, t.x.Width, left, tile, t.rows.Weights[r], t.columns.Weights[c])
+	})
+	return cmp.Or(err, finalize(out...))
+}
+
+// advance takes the rows from top to before end from x_t to x_s, and x0 to the rows that follow.
+func (t *tiled) advance(s diffusion.ReverseStep, top, end int, draw func() float64) {
+	line := 3 * t.x.Width
+	done := (end - top) * line
+	for i, predicted := range t.x0[:done] {
+		at := top*line + i
+		next := float32(s.OfXt)*t.x.Pix[at] + float32(s.OfX0)*predicted
+		if t.before != nil {
+			next += float32(s.OfBefore) * t.before[at]
+			t.before[at] = predicted
+		}
+		if s.Sigma != 0 {
+			next += float32(s.Sigma * draw())
+		}
+		t.x.Pix[at] = next
+	}
+	clear(t.x0[copy(t.x0, t.x0[done:]):])
+}
+
+// tileX0 is the x_0 of a tile: x_t, low with the network's margin around it, low's noise, a row of
+// Model.table -> x_0.
+func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
+	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
+	return m.predictX0(scope, v, rowOf(in[3]), networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()})
+}
+
+// tileSize is the size of the tiles for the model's network, a multiple of what it needs, smaller where
+// attention is at large resolutions.
+func (m *Model) tileSize() int {
+	size := tileSize
+	for size*size > m.maxPixels() {
+		size /= 2
+	}
+	multiple := m.Config.multiple()
+	return max(1, size/multiple) * multiple
+}
+
+// tilesOf lays tiles over n pixels.
+func (m *Model) tilesOf(n int) tiles.Line {
+	return tiles.Lay(n, m.tileSize(), tileOverlap, m.Config.Factor)
+}
+
+// normals returns stream number n of a seed's standard normal numbers.
+func normals(seed int64, n int) func() float64 {
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], uint64(seed))
+	binary.LittleEndian.PutUint64(key[8:], uint64(n))
+	return rand.New(rand.NewChaCha8(key)).NormFloat64
+}
+
+// DefaultMemory is the default of SampleOptions.Memory. It is enough for results of 36 megapixels.
+const DefaultMemory = 2_000_000_000
+
+// What sampleTiles takes, in bytes: measured, with something to spare (docs/benchmarks.md).
+const (
+	engineMemory  = 400_000_000 // an engine, with its programs
+	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
+	pixelMemory   = 12 + 8 + 2  // for each pixel of the result: x_t, the picture in up to 16 bits, and the input, which is smaller
+	solverMemory  = 12          // x_0' beside them
+)
+
+// checkMemory returns an error unless the options allow the memory that sampleTiles takes for a result
+// of width x height.
+func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
+	rows, columns := min(height, m.tileSize()), min(width, m.tileSize())
+	perPixel := pixelMemory
+	if multistep {
+		perPixel += solverMemory
+	}
+	need := engineMemory + channelMemory*m.Config.Network.BaseChannels*rows*columns + 12*rows*width + perPixel*width*height
+	if allowed := cmp.Or(o.Memory, DefaultMemory); int64(need) > allowed {
+		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
+			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
+	}
+	return nil
+}
