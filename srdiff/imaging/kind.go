@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"image"
 	"image/color"
+	"math"
 )
 
 // Visible is FromImage for a picture that is to be filtered: pixels that are fully transparent take the colour of what
@@ -13,13 +14,13 @@ import (
 // theirs, however little of it that is.
 func Visible(img image.Image) Picture {
 	p := FromImage(img)
-	if alpha, transparent := opacity(img); transparent {
-		weight := make([]float32, p.Width*p.Height)
-		for i := range weight {
-			weight[i] = (alpha.Pix[3*i] + 1) / 2
-		}
-		fill(p, weight)
+	if isOpaque(img) {
+		return p
 	}
+	weight := make([]float32, 0, p.Width*p.Height)
+	alpha := alphaOf(img)
+	each(img.Bounds(), func(x, y int) { weight = append(weight, alpha(x, y)) })
+	fill(p, weight)
 	return p
 }
 
@@ -60,8 +61,8 @@ func fill(p Picture, weight []float32) {
 
 // As returns p as a picture of the kind that like is, of which p is an enlargement: with 16 bits a channel where like has
 // them; grey, the mean of the channels, where all that can be seen of like is grey; and as opaque as like, whose opacity is
-// enlarged by itself, bilinear. Values are rounded as Image does it. The result is an *image.Gray or *image.Gray16 where
-// like is stored as shades of grey, else an *image.NRGBA or *image.NRGBA64.
+// enlarged by itself, as Bilinear does it. Values are rounded as Image does it. The result is an *image.Gray or *image.Gray16
+// where like is stored as shades of grey, else an *image.NRGBA or *image.NRGBA64. Beside it, As takes memory for two rows.
 func (p Picture) As(like image.Image) image.Image {
 	deep := false
 	switch like.ColorModel() {
@@ -71,16 +72,6 @@ func (p Picture) As(like image.Image) image.Image {
 	value := func(i, c int) float32 { return p.Pix[3*i+c] }
 	if hasNoColour(like) {
 		value = func(i, _ int) float32 { return (p.Pix[3*i] + p.Pix[3*i+1] + p.Pix[3*i+2]) / 3 }
-	}
-	alpha, transparent := opacity(like)
-	if transparent {
-		alpha = Bilinear(alpha, p.Width, p.Height)
-	}
-	opaque := func(i int) float32 {
-		if transparent {
-			return alpha.Pix[3*i]
-		}
-		return 1
 	}
 	size, n := image.Rect(0, 0, p.Width, p.Height), p.Width*p.Height
 	put16 := binary.BigEndian.PutUint16
@@ -97,24 +88,92 @@ func (p Picture) As(like image.Image) image.Image {
 			img.Pix[i] = level(value(i, 0))
 		}
 		return img
-	case deep:
+	}
+	opacity := enlargedOpacity(like, p.Width, p.Height)
+	if deep {
 		img := image.NewNRGBA64(size)
-		for i := range n {
-			for c := range 3 {
-				put16(img.Pix[8*i+2*c:], level16(value(i, c)))
+		for y := range p.Height {
+			for x, a := range opacity(y) {
+				i := y*p.Width + x
+				for c := range 3 {
+					put16(img.Pix[8*i+2*c:], level16(value(i, c)))
+				}
+				put16(img.Pix[8*i+6:], level16(a))
 			}
-			put16(img.Pix[8*i+6:], level16(opaque(i)))
 		}
 		return img
 	}
 	img := image.NewNRGBA(size)
-	for i := range n {
-		for c := range 3 {
-			img.Pix[4*i+c] = level(value(i, c))
+	for y := range p.Height {
+		for x, a := range opacity(y) {
+			i := y*p.Width + x
+			for c := range 3 {
+				img.Pix[4*i+c] = level(value(i, c))
+			}
+			img.Pix[4*i+3] = level(a)
 		}
-		img.Pix[4*i+3] = level(opaque(i))
 	}
 	return img
+}
+
+// enlargedOpacity returns a function that returns row y of img's opacity, in [-1, 1], enlarged to width x height. Rows are
+// to be asked for in their order, and hold until the next one.
+func enlargedOpacity(img image.Image, width, height int) func(y int) []float32 {
+	row, b := make([]float32, width), img.Bounds()
+	if b.Empty() || isOpaque(img) {
+		for x := range row {
+			row[x] = 1
+		}
+		return func(int) []float32 { return row }
+	}
+	alpha := alphaOf(img)
+	columns, rows := linearTaps(b.Dx(), width), linearTaps(b.Dy(), height)
+	stored := make([]float32, b.Dx())
+	type stretched struct {
+		from int // the row of img, -1 for none yet
+		row  []float32
+	}
+	kept := [2]stretched{{-1, make([]float32, width)}, {-1, make([]float32, width)}}
+	stretch := func(from int) []float32 {
+		s := &kept[from%2] // Neighbours do not get into each other's way.
+		if s.from != from {
+			s.from = from
+			for x := range stored {
+				stored[x] = alpha(b.Min.X+x, b.Min.Y+from)*2 - 1
+			}
+			for x, t := range columns {
+				s.row[x] = t.weights[0]*stored[t.from[0]] + t.weights[1]*stored[t.from[1]]
+			}
+		}
+		return s.row
+	}
+	return func(y int) []float32 {
+		t := rows[y]
+		upper, lower := stretch(t.from[0]), stretch(t.from[1])
+		for x := range row {
+			row[x] = t.weights[0]*upper[x] + t.weights[1]*lower[x]
+		}
+		return row
+	}
+}
+
+// twoTaps are the two pixels that Bilinear takes for one, and their weights.
+type twoTaps struct {
+	from    [2]int
+	weights [2]float32
+}
+
+func linearTaps(from, to int) []twoTaps {
+	taps := make([]twoTaps, to)
+	for x := range taps {
+		centre := (float64(x)+0.5)*float64(from)/float64(to) - 0.5
+		first := math.Floor(centre)
+		taps[x].weights = [2]float32{float32(1 - (centre - first)), float32(centre - first)}
+		for t := range 2 {
+			taps[x].from[t] = min(max(int(first)+t, 0), from-1)
+		}
+	}
+	return taps
 }
 
 // level16 maps [-1, 1] to 0..65535, as level does to 0..255.
@@ -130,28 +189,40 @@ func hasNoColour(img image.Image) bool {
 	if isGrey(img) {
 		return true
 	}
-	p := Visible(img)
-	for i := range p.Width * p.Height {
-		if p.Pix[3*i] != p.Pix[3*i+1] || p.Pix[3*i] != p.Pix[3*i+2] {
-			return false
+	at, alpha, b := reader(img), alphaOf(img), img.Bounds()
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			if red, green, blue := at(x, y); (red != green || red != blue) && alpha(x, y) > 0 {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// opacity returns a picture's opacity as shades of grey, and whether any pixel is not opaque.
-func opacity(img image.Image) (alpha Picture, transparent bool) {
-	if o, ok := img.(interface{ Opaque() bool }); ok && o.Opaque() {
-		return Picture{}, false
+// isOpaque is whether no pixel shows what is behind it.
+func isOpaque(img image.Image) bool {
+	if o, ok := img.(interface{ Opaque() bool }); ok {
+		return o.Opaque()
 	}
-	bounds := img.Bounds()
-	alpha = New(bounds.Dx(), bounds.Dy())
-	for i := range bounds.Dx() * bounds.Dy() {
-		_, _, _, a := img.At(bounds.Min.X+i%bounds.Dx(), bounds.Min.Y+i/bounds.Dx()).RGBA()
-		transparent = transparent || a != 0xffff
-		for c := range 3 {
-			alpha.Pix[3*i+c] = float32(a)/0xffff*2 - 1
+	alpha, b := alphaOf(img), img.Bounds()
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			if alpha(x, y) < 1 {
+				return false
+			}
 		}
 	}
-	return alpha, transparent
+	return true
+}
+
+// alphaOf returns a function that reads one pixel's opacity, 0 to 1, without an allocation for the standard types.
+func alphaOf(img image.Image) func(x, y int) float32 {
+	if fast, ok := img.(image.RGBA64Image); ok {
+		return func(x, y int) float32 { return float32(fast.RGBA64At(x, y).A) / 0xffff }
+	}
+	return func(x, y int) float32 {
+		_, _, _, a := img.At(x, y).RGBA()
+		return float32(a) / 0xffff
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -99,6 +100,62 @@ func TestAsEnlargesOpacity(t *testing.T) {
 		}
 		if got, want := p.As(deep).At(x, 0).(color.NRGBA64).A, uint16(math.Round(eighths/8*0xffff)); got != want {
 			t.Errorf("opacity of pixel %d of 16 bits is %d, want %d", x, got, want)
+		}
+	}
+}
+
+// The opacity is Bilinear's to the last bit, though it is made row by row.
+func TestAsOpacityEqualsBilinear(t *testing.T) {
+	for _, size := range [][4]int{{5, 4, 20, 16}, {1, 1, 4, 4}, {7, 1, 28, 4}, {1, 9, 4, 36}, {6, 5, 6, 5}, {8, 9, 4, 3}} {
+		like := image.NewNRGBA64(image.Rect(3, 4, 3+size[0], 4+size[1]))
+		alpha := New(size[0], size[1])
+		for i := range size[0] * size[1] {
+			a := uint16(i * i * 7919)
+			like.SetNRGBA64(3+i%size[0], 4+i/size[0], color.NRGBA64{1, 2, 3, a})
+			for c := range 3 {
+				alpha.Pix[3*i+c] = float32(a)/0xffff*2 - 1
+			}
+		}
+		want := Bilinear(alpha, size[2], size[3])
+		got := New(size[2], size[3]).As(like).(*image.NRGBA64)
+		for i := range size[2] * size[3] {
+			if a := got.NRGBA64At(i%size[2], i/size[2]).A; a != level16(want.Pix[3*i]) {
+				t.Fatalf("%v: opacity %d is %d, want %d", size, i, a, level16(want.Pix[3*i]))
+			}
+		}
+	}
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// As takes no more memory for a transparent picture than for an opaque one, but for a few rows.
+func TestAsMemory(t *testing.T) {
+	const width, height = 1024, 768
+	rect := image.Rect(0, 0, width/4, height/4)
+	p := New(width, height)
+	palette := color.Palette{color.NRGBA{1, 2, 3, 4}, color.NRGBA{5, 6, 7, 255}}
+	for _, test := range []struct {
+		like  image.Image
+		bytes int // a pixel of the result
+	}{
+		{filled(image.NewNRGBA(rect), color.NRGBA{9, 8, 7, 6}), 4},
+		{filled(image.NewNRGBA(rect), color.NRGBA{9, 9, 9, 6}), 4},
+		{filled(image.NewRGBA(rect), color.RGBA{9, 8, 7, 99}), 4},
+		{filled(image.NewNRGBA64(rect), color.NRGBA64{9, 8, 7, 6}), 8},
+		{image.NewPaletted(rect, palette), 4},
+		{image.NewGray(rect), 1},
+		{filled(image.NewNRGBA(rect), color.NRGBA{9, 8, 7, 255}), 4},
+	} {
+		size := allocated(func() { p.As(test.like) })
+		if most := uint64(width*height) * uint64(test.bytes+1); size > most {
+			t.Errorf("like %T: %d bytes, want %d at most", test.like, size, most)
 		}
 	}
 }
