@@ -50,10 +50,13 @@ type Result struct {
 //	seconds      of enlarging, after one run of each enlarger on the first picture that is not counted
 //
 // After each picture it calls each, which may be nil, with the results in the order of the enlargers. It returns the first error of
-// an enlarger or of each, and an error for a result of a wrong size.
+// an enlarger or of each, ctx's when that ends, and an error for a result of a wrong size.
 func (s *Set) Measure(ctx context.Context, each func(Pair, []Result) error, enlargers ...Enlarger) (*Report, error) {
 	report := newReport(s, enlargers)
 	for i := range s.Len() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		pair, err := s.Pair(i)
 		if err != nil {
 			return nil, err
