@@ -16,7 +16,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Bicubic comes to what numpy and scikit-image say, on pairs and where the low-resolution pictures are made here.
+// Bicubic comes to what numpy and scikit-image say, on pairs and where the low-resolution pictures
+// are made here.
 func TestBicubicEqualsScikitImage(t *testing.T) {
 	data, err := os.ReadFile("testdata/goldens.json")
 	if err != nil {

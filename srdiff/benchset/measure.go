@@ -25,12 +25,13 @@ func Bicubic(factor int) Enlarger {
 	}}
 }
 
-// Score is what is measured of a result, or the mean over several. Results are rounded to 8 bits, as they are in a file.
+// Score is what is measured of a result, or the mean over several. Results are rounded to 8 bits,
+// as they are in a file.
 type Score struct {
-	PSNR    float64  `json:"psnr"`                  // dB, of the luma without factor pixels of border; metrics.MaxPSNR at most
-	SSIM    float64  `json:"ssim"`                  // of the same, at most 1
-	LRPSNR  float64  `json:"lr_psnr"`               // dB, of the result made small again, against the input; metrics.MaxPSNR at most
-	NIQE    *float64 `json:"niqe"`                  // without the border; nil where that is too small or flat for NIQE
+	PSNR    float64  `json:"psnr"`                  // dB, at most metrics.MaxPSNR
+	SSIM    float64  `json:"ssim"`                  // at most 1
+	LRPSNR  float64  `json:"lr_psnr"`               // dB, at most metrics.MaxPSNR
+	NIQE    *float64 `json:"niqe"`                  // nil where the picture is too small or flat
 	Seconds float64  `json:"seconds_per_megapixel"` // of the result
 }
 
@@ -44,13 +45,14 @@ type Result struct {
 // Measure enlarges every picture of the set with every enlarger and measures the results:
 //
 //	PSNR, SSIM   metrics.PSNRY and SSIMY, with factor pixels of border cropped
-//	LR-PSNR      metrics.PSNR over red, green and blue, of the result made small by imaging.Imresize, against the input, as in
-//	             SRFlow (Lugmayr et al. 2020) and SRDiff (Li et al. 2022)
+//	LR-PSNR      metrics.PSNR over red, green and blue, of the result made small by
+//	             imaging.Imresize, against the input, as in SRDiff (Li et al. 2022)
 //	NIQE         metrics.NIQE, with factor pixels of border cropped
-//	seconds      of enlarging, after one run of each enlarger on the first picture that is not counted
+//	seconds      of enlarging; each enlarger first runs once on the first picture, uncounted
 //
-// After each picture it calls each, which may be nil, with the results in the order of the enlargers. It returns the first error of
-// an enlarger or of each, ctx's when that ends, and an error for a result of a wrong size.
+// After each picture it calls each, which may be nil, with the results in the order of the
+// enlargers. It returns the first error of an enlarger or of each, ctx's when that ends, and an
+// error for a result of a wrong size.
 func (s *Set) Measure(ctx context.Context, each func(Pair, []Result) error, enlargers ...Enlarger) (*Report, error) {
 	report := newReport(s, enlargers)
 	for i := range s.Len() {

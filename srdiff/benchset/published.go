@@ -4,7 +4,8 @@ package benchset
 
 import "strings"
 
-// Published is what a paper reports of a method on a set, at a factor, by the protocol of Set.Measure.
+// Published is what a paper reports of a method on a set, at a factor, by the protocol of
+// Set.Measure.
 type Published struct {
 	Name       string  `json:"name"`
 	Parameters string  `json:"parameters"` // such as 57K; "-" where the source gives none
@@ -13,8 +14,9 @@ type Published struct {
 	Source     string  `json:"source"`     // the paper whose table has the figures
 }
 
-// PublishedOn returns published figures for a set, known by its usual names such as BSD100 or B100, and a factor; nil where none
-// are known. Methods that learn to look real rather than to be close come last.
+// PublishedOn returns published figures for a set, known by its usual names such as BSD100 or B100,
+// and a factor; nil where none are known. Methods that learn to look real rather than to be close
+// come last.
 func PublishedOn(set string, factor int) []Published {
 	column, known := map[string]int{"set5": 0, "set14": 1, "bsd100": 2, "b100": 2, "bsds100": 2, "urban100": 3}[strings.ToLower(set)]
 	if !known || factor != 4 {
@@ -29,7 +31,8 @@ func PublishedOn(set string, factor int) []Published {
 	return list
 }
 
-// The papers whose tables the figures were read from. They compile the figures of other methods too.
+// The papers whose tables the figures were read from. They compile the figures of other methods
+// too.
 const (
 	safmn  = "Sun et al. 2023, SAFMN"
 	carn   = "Ahn et al. 2018, CARN"

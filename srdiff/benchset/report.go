@@ -81,7 +81,8 @@ func meanOf(values []*float64) *float64 {
 	return &mean
 }
 
-// Markdown returns the means as a table, with the published figures below the measured ones, and what is measured.
+// Markdown returns the means as a table, with the published figures below the measured ones, and
+// what is measured.
 func (r *Report) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %s, x%d, %d pictures | parameters | PSNR, dB | SSIM | LR-PSNR, dB | NIQE | s/megapixel | source |\n", r.Set, r.Factor, len(r.Pictures))

@@ -1,7 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package benchset measures enlargers as papers on super-resolution do: on a folder of pictures such as Set5, Set14 or BSD100,
-// made small by MATLAB's bicubic interpolation, beside the figures that other methods have published.
+// Package benchset measures enlargers as papers on super-resolution do: on a folder of pictures
+// such as Set5, Set14 or BSD100, made small by MATLAB's bicubic interpolation, beside the figures
+// that other methods have published.
 package benchset
 
 import (
@@ -44,10 +45,12 @@ type Pair struct {
 //	NAME_HR.png and NAME_LR.png   pairs
 //	NAME_HR.png alone, or NAME.png  pictures in high resolution; Pair makes the low-resolution ones
 //
-// in any format that imaging reads. Where there is a name with _HR or _LR, files without are omitted. Subfolders are not read.
+// in any format that imaging reads. Where there is a name with _HR or _LR, files without are
+// omitted. Subfolders are not read.
 //
-// All pictures are decoded once, so that a long measurement meets no bad one. It is an error if a picture cannot be read or is too
-// small to measure, a pair has one picture only, or its sizes do not fit the factor.
+// All pictures are decoded once, so that a long measurement meets no bad one. It is an error if a
+// picture cannot be read or is too small to measure, a pair has one picture only, or its sizes do
+// not fit the factor.
 func Open(folder string, factor int) (*Set, error) {
 	if !slices.Contains(Factors, factor) {
 		return nil, fmt.Errorf("factor %d: want 2, 3, 4 or 8", factor)
@@ -134,7 +137,8 @@ func (s *Set) find(folder string, entries []fs.DirEntry) error {
 // Len returns the number of pictures.
 func (s *Set) Len() int { return len(s.files) }
 
-// Pair reads a picture, 0 to Len()-1 in the order of their names. Its errors are those that Open describes.
+// Pair reads a picture, 0 to Len()-1 in the order of their names. Its errors are those that Open
+// describes.
 func (s *Set) Pair(i int) (Pair, error) {
 	f := s.files[i]
 	original, err := open(f.high)

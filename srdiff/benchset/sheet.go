@@ -10,8 +10,8 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Sheet collects pictures of a set for a contact sheet: a row for each, with the low-resolution picture enlarged to the original's
-// size pixel by pixel, the results, and the original.
+// Sheet collects pictures of a set for a contact sheet: a row for each, with the low-resolution
+// picture enlarged to the original's size pixel by pixel, the results, and the original.
 type Sheet struct {
 	columns  int
 	captions []string

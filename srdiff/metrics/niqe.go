@@ -16,26 +16,33 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// NIQE returns the Natural Image Quality Evaluator of Mittal, Soundararajan and Bovik (2013), "Making a Completely Blind Image
-// Quality Analyzer". It needs no original. Less is more natural: it is the distance between the statistics of a picture's blocks
-// and those of undamaged photographs,
+// NIQE returns the Natural Image Quality Evaluator of Mittal, Soundararajan and Bovik (2013),
+// "Making a Completely Blind Image Quality Analyzer". It is at least 0, and less is more natural.
+// It needs no original: it is the distance between the statistics of a picture's blocks and those
+// of undamaged photographs,
 //
 //	sqrt((m - m_0)^T ((C + C_0)/2)^-1 (m - m_0))
 //
-// for the means m and covariances C of 36 features a block. The features are 18 for each of two scales, the picture and its
-// reduction to half by MATLAB's bicubic with antialiasing, of the mean-subtracted, contrast-normalised values
+// where m is the mean and C the covariance of 36 features of a block. They are 18 features at each
+// of two scales: the picture, in blocks of 96x96 pixels, and the picture at half its size by
+// MATLAB's bicubic with antialiasing, in blocks of 48x48. At each scale, the luma Y becomes
 //
-//	(Y - mu) / (sigma + 1),   mu, sigma local in a 7x7 Gaussian window of standard deviation 7/6, borders repeated
+//	v = (Y - mu) / (sigma + 1)
 //
-// in blocks of 96x96 pixels, 48x48 at half size: the shape and scale of the asymmetric generalised Gaussian distribution that
-// fits them, and its shape, mean, left and right scale for the products of horizontal, vertical and both diagonal neighbours. Y
-// is the luma of BT.601, 16..235, of the picture in 8 bits. Pixels beyond the last whole block are not read. Flat blocks, which
-// have no such features, are omitted.
+// by its mean mu and its standard deviation sigma in a 7x7 Gaussian window of standard deviation
+// 7/6, with the border repeated. Asymmetric generalised Gaussian distributions are fitted to a block
+// of v and to the products of its horizontal, vertical and diagonal neighbours. The features are
+// the shape and the scale of the first, and the shape, the mean, the left scale and the right scale
+// of the four others.
 //
-// The parameters m_0 and C_0 were fitted to photographs of free licences by srdiff/metrics/fitniqe. They are not those of the
-// paper's release, so values are comparable among themselves and not with values published elsewhere.
+// Y is that of BT.601, in whole numbers 16..235, of the picture in 8 bits. Pixels beyond the last
+// whole block do not count. Flat blocks do not either, since they have no such features.
 //
-// It is an error if the picture has fewer than two whole blocks, such as 96x192, or if fewer than two of them are not flat.
+// srdiff/metrics/fitniqe fitted the parameters m_0 and C_0 to photographs of free licences. They are
+// not those of the paper's release, so values cannot be compared with published ones.
+//
+// It is an error if the picture has fewer than two whole blocks, or if fewer than two of them have
+// any texture.
 func NIQE(p imaging.Picture) (float64, error) { return pristine().NIQE(p) }
 
 //go:embed niqe.json
@@ -50,7 +57,8 @@ var pristine = sync.OnceValue(func() *NIQEModel {
 	return m
 })
 
-// NIQEModel is what NIQE compares pictures with: the mean and the covariance of the features of undamaged photographs.
+// NIQEModel is what NIQE compares pictures with: the mean and the covariance of the features of
+// undamaged photographs.
 type NIQEModel struct {
 	Mean       []float64   `json:"mean"`       // of each of the 36 features
 	Covariance [][]float64 `json:"covariance"` // row i holds columns 0 to i
@@ -58,12 +66,14 @@ type NIQEModel struct {
 	Blocks     int         `json:"blocks"`     // of those pictures that were sharp enough
 }
 
-// niqeSharp is the share of the sharpest block's sharpness above which a block of a photograph counts in FitNIQE.
+// niqeSharp is the share of the sharpest block's sharpness above which a block of a photograph
+// counts in FitNIQE.
 const niqeSharp = 0.75
 
-// FitNIQE returns the parameters for pictures, which should be undamaged photographs. Only blocks count whose sharpness, the mean
-// of sigma, is above 0.75 of that of the sharpest block of their picture. It returns the first error of the pictures, and an error
-// if there are fewer than 37 such blocks, the least for a covariance of full rank.
+// FitNIQE returns the parameters for pictures, which should be undamaged photographs. Only blocks
+// count whose sharpness, the mean of sigma, is above 0.75 of that of the sharpest block of their
+// picture. It returns the first error of the pictures, and an error if there are fewer than 37 such
+// blocks, the least for a covariance of full rank.
 func FitNIQE(pictures iter.Seq2[imaging.Picture, error]) (*NIQEModel, error) {
 	m := new(NIQEModel)
 	var features [][]float64

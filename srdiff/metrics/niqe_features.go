@@ -21,7 +21,8 @@ type niqeFeaturesOf struct {
 	sharpness float64
 }
 
-// niqeBlocks returns the features of a picture's blocks, without flat ones. It is an error if there are fewer than two.
+// niqeBlocks returns the features of a picture's blocks, without flat ones. It is an error if there
+// are fewer than two.
 func niqeBlocks(p imaging.Picture) ([]niqeFeaturesOf, error) {
 	if err := check(p); err != nil {
 		return nil, err
@@ -83,12 +84,13 @@ var niqeWindow = func() []float64 {
 	return w
 }()
 
-// halfWindow makes two pixels one as MATLAB's imresize does: Keys's cubic with a = -0.5, widened to twice its width. The taps lie
-// at -3.5 to 3.5 pixels from the centre and sum to 1.
+// halfWindow makes two pixels one as MATLAB's imresize does: Keys's cubic with a = -0.5, widened to
+// twice its width. The taps lie at -3.5 to 3.5 pixels from the centre and sum to 1.
 var halfWindow = []float64{-3. / 256, -9. / 256, 29. / 256, 111. / 256, 111. / 256, 29. / 256, -9. / 256, -3. / 256}
 
-// transposed filters every row of p and returns the result transposed, so that a second call filters the columns and puts the
-// picture back. Row x of the result starts at the pixel x*step + first of the rows; beyond the border, at is called.
+// transposed filters every row of p and returns the result transposed, so that a second call
+// filters the columns and puts the picture back. Row x of the result starts at the pixel x*step +
+// first of the rows; beyond the border, at is called.
 func (p plane) transposed(window []float64, step, first int, at func(i, n int) int) plane {
 	out := newPlane(p.height, p.width/step)
 	from := make([]int, len(window))
@@ -124,7 +126,8 @@ func (p plane) half() plane {
 	return p.transposed(halfWindow, 2, -3, mirror).transposed(halfWindow, 2, -3, mirror)
 }
 
-// normalised returns the mean-subtracted, contrast-normalised values, and the local standard deviation.
+// normalised returns the mean-subtracted, contrast-normalised values, and the local standard
+// deviation.
 func (p plane) normalised() (normal, sigma plane) {
 	squares := newPlane(p.width, p.height)
 	for i, v := range p.values {
@@ -135,7 +138,8 @@ func (p plane) normalised() (normal, sigma plane) {
 	for i, v := range p.values {
 		m := mu.values[i]
 		sigma.values[i] = math.Sqrt(math.Abs(sigma.values[i] - m*m))
-		// What is below is the rounding of a mean of equal values. It has a distribution too, but not the picture's.
+		// What is below is the rounding of a mean of equal values. It has a distribution too, but
+		// not the picture's.
 		if d := v - m; math.Abs(d) > 1e-9 {
 			normal.values[i] = d / (sigma.values[i] + 1)
 		}
@@ -157,10 +161,11 @@ func (p plane) features() []float64 {
 	shape, left, right, _ := asymmetricGaussian(p.values)
 	list := []float64{shape, (left + right) / 2}
 	products := make([]float64, len(p.values))
-	for _, shift := range [][2]int{{1, 0}, {0, 1}, {1, 1}, {-1, 1}} { // horizontal, vertical, diagonals
+	for _, shift := range [][2]int{{1, 0}, {0, 1}, {1, 1}, {-1, 1}} {
 		for y := range p.height {
 			for x := range p.width {
-				// A pixel without a neighbour takes the one from the other side of the block, as in the paper's release.
+				// A pixel without a neighbour takes the one from the other side of the block, as in
+				// the paper's release.
 				nx, ny := (x-shift[0]+p.width)%p.width, (y-shift[1]+p.height)%p.height
 				products[y*p.width+x] = p.values[y*p.width+x] * p.values[ny*p.width+nx]
 			}
@@ -171,8 +176,9 @@ func (p plane) features() []float64 {
 	return list
 }
 
-// asymmetricGaussian fits the asymmetric generalised Gaussian distribution by its moments (Lasmar, Stitou and Berthoumieu 2009):
-// its shape, its left and right scale, and its mean. 0 is on the right side. All are NaN without values on both.
+// asymmetricGaussian fits the asymmetric generalised Gaussian distribution by its moments (Lasmar,
+// Stitou and Berthoumieu 2009): its shape, its left and right scale, and its mean. 0 is on the
+// right side. All are NaN without values on both.
 func asymmetricGaussian(values []float64) (shape, left, right, mean float64) {
 	var sumLeft, sumRight, sumAbs, nLeft, nRight float64
 	for _, v := range values {
@@ -199,7 +205,8 @@ func asymmetricGaussian(values []float64) (shape, left, right, mean float64) {
 	return shape, left, right, (right - left) * math.Gamma(2/shape) / math.Gamma(1/shape)
 }
 
-// shapeRatios are the ratio E|x|^2 / E x^2 of distributions of the shapes 0.2, 0.201 and so on to 10; it rises.
+// shapeRatios are the ratio E|x|^2 / E x^2 of distributions of the shapes 0.2, 0.201 and so on to
+// 10; it rises.
 var shapeRatios = func() []float64 {
 	list := make([]float64, 9801)
 	for i := range list {

@@ -23,8 +23,9 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// leaves paints discs over one another whose radii r have a density of r^-3: such pictures have the statistics of natural scenes
-// (Lee, Mumford and Huang 2001). It calculates in whole numbers, so that the picture is the same on every processor.
+// leaves paints discs over one another whose radii r have a density of r^-3: such pictures have the
+// statistics of natural scenes (Lee, Mumford and Huang 2001). It calculates in whole numbers, so
+// that the picture is the same on every processor.
 func leaves(width, height int, seed uint64) imaging.Picture {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w, h := 2*width, 2*height // against jagged edges
@@ -107,7 +108,8 @@ func enlarged(factor int) func(imaging.Picture) imaging.Picture {
 	}
 }
 
-// originals are painted pictures, or the middles of the photographs in the folder that SRDIFF_NIQE_PHOTOS names.
+// originals are painted pictures, or the middles of the photographs in the folder that
+// SRDIFF_NIQE_PHOTOS names.
 func originals(t *testing.T) map[string]imaging.Picture {
 	t.Helper()
 	list := map[string]imaging.Picture{}
@@ -203,7 +205,8 @@ func readNIQEGoldens(t *testing.T) (goldens niqeGoldens) {
 	return goldens
 }
 
-// NIQE with srdiff's parameters is BasicSR's with them, and ranks pictures as BasicSR with its own does.
+// NIQE with srdiff's parameters is BasicSR's with them, and ranks pictures as BasicSR with its own
+// does.
 func TestNIQEEqualsBasicSR(t *testing.T) {
 	goldens, pictures := readNIQEGoldens(t).Pictures, niqePictures(t)
 	if len(goldens) != len(pictures) {

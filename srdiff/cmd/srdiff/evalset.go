@@ -21,7 +21,8 @@ import (
 // setOptions are the flags of "srdiff eval --set".
 type setOptions struct{ folder, results string }
 
-// measureSets gives eval the flag --set, which measures by the protocol of the field in place of eval's own.
+// measureSets gives eval the flag --set, which measures by the protocol of the field in place of
+// eval's own.
 func measureSets(cmd *cobra.Command, o *evalOptions) *cobra.Command {
 	var s setOptions
 	cmd.Use += " | --set DIR"
@@ -126,7 +127,8 @@ func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.En
 	return list, made, nil
 }
 
-// write puts the results of one picture, and its original, into the folder for results, where there is one.
+// write puts the results of one picture, and its original, into the folder for results, where there
+// is one.
 func (s setOptions) write(p benchset.Pair, results []benchset.Result, made record) error {
 	if s.results == "" {
 		return nil

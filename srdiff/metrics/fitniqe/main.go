@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command fitniqe fits the parameters of NIQE to a folder of undamaged photographs, and writes the file that package metrics
-// embeds. From the repository root:
+// Command fitniqe fits the parameters of NIQE to a folder of undamaged photographs, and writes the
+// file that package metrics embeds. From the repository root:
 //
 //	go run ./srdiff/metrics/fitniqe FOLDER
 package main
@@ -81,7 +81,8 @@ func pictures(paths []string) iter.Seq2[imaging.Picture, error] {
 	}
 }
 
-// short rounds to nine digits, which keeps the file small and is finer than any difference that pictures make.
+// short rounds to nine digits, which keeps the file small and is finer than any difference that
+// pictures make.
 func short(values []float64) {
 	for i, v := range values {
 		values[i], _ = strconv.ParseFloat(strconv.FormatFloat(v, 'e', 8, 64), 64)
