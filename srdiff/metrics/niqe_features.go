@@ -177,8 +177,8 @@ func (p plane) features() []float64 {
 }
 
 // asymmetricGaussian fits the asymmetric generalised Gaussian distribution by its moments (Lasmar,
-// Stitou and Berthoumieu 2009): its shape, its left and right scale, and its mean. 0 is on the
-// right side. All are NaN without values on both.
+// Stitou and Berthoumieu 2009): its shape, its left and right scale, and its mean. Zeros are on
+// neither side, as in the paper's release. All are NaN without values on both sides.
 func asymmetricGaussian(values []float64) (shape, left, right, mean float64) {
 	var sumLeft, sumRight, sumAbs, nLeft, nRight float64
 	for _, v := range values {
@@ -187,7 +187,7 @@ func asymmetricGaussian(values []float64) (shape, left, right, mean float64) {
 		case v < 0:
 			sumLeft += v * v
 			nLeft++
-		default:
+		case v > 0:
 			sumRight += v * v
 			nRight++
 		}
