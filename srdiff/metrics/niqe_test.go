@@ -120,7 +120,7 @@ func originals(t *testing.T) map[string]imaging.Picture {
 		}
 		return list
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "*.jpg"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d photographs in %s (%v)", len(files), folder, err)
 	}
@@ -129,7 +129,7 @@ func originals(t *testing.T) map[string]imaging.Picture {
 		if err != nil {
 			t.Fatal(err)
 		}
-		const width, height = 576, 384 // whole blocks, and divisible by every factor
+		const width, height = 384, 288 // whole blocks, and divisible by every factor
 		p, crop := imaging.FromImage(img), imaging.New(width, height)
 		if p.Width < width || p.Height < height {
 			t.Fatalf("%s is %dx%d", files[i], p.Width, p.Height)
@@ -137,7 +137,7 @@ func originals(t *testing.T) map[string]imaging.Picture {
 		for y := range height {
 			copy(crop.Pix[y*width*3:(y+1)*width*3], p.Pix[((p.Height-height)/2+y)*p.Width*3+(p.Width-width)/2*3:])
 		}
-		list[strings.TrimSuffix(filepath.Base(files[i]), ".jpg")] = crop
+		list[strings.TrimSuffix(filepath.Base(files[i]), filepath.Ext(files[i]))] = crop
 	}
 	return list
 }
@@ -206,7 +206,9 @@ func readNIQEGoldens(t *testing.T) (goldens niqeGoldens) {
 }
 
 // NIQE with srdiff's parameters is BasicSR's with them, and ranks pictures as BasicSR with its own
-// does.
+// does. With SRDIFF_NIQE_PHOTOS, a folder of photographs of at least 384x288 pixels, and
+// SRDIFF_NIQE_GOLDENS, what testdata/niqe.py wrote of what TestNIQEPictures made of them, it
+// measures the ranking on photographs.
 func TestNIQEEqualsBasicSR(t *testing.T) {
 	goldens, pictures := readNIQEGoldens(t).Pictures, niqePictures(t)
 	if len(goldens) != len(pictures) {
