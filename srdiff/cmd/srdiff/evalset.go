@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/benchset"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
