@@ -70,9 +70,9 @@ func BenchmarkForward16(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	table := tensors.FromValue(m.table(m.schedule.DDPM([]int{500, 499}, false), SampleOptions{}))
+	rows := tensors.FromValue(table(diffusion.DDPM.Steps(m.schedule.Points(500, 499), diffusion.SamplerOptions{}), SampleOptions{}))
 	measure(b, batch, func() {
-		out, err := reverse.Call(x, x, rng, int32(0), int32(1), low, level, table)
+		out, err := reverse.Call(x, x, rng, int32(0), int32(1), low, level, rows)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -112,18 +112,18 @@ func (m *Model) studentTimesteps(steps int) []int {
 // the teacher's weights are.
 func (m *Model) studentTarget(scope *nn.Scope, in networks.Inputs, t *Node) (x0, eps *Node) {
 	s, prediction, xt := m.schedule, m.Config.Diffusion.Prediction, in.Xt
-	of := func(steps []diffusion.ReverseStep, t *Node, coefficient func(diffusion.ReverseStep) float64) *Node {
+	of := func(steps []diffusion.Step, t *Node, coefficient func(diffusion.Step) float64) *Node {
 		table := map[int]float64{}
 		for _, step := range steps {
-			table[step.T] = coefficient(step)
+			table[int(step.T)] = coefficient(step)
 		}
 		return s.LookUp(func(t int) float64 { return table[t] }, t)
 	}
-	ofXt := func(r diffusion.ReverseStep) float64 { return r.OfXt }
-	ofX0 := func(r diffusion.ReverseStep) float64 { return r.OfX0 }
+	ofXt := func(r diffusion.Step) float64 { return r.OfXt }
+	ofX0 := func(r diffusion.Step) float64 { return r.OfX0 }
 
 	timesteps := m.studentTimesteps(2 * m.Config.Diffusion.Distilled)
-	two, one := s.DDIM(timesteps, 0), s.DDIM(m.studentTimesteps(m.Config.Diffusion.Distilled), 0)
+	two, one := diffusion.DDIM.Steps(s.Points(timesteps...), diffusion.SamplerOptions{}), diffusion.DDIM.Steps(s.Points(m.studentTimesteps(m.Config.Diffusion.Distilled)...), diffusion.SamplerOptions{})
 	next := map[int]float64{}
 	for i := 0; i < len(timesteps); i += 2 {
 		next[timesteps[i]] = float64(timesteps[i+1])

@@ -71,7 +71,7 @@ func TestStudentTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, one := s.DDIM(m.studentTimesteps(10), 0), s.DDIM(timesteps, 0)
+		two, one := diffusion.DDIM.Steps(s.Points(m.studentTimesteps(10)...), diffusion.SamplerOptions{}), diffusion.DDIM.Steps(s.Points(timesteps...), diffusion.SamplerOptions{})
 		all, x0s := graphtest.Float64s(xt), graphtest.Float64s(target[0])
 		n := len(all) / len(batch)
 		for k := range batch {

@@ -81,7 +81,7 @@ func TestGuidedSampling(t *testing.T) {
 		}
 		// Outside the interval, x_0 and x_s are what the plain program makes of x_t: DDIM's step holds for both.
 		if k > 0 {
-			r := m.schedule.DDIM(within.at, 0)[k]
+			r := diffusion.DDIM.Steps(m.schedule.Points(within.at...), diffusion.SamplerOptions{})[k]
 			for i, x := range within.x[k] {
 				if w := r.OfXt*within.x[k-1][i] + r.OfX0*within.x0[k][i]; math.Abs(x-w) > 1e-4*(1+math.Abs(w)) {
 					t.Fatalf("t = %d: value %d is %v, want %v", at, i, x, w)
@@ -151,14 +151,14 @@ func TestSampleRefuses(t *testing.T) {
 	}{
 		{"sampling steps is -1", small, SampleOptions{Steps: -1}},
 		{"sampling steps is 101: want a number from 1 to the model's 100", small, SampleOptions{Steps: 101}},
-		{`spacing is "karras"`, small, SampleOptions{Spacing: "karras"}},
+		{`spacing is "even"`, small, SampleOptions{Spacing: "even"}},
 		{`sampler is "euler"`, small, SampleOptions{Sampler: "euler"}},
 		{"eta is -0.1", small, SampleOptions{Sampler: diffusion.DDIM, Eta: -0.1}},
 		{"eta is 1.5", small, SampleOptions{Sampler: diffusion.DDIM, Eta: 1.5}},
 		{"eta is NaN", small, SampleOptions{Sampler: diffusion.DDIM, Eta: math.NaN()}},
-		{"eta belongs to ddim", small, SampleOptions{Eta: 0.5}},
-		{"eta belongs to ddim", small, SampleOptions{Sampler: diffusion.DPMpp2M, Eta: 0.5}},
-		{"it belongs to ddpm", small, SampleOptions{Sampler: diffusion.DDIM, SmallVariance: true}},
+		{"has no eta", small, SampleOptions{Eta: 0.5}},
+		{"has no eta", small, SampleOptions{Sampler: diffusion.DPMpp2M, Eta: 0.5}},
+		{"has one variance", small, SampleOptions{Sampler: diffusion.DDIM, SmallVariance: true}},
 		{`clip is "hard"`, small, SampleOptions{Clip: "hard"}},
 		{"back-projections is -1", small, SampleOptions{BackProject: -1}},
 		{"back-projections is 17", small, SampleOptions{BackProject: 17}},

@@ -131,8 +131,8 @@ func TestRegression(t *testing.T) {
 	if _, err := m.NoiseError(context.Background(), waves{8}, 1, 1); err == nil || !strings.Contains(err.Error(), "predicts no noise") {
 		t.Errorf("got %v, want that it predicts no noise", err)
 	}
-	if _, err := m.Sample(context.Background(), SampleOptions{Steps: 5}, low(2, 2)); err == nil || !strings.Contains(err.Error(), "which is 1 step") {
-		t.Errorf("got %v, want that it is 1 step", err)
+	if _, err := m.Sample(context.Background(), SampleOptions{Steps: 5}, low(2, 2)); err == nil || !strings.Contains(err.Error(), "take exactly 1 step") {
+		t.Errorf("got %v, want that it takes 1 step", err)
 	}
 }
 

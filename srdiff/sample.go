@@ -95,7 +95,7 @@ func (m *Model) maxPixels() int {
 
 // sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3] that
 // are checked: it returns x_0.
-func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.ReverseStep, low *tensors.Tensor) (*tensors.Tensor, error) {
+func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.Step, low *tensors.Tensor) (*tensors.Tensor, error) {
 	rng, err := RNGStateFromSeed(o.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("seeding the noise: %w", err)
@@ -105,13 +105,13 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.R
 		return nil, fmt.Errorf("starting to sample: %w", err)
 	}
 	x, x0, level, rng := start[0], start[1], start[2], start[3]
-	table := tensors.FromValue(m.table(steps, o))
+	rows := tensors.FromValue(table(steps, o))
 	variant := samplerVariant{weights: m.inUse(), stochastic: diffusion.Stochastic(steps), clip: o.Clip, backProject: o.BackProject}
 	stride := 1
 	for k, end := 0, 0; k < len(steps); k = end {
 		t := steps[k].T
 		if ctx.Err() != nil {
-			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t), ctx.Err()}
+			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t), ctx.Err()}
 		}
 		variant.guided = o.guided(t)
 		reverse, err := m.sampler(variant)
@@ -122,16 +122,16 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.R
 			end++
 		}
 		began := time.Now()
-		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), low, level, table)
+		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), low, level, rows)
 		if err == nil {
 			err = finalize(x, x0, rng)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
+			return nil, fmt.Errorf("sampling at timestep %.0f: %w", t, err)
 		}
 		x, x0, rng = next[0], next[1], next[2]
 		if o.Each != nil {
-			o.Each(SampleStep{Done: end, Steps: len(steps), Tiles: 1, T: t, X: x, X0: x0})
+			o.Each(SampleStep{Done: end, Steps: len(steps), Tiles: 1, T: int(math.Round(t)), X: x, X0: x0})
 			continue
 		}
 		perStep := max(1, time.Since(began)/time.Duration(end-k))
@@ -141,21 +141,20 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.R
 }
 
 // prepare returns the options complete with their defaults, and the steps that they describe.
-func (m *Model) prepare(o SampleOptions) (SampleOptions, []diffusion.ReverseStep, error) {
+func (m *Model) prepare(o SampleOptions) (SampleOptions, []diffusion.Step, error) {
 	if err := o.Validate(m.Config); err != nil {
 		return o, nil, err
 	}
 	o = o.WithDefaults(m.Config)
-	steps, err := o.steps(m.Config, m.schedule)
+	steps, err := o.steps(m.Config)
 	return o, steps, err
 }
 
 // table has a row for each step, as the graph reads it: see rowOf.
-func (m *Model) table(steps []diffusion.ReverseStep, o SampleOptions) [][]float32 {
+func table(steps []diffusion.Step, o SampleOptions) [][]float32 {
 	rows := make([][]float32, len(steps))
 	for k, s := range steps {
-		alphaBar := m.schedule.AlphaBars[s.T]
-		for _, v := range []float64{float64(s.T), math.Sqrt(alphaBar), math.Sqrt(1 - alphaBar),
+		for _, v := range []float64{s.T, math.Sqrt(s.AlphaBar), math.Sqrt(1 - s.AlphaBar),
 			s.OfXt, s.OfX0, s.OfBefore, s.Sigma, o.Guidance, o.Rescale} {
 			rows[k] = append(rows[k], float32(v))
 		}
@@ -169,7 +168,7 @@ type stepNodes struct {
 	ofXt, ofX0, ofBefore, sigma, guidance, rescale *Node // [1, 1, 1, 1]
 }
 
-// rowOf takes a row of Model.table apart.
+// rowOf takes a row of table apart.
 func rowOf(row *Node) stepNodes {
 	c := func(i int) *Node { return Reshape(Slice(row, AxisElem(i)), 1, 1, 1, 1) }
 	return stepNodes{diffusion.Time{T: Reshape(c(0)), Signal: c(1), Noise: c(2)}, c(3), c(4), c(5), c(6), c(7), c(8)}

@@ -78,8 +78,8 @@ func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Pi
 type tiled struct {
 	m             *Model
 	o             SampleOptions
-	steps         []diffusion.ReverseStep
-	table         [][]float32 // see Model.table
+	steps         []diffusion.Step
+	table         [][]float32 // see table
 	low           imaging.Picture
 	x             imaging.Picture // x_t
 	before        []float32       // x_0', or nil where no step needs it
@@ -91,9 +91,9 @@ type tiled struct {
 	variant     samplerVariant
 }
 
-func (m *Model) newTiled(o SampleOptions, steps []diffusion.ReverseStep, low imaging.Picture) (*tiled, error) {
+func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Picture) (*tiled, error) {
 	factor := m.Config.Factor
-	t := &tiled{m: m, o: o, steps: steps, table: m.table(steps, o), low: low,
+	t := &tiled{m: m, o: o, steps: steps, table: table(steps, o), low: low,
 		rows: m.tilesOf(low.Height * factor), columns: m.tilesOf(low.Width * factor)}
 	if diffusion.Multistep(steps) {
 		t.before = make([]float32, 0)
@@ -128,15 +128,15 @@ func (t *tiled) step(ctx context.Context, k int) error {
 	for r, top := range t.rows.At {
 		for c := range t.columns.At {
 			if ctx.Err() != nil {
-				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t.steps[k].T), ctx.Err()}
+				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t.steps[k].T), ctx.Err()}
 			}
 			if err := t.addTile(predict, k, r, c); err != nil {
-				return fmt.Errorf("sampling at timestep %d: %w", t.steps[k].T, err)
+				return fmt.Errorf("sampling at timestep %.0f: %w", t.steps[k].T, err)
 			}
 			if t.o.Each != nil {
 				count := len(t.rows.At) * len(t.columns.At)
 				done := r*len(t.columns.At) + c + 1
-				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: t.steps[k].T, Tile: done % count, Tiles: count})
+				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: int(math.Round(t.steps[k].T)), Tile: done % count, Tiles: count})
 			}
 		}
 		// The rows above the next row of tiles are complete, and no tile reads them any more in this step.
@@ -165,7 +165,7 @@ func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
 }
 
 // advance takes the rows from top to before end from x_t to x_s, and x0 to the rows that follow.
-func (t *tiled) advance(s diffusion.ReverseStep, top, end int, draw func() float64) {
+func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	line := 3 * t.x.Width
 	done := (end - top) * line
 	for i, predicted := range t.x0[:done] {
@@ -184,7 +184,7 @@ func (t *tiled) advance(s diffusion.ReverseStep, top, end int, draw func() float
 }
 
 // tileX0 is the x_0 of a tile: x_t, low with the network's margin around it, low's noise, a row of
-// Model.table -> x_0.
+// table -> x_0.
 func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
 	return m.predictX0(scope, v, rowOf(in[3]), networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()})

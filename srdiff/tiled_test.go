@@ -75,6 +75,7 @@ func TestTilesTakeTheSteps(t *testing.T) {
 	m := newSmall(t, Config{Diffusion: diffusion.Config{Timesteps: 40, BetaEnd: 0.2}, Network: networks.Config{BaseChannels: 4}})
 	for _, o := range []SampleOptions{
 		{Seed: 1, Steps: 4}, {Seed: 2, Sampler: diffusion.DDIM, Steps: 5, Eta: 0.7}, {Seed: 3, Sampler: diffusion.DPMpp2M, Steps: 5},
+		{Seed: 4, Sampler: pairs, Steps: 3, Spacing: diffusion.Karras},
 	} {
 		m.replaceX0(t, o, func(in []*Node) *Node { return MulScalar(in[0], 0.5) })
 		for _, size := range oddSizes {
@@ -83,7 +84,7 @@ func TestTilesTakeTheSteps(t *testing.T) {
 				t.Fatalf("%v became %dx%d", size, got.Width, got.Height)
 			}
 			full := o.WithDefaults(m.Config)
-			steps, err := full.steps(m.Config, m.schedule)
+			steps, err := full.steps(m.Config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,6 +150,7 @@ func TestOneTileIsSample(t *testing.T) {
 	for _, o := range []SampleOptions{
 		{Sampler: diffusion.DDIM, Steps: 4, Guidance: 1.5, Rescale: 0.5, GuidanceFrom: 5, GuidanceTo: 15, Clip: diffusion.ClipDynamic, Noise: 0.1},
 		{Sampler: diffusion.DPMpp2M, Steps: 4, BackProject: 2},
+		{Sampler: pairs, Steps: 4, Spacing: diffusion.Karras},
 	} {
 		m := newSmall(t, config)
 		m.noiseOf(t, 4)

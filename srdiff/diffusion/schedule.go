@@ -68,7 +68,6 @@ func NewSchedule(c Config) (*Schedule, error) {
 		return nil, fmt.Errorf("beta_start %g is greater than beta_end %g: noise must not shrink with t, swap them",
 			betaStart, betaEnd)
 	}
-	between := func(from, to, share float64) float64 { return from + share*(to-from) }
 	var beta func(t int, u float64) float64
 	switch c.Schedule {
 	case Linear:

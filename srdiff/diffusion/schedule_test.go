@@ -3,7 +3,6 @@
 package diffusion
 
 import (
-	"fmt"
 	"math"
 	"testing"
 )
@@ -62,19 +61,4 @@ func TestOneTimestep(t *testing.T) {
 	if s.Betas[0] != 0.1 || s.AlphaBars[0] != 0.9 {
 		t.Errorf("got beta %v, alpha_bar %v", s.Betas[0], s.AlphaBars[0])
 	}
-}
-
-func ExampleNewSchedule() {
-	s, err := NewSchedule(Config{Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, t := range []int{0, 499, 999} {
-		fmt.Printf("t = %3d: beta %.4f, alpha_bar %.6f, SNR %.5f\n", t, s.Betas[t], s.AlphaBars[t], s.SNR(t))
-	}
-	// Output:
-	// t =   0: beta 0.0001, alpha_bar 0.999900, SNR 9999.00000
-	// t = 499: beta 0.0100, alpha_bar 0.078587, SNR 0.08529
-	// t = 999: beta 0.0200, alpha_bar 0.000040, SNR 0.00004
 }
