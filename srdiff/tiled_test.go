@@ -110,17 +110,21 @@ func TestTilesTakeTheSteps(t *testing.T) {
 	}
 }
 
-// What a tile is shown of the input is that part of the whole input, enlarged.
-func TestTilesAreShownTheInput(t *testing.T) {
+// The condition of a tile is that part of the whole condition, for every factor.
+func TestTilesHaveTheirCondition(t *testing.T) {
 	setTiles(t, 32, 8)
-	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})
-	o := SampleOptions{Sampler: diffusion.DDIM, Steps: 1}
-	m.replaceX0(t, o, func(in []*Node) *Node { return networks.Inputs{Xt: in[0], Low: in[1], Margin: 1}.Enlarged() })
-	for _, size := range oddSizes {
-		p := low(size[0], size[1])
-		got, want := inTiles(t, m, o, p), imaging.Bilinear(p, size[0]*4, size[1]*4)
-		if d := farthest(got.Pix, want.Pix); !(d < 1e-5) {
-			t.Errorf("%v: off by %v", size, d)
+	for _, factor := range factors {
+		m := newSmall(t, Config{Factor: factor, Network: networks.Config{BaseChannels: 4}})
+		o := SampleOptions{Sampler: diffusion.DDIM, Steps: 1}
+		m.replaceX0(t, o, func(in []*Node) *Node {
+			return networks.Inputs{Xt: in[0], Low: in[1], Margin: m.network.Margin()}.Enlarged()
+		})
+		for _, size := range oddSizes {
+			p := low(size[0], size[1])
+			got, want := inTiles(t, m, o, p), imaging.Bilinear(p, size[0]*factor, size[1]*factor)
+			if d := farthest(got.Pix, want.Pix); got.Width != want.Width || got.Height != want.Height || !(d < 1e-5) {
+				t.Errorf("factor %d, %v: %dx%d, off by %v", factor, size, got.Width, got.Height, d)
+			}
 		}
 	}
 }
@@ -131,7 +135,7 @@ func (m *Model) noiseOf(t *testing.T, seed int64) {
 	draw := normals(seed, 0)
 	var err error
 	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
-		shape := nn.Upsample(low, 4).Shape()
+		shape := nn.Upsample(low, m.Config.Factor).Shape()
 		values := make([]float32, shape.Size())
 		for i := range values {
 			values[i] = float32(draw())
@@ -161,6 +165,73 @@ func TestOneTileIsSample(t *testing.T) {
 		}
 		if d := farthest(inTiles(t, m, o, low(7, 5)).Pix, want[0].Pix); !(d < 1e-4) {
 			t.Errorf("%+v: off by %v", o, d)
+		}
+	}
+}
+
+// Every factor enlarges pictures of any size, and one tile of the whole is what Sample makes.
+func TestFactors(t *testing.T) {
+	for _, factor := range factors {
+		for name, network := range map[string]networks.Config{
+			"tutorial": {BaseChannels: 4}, "tiny": {Name: networks.Tiny, BaseChannels: 8, Attention: -1},
+		} {
+			m := newSmall(t, Config{Factor: factor, Network: network, Degradation: degrade.Config{Kernel: degrade.Area},
+				Diffusion: diffusion.Config{Timesteps: 20, BetaEnd: 0.4}})
+			setTiles(t, 1<<10, 16)
+			for _, size := range [][2]int{{1, 1}, {3, 5}, {7, 2}, {40, 28}} {
+				m.noiseOf(t, 4)
+				o := SampleOptions{Seed: 4, Sampler: diffusion.DDIM, Steps: 2, BackProject: 1}
+				p := low(size[0], size[1])
+				want, err := m.Sample(context.Background(), o, p)
+				if err != nil {
+					t.Fatalf("factor %d, %s, %v: %v", factor, name, size, err)
+				}
+				got := inTiles(t, m, o, p)
+				for _, made := range []imaging.Picture{want[0], got} {
+					if made.Width != factor*size[0] || made.Height != factor*size[1] {
+						t.Errorf("factor %d, %s: %v became %dx%d", factor, name, size, made.Width, made.Height)
+					}
+				}
+				if d := farthest(got.Pix, want[0].Pix); !(d < 1e-4) {
+					t.Errorf("factor %d, %s, %v: a tile is off by %v", factor, name, size, d)
+				}
+				setTiles(t, 48, 16)
+				if many := inTiles(t, m, o, p); many.Width != factor*size[0] || many.Height != factor*size[1] {
+					t.Errorf("factor %d, %s, in tiles: %v became %dx%d", factor, name, size, many.Width, many.Height)
+				}
+				setTiles(t, 1<<10, 16)
+			}
+		}
+	}
+}
+
+// A model of every factor trains, and its file gives the factor back.
+func TestFactorsTrain(t *testing.T) {
+	for factor, size := range map[int]int{2: 8, 3: 12, 4: 8, 8: 16} {
+		c := small
+		c.Factor, c.Training.ImageSize = factor, size
+		m := newSmall(t, c)
+		if err := m.Train(context.Background(), waves{size}, 2, ""); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), ModelFile)
+		if err := m.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Load(graphtest.Engine(t), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loaded.Config != m.Config {
+			t.Errorf("factor %d: loaded %+v, want %+v", factor, loaded.Config, m.Config)
+		}
+	}
+	if size := (Config{Factor: 3}).WithDefaults().Training.ImageSize; size != 36 {
+		t.Errorf("the image size of factor 3 is %d by default, want 36", size)
+	}
+	for _, bad := range []int{-4, 1, 5, 16} {
+		if err := (Config{Factor: bad}).Validate(); err == nil || !strings.Contains(err.Error(), "want 2, 3, 4 or 8") {
+			t.Errorf("factor %d: %v", bad, err)
 		}
 	}
 }
