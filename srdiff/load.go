@@ -75,6 +75,23 @@ func Load(backend compute.Backend, path string) (*Model, error) {
 	return m, nil
 }
 
+// ReadConfig returns the configuration in a model file, complete with defaults, without loading the
+// model: see Load.
+func ReadConfig(path string) (Config, error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return Config{}, err
+	}
+	about, err := readMetadata(file)
+	if err == nil {
+		err = about.Config.Validate()
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return about.Config.WithDefaults(), nil
+}
+
 // open reads a file and makes the model that it describes, still without its weights.
 func open(backend compute.Backend, path string) (*Model, checkpoint.File, error) {
 	file, err := checkpoint.Read(path)

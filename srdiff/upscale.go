@@ -20,7 +20,7 @@ const MaxUpscaled = 100_000_000
 // there are no seams. It returns an error for a picture whose result would have more than MaxUpscaled
 // pixels, or take more than o.Memory.
 func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (image.Image, error) {
-	if err := m.CheckUpscale(img); err != nil {
+	if err := CheckUpscale(img, m.Config.Factor); err != nil {
 		return nil, err
 	}
 	out, err := m.sampleAny(ctx, o, imaging.Visible(img))
@@ -28,11 +28,6 @@ func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (
 		return nil, err
 	}
 	return out.As(img), nil
-}
-
-// CheckUpscale returns the error that Upscale would return for the picture's size.
-func (m *Model) CheckUpscale(img image.Image) error {
-	return CheckUpscale(img, m.Config.Factor)
 }
 
 // CheckUpscale returns the error that Upscale would return for the picture's size, given the model's

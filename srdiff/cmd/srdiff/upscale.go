@@ -22,12 +22,10 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// scale is how many times larger results are in each direction.
-const scale = 4
-
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
+	factor                   int // the model's
 	compare                  bool
 	sampling                 srdiff.SampleOptions
 }
@@ -36,9 +34,8 @@ func upscaleCommand() *cobra.Command {
 	var o upscaleOptions
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN... [-o OUT]",
-		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", scale),
-		Long: fmt.Sprintf("Enlarge pictures %d times in each direction. IN is a picture, or a folder, whose pictures are enlarged one\n",
-			scale) +
+		Short: "Enlarge pictures",
+		Long: "Enlarge pictures by the model's factor in each direction. IN is a picture, or a folder, whose pictures are enlarged one\n" +
 			"after the other; those in folders below it are not. Of several pictures, those whose results are there already, made from\n" +
 			"the same pictures in the same way, are left as they are. Results are PNG files that carry what made them; see --like.",
 		Args: cobra.MinimumNArgs(1),
@@ -113,8 +110,13 @@ func (o *upscaleOptions) tasks(args []string) (list []task, several bool, err er
 // nameResults gives every picture its result, and no two the same. In a folder with a.png and a.jpg their results are called
 // a.png-x4.png and a.jpg-x4.png.
 func (o *upscaleOptions) nameResults(list []task, several bool) error {
+	config, err := srdiff.ReadConfig(o.model)
+	if err != nil {
+		return err
+	}
+	o.factor = config.Factor
 	named := func(stem string) string {
-		name := fmt.Sprintf("%s-x%d.png", stem, scale)
+		name := fmt.Sprintf("%s-x%d.png", stem, o.factor)
 		if several && o.out != "" {
 			return filepath.Join(o.out, filepath.Base(name))
 		}
@@ -219,7 +221,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad != nil {
 		return bad, nil
 	}
-	if bad := srdiff.CheckUpscale(file.Image, scale); bad != nil {
+	if bad := srdiff.CheckUpscale(file.Image, u.factor); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	if u.m == nil {
@@ -328,8 +330,9 @@ func (u *upscaling) show(i int, s srdiff.SampleStep) {
 // comparison is a sheet of plain enlargements of a picture and of what the model made of it. Of large ones it shows the
 // middle, since only at full size can they be told apart.
 func comparison(img, result image.Image) image.Image {
-	const side = 1024 / scale // of the input, at most
 	size := img.Bounds().Size()
+	factor := result.Bounds().Dx() / size.X
+	side := 1024 / factor // of the input, at most
 	middle := image.Rectangle{Max: image.Pt(min(size.X, side), min(size.Y, side))}
 	middle = middle.Add(size.Sub(middle.Size()).Div(2))
 	cut := func(img image.Image, times int) *image.NRGBA {
@@ -337,7 +340,7 @@ func comparison(img, result image.Image) image.Image {
 		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(times)), draw.Src)
 		return part
 	}
-	low, made := cut(img, 1), cut(result, scale)
+	low, made := cut(img, 1), cut(result, factor)
 	nearest := image.NewNRGBA(made.Rect)
 	draw.NearestNeighbor.Scale(nearest, nearest.Rect, low, low.Rect, draw.Src, nil)
 	visible := imaging.Visible(low)
