@@ -20,7 +20,7 @@ import (
 func TestDropCondition(t *testing.T) {
 	m := newSmall(t, small)
 	exec, err := NewExec(m.backend, func(x0, rng *Node) (*Node, *Node) {
-		in, _, _, newRNG := m.draw(x0, rng, 0.25)
+		in, _, _, newRNG := m.draw([]*Node{x0}, rng, 0.25)
 		return ReduceMax(Abs(in.Low), 1, 2, 3), newRNG
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func TestTrainByHand(t *testing.T) {
 	rng := byHand.store.GetVariable(model.RNGStateVariableName).MustValue()
 	parameters := byHand.weights
 	gradients, err := model.NewExec(byHand.backend, byHand.store, func(scope *model.Scope, in []*Node) []*Node {
-		drawn, at, eps, newRNG := byHand.draw(in[0], in[1], 0)
+		drawn, at, eps, newRNG := byHand.draw(in[:1], in[1], 0)
 		loss := Loss(weightsAt(scope, weightsScope), c, in[0], drawn.Low, at, eps)
 		var nodes []*Node
 		for _, p := range parameters {

@@ -85,6 +85,8 @@ func (o SampleOptions) Validate(c Config) error {
 		return fmt.Errorf("clip is %q: want %s, %s or %s", o.Clip, diffusion.ClipStatic, diffusion.ClipDynamic, diffusion.ClipNone)
 	case o.BackProject < 0 || o.BackProject > 16:
 		return fmt.Errorf("back-projections is %d: want a number from 0 to 16, such as 2", o.BackProject)
+	case o.BackProject > 0 && c.Degradation.Name != "":
+		return fmt.Errorf("back-projections with the degradation %s, which has no form in a graph: omit them", c.Degradation.Name)
 	case o.BackProject > 0 && o.Noise > 0:
 		return fmt.Errorf("back-projections with an input noise of %g: they would bring the noise into the result, omit one",
 			o.Noise)

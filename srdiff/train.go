@@ -19,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/training"
 	"github.com/srdiff/srlab/srdiff/networks"
@@ -83,6 +84,16 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	batches, err := m.devices().Batches(m.store, src, m.Step)
 	if err != nil {
 		return err
+	}
+	if name := m.Config.Degradation.Name; name != "" {
+		if m.Devices > 1 {
+			return fmt.Errorf("training with the degradation %s on %d devices is not possible: want 1", name, m.Devices)
+		}
+		d, err := degrade.New(m.Config.Degradation)
+		if err != nil {
+			return err
+		}
+		batches = training.Degraded{Dataset: batches, Degradation: d, Factor: m.Config.Factor, Seed: m.Config.Training.Seed, First: m.Step}
 	}
 	r := &run{m: m, ctx: ctx, steps: steps, dir: dir, on: on, first: m.Step, clock: training.NewClock(m.Step), saved: time.Now()}
 	if dir != "" {
@@ -174,28 +185,36 @@ func (m *Model) startAverages() error {
 	return m.copyWeights(averagesScope, m, weightsScope, false)
 }
 
-// trainStep builds the loss of one batch of pictures x0 [batch, height, width, 3] as a scalar.
-func (m *Model) trainStep(scope *model.Scope, x0 *Node) *Node {
-	state := m.store.GetVariable(model.RNGStateVariableName)
-	in, t, eps, rng := m.draw(x0, state.NodeValue(x0), m.Config.Training.DropCondition)
+// trainStep builds the loss of one batch as a scalar: see draw for the inputs.
+func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
+	state, x0 := m.store.GetVariable(model.RNGStateVariableName), inputs[0]
+	in, t, eps, rng := m.draw(inputs, state.NodeValue(x0), m.Config.Training.DropCondition)
 	state.SetNodeValue(rng)
 	if m.hasTeacher() {
 		in.Xt = m.schedule.QSample(x0, t, eps)
 		x0, eps = m.studentTarget(weightsAt(scope, teacherScope), in, t)
 	}
-	return m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)
+	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
 }
 
-// draw draws all that is random about a batch of pictures: the noise of their low-resolution versions,
-// which conditions are dropped, timesteps and noise. It also returns the random state that follows.
-func (m *Model) draw(x0, rng *Node, drop float64) (in networks.Inputs, t, eps, newRNG *Node) {
+// draw draws all that is random about a batch: the noise of low-resolution pictures, which conditions are
+// dropped, timesteps and noise. It also returns the random state that follows. The inputs are pictures
+// x0, [batch, height, width, 3]; of a registered degradation, their low-resolution pictures and noise
+// levels too.
+func (m *Model) draw(inputs []*Node, rng *Node, drop float64) (in networks.Inputs, t, eps, newRNG *Node) {
+	x0 := inputs[0]
 	g, batch := x0.Graph(), x0.Shape().Dimensions[0]
 	uniform := func() (u *Node) {
 		rng, u = RandomUniform(rng, shapes.Make(dtypes.Float32, batch))
 		return u
 	}
-	low, level := m.Config.Degradation.Shrink(x0, m.Config.Factor), Zeros(g, shapes.Make(dtypes.Float32, batch))
-	if noise := m.Config.Degradation.Noise; noise > 0 {
+	var low, level *Node
+	if len(inputs) == 3 {
+		low, level = inputs[1], inputs[2]
+	} else {
+		low, level = m.Config.Degradation.Shrink(x0, m.Config.Factor), Zeros(g, shapes.Make(dtypes.Float32, batch))
+	}
+	if noise := m.Config.Degradation.Noise; noise > 0 && len(inputs) == 1 {
 		var n *Node
 		level = MulScalar(uniform(), noise)
 		rng, n = diffusion.Normal(rng, low.Shape())
