@@ -132,6 +132,19 @@ func (m *Model) copyWeights(to string, from *Model, fromScope string, trainable 
 	return nil
 }
 
+// Close frees the memory of the weights and the programs on the engine at once, rather than when the
+// garbage collector comes to them. The model, and those of WithRawWeights, must not be used after it.
+func (m *Model) Close() {
+	m.start.Finalize()
+	for _, program := range m.samplers {
+		program.Finalize()
+	}
+	for _, program := range m.noiseErrors {
+		program.Finalize()
+	}
+	m.store.Finalize()
+}
+
 // Schedule returns the model's noise schedule.
 func (m *Model) Schedule() *diffusion.Schedule { return m.schedule }
 

@@ -7,7 +7,9 @@ import (
 	"math"
 	"testing"
 
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/engine"
 )
 
 // A schedule, and what is left of a picture at some timesteps.
@@ -24,6 +26,33 @@ func ExampleNewSchedule() {
 	// t =   0: beta 0.0001, alpha_bar 0.999900, SNR 9999.00000
 	// t = 499: beta 0.0100, alpha_bar 0.078587, SNR 0.08529
 	// t = 999: beta 0.0200, alpha_bar 0.000040, SNR 0.00004
+}
+
+// The forward process: x_t of a picture with a given noise, at three timesteps.
+func ExampleSchedule_QSample() {
+	eng, err := engine.Open("go")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	schedule, err := diffusion.NewSchedule(diffusion.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	xt, err := CallOnce(eng.Backend, func(x0, t, eps *Node) *Node { return schedule.QSample(x0, t, eps) },
+		[][][][]float32{{{{1}}}, {{{1}}}, {{{1}}}}, []int32{0, 499, 999}, [][][][]float32{{{{-1}}}, {{{-1}}}, {{{-1}}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, x := range xt.Value().([][][][]float32) {
+		fmt.Printf("%.2f\n", x[0][0][0])
+	}
+	// Output:
+	// 0.99
+	// -0.68
+	// -0.99
 }
 
 // The steps of a sampler are numbers, which say how x_t, the predicted x_0 and noise make x_s.
