@@ -46,7 +46,8 @@ func BenchmarkTrainStep(b *testing.B) {
 	measure(b, m.Config.Training.BatchSize, step)
 }
 
-// One reverse step of sampling, which is a forward pass of the network and little else, for 16 pictures of 32x32.
+// One reverse step of sampling, which is a forward pass of the network and little else, for 16
+// pictures of 32x32.
 func BenchmarkForward16(b *testing.B) {
 	m, err := NewModel(graphtest.Engine(b), Config{})
 	if err != nil {

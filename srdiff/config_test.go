@@ -25,8 +25,8 @@ func init() {
 	degrade.Register("plain", func(degrade.Config) (degrade.Degradation, error) { return degrade.New(degrade.Config{}) })
 }
 
-// Every field of a configuration that says something else than the default survives a training run's two files, and a model with
-// all of them samples.
+// Every field of a configuration that says something else than the default survives a training
+// run's two files, and a model with all of them samples.
 func TestConfigIsSaved(t *testing.T) {
 	c := Config{
 		Factor: 2,
@@ -89,8 +89,8 @@ func TestConfigIsSaved(t *testing.T) {
 	}
 }
 
-// What a network for noisy pictures is shown: the level of the noise as a channel of its own, which is the standard deviation
-// of what was added to the low-resolution picture.
+// What a network for noisy pictures is shown: the level of the noise as a channel of its own, which
+// is the standard deviation of what was added to the low-resolution picture.
 func TestNoisyConditions(t *testing.T) {
 	const batch = 500
 	c := Config{Degradation: degrade.Config{Noise: 0.4}, Training: TrainingConfig{ImageSize: 16, Seed: 1}, Network: networks.Config{BaseChannels: 4}}
@@ -147,8 +147,8 @@ func TestNoisyConditions(t *testing.T) {
 	}
 }
 
-// A network that computes in bfloat16, whose numbers have 8 bits: its prediction is float32's to some hundredths, its weights
-// and gradients are float32, and it learns.
+// A network that computes in bfloat16, whose numbers have 8 bits: its prediction is float32's to
+// some hundredths, its weights and gradients are float32, and it learns.
 func TestBFloat16(t *testing.T) {
 	c := small
 	c.Network.Precision = networks.BFloat16
@@ -192,8 +192,8 @@ func TestBFloat16(t *testing.T) {
 	}
 }
 
-// The gradients of a network that computes in bfloat16 point where float32's do and are as long, those of the biases too, which
-// are sums of thousands of numbers.
+// The gradients of a network that computes in bfloat16 point where float32's do and are as long,
+// those of the biases too, which are sums of thousands of numbers.
 func TestBFloat16Gradients(t *testing.T) {
 	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})
 	parameters := m.weights

@@ -35,8 +35,8 @@ func Example() {
 	// Output: (0,0)-(48,32)
 }
 
-// Train a very small network for two steps. With srdiff.Config{} in place of the one here, it is the
-// tutorial's network and schedule.
+// Train a very small network for two steps. With srdiff.Config{} in place of the one here, it is
+// the tutorial's network and schedule.
 func ExampleModel_Train() {
 	ctx := context.Background()
 	eng, err := engine.Open("go")

@@ -79,7 +79,8 @@ func TestGuidedSampling(t *testing.T) {
 		if at >= 60 && !unchanged || at < 60 && unchanged {
 			t.Errorf("guidance from 30 to 60: at t = %d unchanged is %v", at, unchanged)
 		}
-		// Outside the interval, x_0 and x_s are what the plain program makes of x_t: DDIM's step holds for both.
+		// Outside the interval, x_0 and x_s are what the plain program makes of x_t: DDIM's step
+		// holds for both.
 		if k > 0 {
 			r := diffusion.DDIM.Steps(m.schedule.Points(within.at...), diffusion.SamplerOptions{})[k]
 			for i, x := range within.x[k] {
@@ -90,7 +91,8 @@ func TestGuidedSampling(t *testing.T) {
 		}
 	}
 
-	// The guided program against two predictions put together by hand, and the plain one outside the interval.
+	// The guided program against two predictions put together by hand, and the plain one outside
+	// the interval.
 	const weight, rescale = 3, 0.4
 	guided := sample(SampleOptions{Guidance: weight, Rescale: rescale, GuidanceFrom: 30})
 	predict, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {

@@ -58,12 +58,12 @@ func (m *Model) write(path string, file checkpoint.File) error {
 	return checkpoint.Write(path, file)
 }
 
-// Load reads a model file: one that Save wrote, or the tutorial's network saved straight from PyTorch.
-// The latter has no metadata: its configuration is the tutorial's, with the base channels read off the
-// shapes.
+// Load reads a model file: one that Save wrote, or the tutorial's network saved straight from
+// PyTorch. The latter has no metadata: its configuration is the tutorial's, with the base channels
+// read off the shapes.
 //
-// A file that is missing, cut short, or does not fit is an error that says what differs. So is a file
-// of a newer srdiff.
+// A file that is missing, cut short, or does not fit is an error that says what differs. So is a
+// file of a newer srdiff.
 func Load(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)
 	if err != nil {
@@ -139,8 +139,8 @@ func readMetadata(file checkpoint.File) (about metadata, err error) {
 	return about, nil
 }
 
-// decode reads metadata. A field that the destination lacks is an error: it may change what the model
-// is.
+// decode reads metadata. A field that the destination lacks is an error: it may change what the
+// model is.
 func decode(text string, to any) error {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.DisallowUnknownFields()

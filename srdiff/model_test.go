@@ -241,8 +241,9 @@ func TestSampleLoops(t *testing.T) {
 	}
 }
 
-// The reason why Sample's loop carries the weights in its state: go-xla v0.4.5 refuses a loop that uses what is around it
-// (the pure-Go engine does not mind). When a later version can do it, this test says so, and reverseSteps can become simpler.
+// The reason why Sample's loop carries the weights in its state: go-xla v0.4.5 refuses a loop that
+// uses what is around it (the pure-Go engine does not mind). When a later version can do it, this
+// test says so, and reverseSteps can become simpler.
 func TestLoopsSeeNothingAround(t *testing.T) {
 	if graphtest.Engine(t).Name() == "Go Backend" {
 		t.Skip("the pure-Go engine's loops see what is around them")

@@ -20,8 +20,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// A new network says nothing, so its loss is what the guess leaves, which is about 1 at every timestep where pictures differ from
-// their conditions by residualSpread.
+// A new network says nothing, so its loss is what the guess leaves, which is about 1 at every
+// timestep where pictures differ from their conditions by residualSpread.
 func TestFirstLoss(t *testing.T) {
 	c := Config{Network: networks.Config{Name: networks.Tiny}, Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine}}
 	m := newSmall(t, c)
@@ -61,7 +61,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// Dropout is for training only: the noise error, which is measured twice, is the same; the loss of two equal steps is not.
+// Dropout is for training only: the noise error, which is measured twice, is the same; the loss of
+// two equal steps is not.
 func TestDropout(t *testing.T) {
 	c := velocity
 	c.Network.Dropout = 0.5
@@ -136,7 +137,8 @@ func TestRegression(t *testing.T) {
 	}
 }
 
-// A picture that would take gigabytes of attention is refused in a line; networks without attention take it.
+// A picture that would take gigabytes of attention is refused in a line; networks without attention
+// take it.
 func TestAttentionIsBounded(t *testing.T) {
 	for _, test := range []struct {
 		c             Config

@@ -17,9 +17,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// NoiseError returns the mean squared error of the predicted noise over the first batches of src, with
-// timesteps and noise that follow from the seed alone. On pictures that training does not see, it
-// measures what the network has learned. For the tutorial's setting it is the mean of Loss. A
+// NoiseError returns the mean squared error of the predicted noise over the first batches of src,
+// with timesteps and noise that follow from the seed alone. On pictures that training does not see,
+// it measures what the network has learned. For the tutorial's setting it is the mean of Loss. A
 // regression predicts no noise, which is an error.
 func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int, seed int64) (float64, error) {
 	if m.Config.Diffusion.Prediction == diffusion.Regression {
@@ -71,8 +71,8 @@ func (m *Model) noiseErrorInputs(x0 *tensors.Tensor, n int) ([]any, error) {
 	return []any{x0, low, level}, err
 }
 
-// noiseErrorProgram returns the program of NoiseError for the weights in use: random state, inputs of
-// draw -> loss, random state.
+// noiseErrorProgram returns the program of NoiseError for the weights in use: random state, inputs
+// of draw -> loss, random state.
 func (m *Model) noiseErrorProgram() (*model.Exec, error) {
 	use := m.inUse()
 	if m.noiseErrors[use] == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
-// SampleOptions describe how to sample. The zero value is the tutorial's sampler with the seed 0: a field
-// that is zero means the default given beside it.
+// SampleOptions describe how to sample. The zero value is the tutorial's sampler with the seed 0: a
+// field that is zero means the default given beside it.
 type SampleOptions struct {
 	Seed int64
 
@@ -39,16 +39,16 @@ type SampleOptions struct {
 	// Prediction, if not empty, is what the model is expected to predict; another one is an error.
 	Prediction diffusion.Prediction
 
-	// Memory is about how many bytes the whole program may take in Upscale; DefaultMemory. A picture that
-	// needs more is an error. The result does not depend on it.
+	// Memory is about how many bytes the whole program may take in Upscale; DefaultMemory. A
+	// picture that needs more is an error. The result does not depend on it.
 	Memory int64
 
 	// Each, if not nil, is called after every step; where Upscale works in tiles, after every tile.
 	Each func(SampleStep)
 }
 
-// WithDefaults returns the options with the default in place of every zero, for a model of the given
-// configuration.
+// WithDefaults returns the options with the default in place of every zero, for a model of the
+// given configuration.
 func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	c = c.WithDefaults()
 	if c.Diffusion.Prediction == diffusion.Regression {
@@ -67,8 +67,8 @@ func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	return o
 }
 
-// Validate reports the first value that a model of the given configuration cannot be sampled with, and
-// what was expected. Zeros stand for their defaults.
+// Validate reports the first value that a model of the given configuration cannot be sampled with,
+// and what was expected. Zeros stand for their defaults.
 func (o SampleOptions) Validate(c Config) error {
 	c = c.WithDefaults()
 	o = o.WithDefaults(c)
@@ -111,8 +111,8 @@ func (o SampleOptions) Validate(c Config) error {
 	return nil
 }
 
-// steps returns the steps that complete options describe for a model of a complete configuration, or
-// what is wrong with the options.
+// steps returns the steps that complete options describe for a model of a complete configuration,
+// or what is wrong with the options.
 func (o SampleOptions) steps(c Config) ([]diffusion.Step, error) {
 	if c.Diffusion.Prediction == diffusion.Regression { // x_0 itself, of an x_t that is pure noise
 		return []diffusion.Step{{OfX0: 1}}, nil
@@ -137,8 +137,8 @@ func (o SampleOptions) guided(t float64) bool {
 	return o.Guidance > 0 && float64(o.GuidanceFrom) <= t && t < float64(o.GuidanceTo)
 }
 
-// SampleStep is the state of a trajectory after one reverse step, or after one tile of it. The tensors
-// are valid during the callback only. A picture in tiles has none.
+// SampleStep is the state of a trajectory after one reverse step, or after one tile of it. The
+// tensors are valid during the callback only. A picture in tiles has none.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and in all
 	Tile, Tiles int             // tiles of the next step that are done, and in all: 0 of 1 for pictures in one piece

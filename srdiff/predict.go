@@ -12,15 +12,15 @@ import (
 )
 
 // Predict is the network f_theta(x_t, t, low) as a graph function, the tutorial's noise predictor
-// eps_theta. It predicts what the configuration says: eps, x_0 or v, or the picture from low alone for
-// a regression. For networks with a ResidualSpread the prediction begins with a guess that needs no
-// network (see diffusion.Prediction.Precondition):
+// eps_theta. It predicts what the configuration says: eps, x_0 or v, or the picture from low alone
+// for a regression. For networks with a ResidualSpread the prediction begins with a guess that
+// needs no network (see diffusion.Prediction.Precondition):
 //
 //	f_theta = ofXt x_t + ofY y + ofF network(x_t, t, low),   y = nn.Upsample(low)
 //
-// xt is [batch, factor height, factor width, 3], a multiple of what the network needs; low is [batch,
-// height, width, 3], and is taken to be free of noise; t is an integer in 0..T-1, [batch] or a scalar for
-// all. The result has the shape of xt. The network's weights are in the scope.
+// xt is [batch, factor height, factor width, 3], a multiple of what the network needs; low is
+// [batch, height, width, 3], and is taken to be free of noise; t is an integer in 0..T-1, [batch]
+// or a scalar for all. The result has the shape of xt. The network's weights are in the scope.
 func Predict(scope *nn.Scope, c Config, xt, low, t *Node) *Node {
 	d := mustDenoiser(c)
 	return d.predict(scope, d.schedule.At(t), networks.Inputs{Xt: xt, Low: low})
@@ -35,11 +35,12 @@ func Predict(scope *nn.Scope, c Config, xt, low, t *Node) *Node {
 //
 //	L = E w_t d(Target(x_0, t, eps) - Predict(QSample(x_0, t, eps), t, low))
 //
-// The weight is MinSNR's where c.Training.MinSNRGamma is set. Else it is 1, or 1/ofF^2 for a network
-// with a ResidualSpread, so that the network's own share counts alike at all timesteps (Karras et al.
-// 2022, section 5).
+// The weight is MinSNR's where c.Training.MinSNRGamma is set. Else it is 1, or 1/ofF^2 for a
+// network with a ResidualSpread, so that the network's own share counts alike at all timesteps
+// (Karras et al. 2022, section 5).
 //
-// x0 and eps are [batch, height, width, 3], low and t as for Predict. The result is the scalar mean.
+// x0 and eps are [batch, height, width, 3], low and t as for Predict. The result is the scalar
+// mean.
 func Loss(scope *nn.Scope, c Config, x0, low, t, eps *Node) *Node {
 	return mustDenoiser(c).loss(scope, networks.Inputs{Low: low}, x0, t, eps)
 }
@@ -72,8 +73,8 @@ func mustDenoiser(c Config) denoiser {
 	return d
 }
 
-// predict is Predict at any time. Of the inputs, T and Timesteps are filled in, and Level where it is
-// missing.
+// predict is Predict at any time. Of the inputs, T and Timesteps are filled in, and Level where it
+// is missing.
 func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs) *Node {
 	in.T, in.Timesteps = at.T, d.schedule.Timesteps
 	if d.config.Diffusion.Prediction == diffusion.Regression { // from low alone

@@ -20,21 +20,22 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Sample draws one high-resolution picture for each low-resolution one (the tutorial's sample_diffusion;
-// Ho et al. 2020, algorithm 2, with the predicted x_0 clipped):
+// Sample draws one high-resolution picture for each low-resolution one (the tutorial's
+// sample_diffusion; Ho et al. 2020, algorithm 2, with the predicted x_0 clipped):
 //
 //	x ~ N(0, I)
 //	for each step of the sampler, from x_t to x_s:
-//		x_0 = ClipX0(X0(x, Predict(x, t, low)))      (after BackProject, where the options ask for it)
+//		x_0 = ClipX0(X0(x, Predict(x, t, low)))   (after BackProject, where that is asked for)
 //		x   = OfXt x + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
-// With the options' zero value the steps are DDPM's at every timestep, and the last line is PSample's. The
-// low-resolution pictures have one size; the results are Config.Factor times larger in each direction.
-// The same seed gives the same pictures on the same engine. When ctx ends, Sample stops with an error
-// that wraps ctx's. Options that do not fit the model are an error: see SampleOptions.Validate.
+// With the options' zero value the steps are DDPM's at every timestep, and the last line is
+// PSample's. The low-resolution pictures have one size; the results are Config.Factor times larger
+// in each direction. The same seed gives the same pictures on the same engine. When ctx ends,
+// Sample stops with an error that wraps ctx's. Options that do not fit the model are an error: see
+// SampleOptions.Validate.
 //
-// The loop runs on the engine, as many steps at a time as take about a second, so that ctx is heeded. With
-// a callback, it runs one step at a time.
+// The loop runs on the engine, as many steps at a time as take about a second, so that ctx is
+// heeded. With a callback, it runs one step at a time.
 func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Picture) ([]imaging.Picture, error) {
 	o, steps, err := m.prepare(o)
 	if err != nil {
@@ -64,8 +65,8 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 	return pictures, err
 }
 
-// pad repeats the last row and column of a low-resolution picture until the network can take its result:
-// see networks.Network.Multiple.
+// pad repeats the last row and column of a low-resolution picture until the network can take its
+// result: see networks.Network.Multiple.
 func (m *Model) pad(low imaging.Picture) imaging.Picture {
 	multiple := m.Config.multiple() / m.Config.Factor // of the low-resolution picture
 	up := func(n int) int { return (n + multiple - 1) / multiple * multiple }
@@ -93,8 +94,8 @@ func (m *Model) maxPixels() int {
 	return 1 << 40
 }
 
-// sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3] that
-// are checked: it returns x_0.
+// sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3]
+// that are checked: it returns x_0.
 func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.Step, low *tensors.Tensor) (*tensors.Tensor, error) {
 	rng, err := RNGStateFromSeed(o.Seed)
 	if err != nil {
@@ -205,8 +206,8 @@ func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
 	return exec, nil
 }
 
-// newStart makes the program that sampling begins with: low, random state, noise of low -> x_T, zeros,
-// noise of each picture, random state.
+// newStart makes the program that sampling begins with: low, random state, noise of low -> x_T,
+// zeros, noise of each picture, random state.
 func (m *Model) newStart() (err error) {
 	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
 		d := low.Shape().Dimensions
@@ -221,9 +222,9 @@ func (m *Model) newStart() (err error) {
 
 // reverseSteps builds the loop over reverse steps.
 func (m *Model) reverseSteps(scope *nn.Scope, v samplerVariant, state []*Node) []*Node {
-	// Everything that the loop uses travels in its state, the weights too: XLA's engines refuse values from
-	// around it (TestLoopsSeeNothingAround). That holds for constants as well, which GoMLX would share with
-	// the loop, so none is made here.
+	// Everything that the loop uses travels in its state, the weights too: XLA's engines refuse
+	// values from around it (TestLoopsSeeNothingAround). That holds for constants as well, which
+	// GoMLX would share with the loop, so none is made here.
 	var variables []*model.Variable
 	inputs := len(state)
 	for _, w := range m.weights {
@@ -271,8 +272,8 @@ func (m *Model) reverseStep(scope *nn.Scope, v samplerVariant, step stepNodes, x
 	return x, x0, rng
 }
 
-// predictX0 is the x_0 of a reverse step: what the network predicts, with guidance, back-projection and
-// clipping as the variant asks for them.
+// predictX0 is the x_0 of a reverse step: what the network predicts, with guidance, back-projection
+// and clipping as the variant asks for them.
 func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in networks.Inputs) *Node {
 	xt, low, d := in.Xt, in.Low, m.denoiser()
 	var predicted *Node

@@ -13,8 +13,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// pairs is a sampler that is registered from outside: two evaluations for every point, the second of
-// which uses the first.
+// pairs is a sampler that is registered from outside: two evaluations for every point, the second
+// of which uses the first.
 const pairs diffusion.SamplerName = "pairs"
 
 func init() {
@@ -27,8 +27,8 @@ func init() {
 	})
 }
 
-// Sample takes the steps of the sampler that it is told: every x follows from the one before and the predicted x_0 as the
-// coefficients say, but for noise, which must be standard normal.
+// Sample takes the steps of the sampler that it is told: every x follows from the one before and
+// the predicted x_0 as the coefficients say, but for noise, which must be standard normal.
 func TestSampleTakesTheSteps(t *testing.T) {
 	m := newSmall(t, Config{Diffusion: diffusion.Config{Timesteps: 40, BetaEnd: 0.2}, Network: networks.Config{BaseChannels: 4}})
 	for name, o := range map[string]SampleOptions{

@@ -23,7 +23,8 @@ import (
 
 // The parts below are added from outside of the packages that they extend.
 
-// shuffle is a network that works at low resolution: its last layer makes factor x factor pixels of each.
+// shuffle is a network that works at low resolution: its last layer makes factor x factor pixels of
+// each.
 type shuffle struct{ channels int }
 
 func (shuffle) Multiple() int { return 1 }
@@ -75,8 +76,8 @@ func open(t *testing.T, size int) dataset.Source {
 	return source
 }
 
-// A network from outside, of a factor of 3 and with a degradation from outside, trains, comes back from
-// its file, and enlarges a picture whose result has many tiles as it enlarges it in one piece.
+// A network from outside, of a factor of 3 and with a degradation from outside, trains, comes back
+// from its file, and enlarges a picture whose result has many tiles as it enlarges it in one piece.
 func TestNetworkAndDegradationFromOutside(t *testing.T) {
 	ctx := context.Background()
 	c := srdiff.Config{

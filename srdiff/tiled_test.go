@@ -69,7 +69,8 @@ func TestTileSize(t *testing.T) {
 	}
 }
 
-// With a network that takes x_t / 2 for x_0, every pixel goes its own way, which the sampler's table says, whatever the tiles.
+// With a network that takes x_t / 2 for x_0, every pixel goes its own way, which the sampler's
+// table says, whatever the tiles.
 func TestTilesTakeTheSteps(t *testing.T) {
 	setTiles(t, 32, 8)
 	m := newSmall(t, Config{Diffusion: diffusion.Config{Timesteps: 40, BetaEnd: 0.2}, Network: networks.Config{BaseChannels: 4}})
@@ -236,8 +237,9 @@ func TestFactorsTrain(t *testing.T) {
 	}
 }
 
-// seams is by how many standard errors a picture jumps more at the given columns than at others between two pixels of the input,
-// where a jump is what the difference of neighbours has over those beside it.
+// seams is by how many standard errors a picture jumps more at the given columns than at others
+// between two pixels of the input, where a jump is what the difference of neighbours has over those
+// beside it.
 func seams(p imaging.Picture, at map[int]bool) float64 {
 	var sums, squares, counts [2]float64
 	for x := 4; x < p.Width; x += 4 {
@@ -261,11 +263,12 @@ func seams(p imaging.Picture, at map[int]bool) float64 {
 	return (here - elsewhere) / math.Sqrt(variance*(1/counts[0]+1/counts[1]))
 }
 
-// Where tiles begin and end, and where they overlap, a trained model's picture is as it is elsewhere. Tiles that are sampled apart
-// have seams, which shows that they would be seen.
+// Where tiles begin and end, and where they overlap, a trained model's picture is as it is
+// elsewhere. Tiles that are sampled apart have seams, which shows that they would be seen.
 func TestTilesHaveNoSeams(t *testing.T) { noSeams(t, 32, 8, 96, 8) }
 
-// noSeams is the test for tiles of a size and overlap and a low-resolution picture of width x height.
+// noSeams is the test for tiles of a size and overlap and a low-resolution picture of width x
+// height.
 func noSeams(t *testing.T, side, overlap, width, height int) {
 	m, err := Load(graphtest.Engine(t), filepath.Join("..", "notebooks", "models", "guided.safetensors"))
 	if err != nil {
@@ -338,7 +341,8 @@ func squaredError(a, b imaging.Picture) float64 {
 	return sum / float64(len(a.Pix))
 }
 
-// A picture of any size, with transparency, through Upscale: the same bytes from the same seed, whatever the memory.
+// A picture of any size, with transparency, through Upscale: the same bytes from the same seed,
+// whatever the memory.
 func TestUpscaleInTiles(t *testing.T) {
 	setTiles(t, 32, 8)
 	m := newSmall(t, Config{Network: networks.Config{Name: networks.Tiny}, Diffusion: diffusion.Config{Timesteps: 6, BetaEnd: 0.5}})

@@ -3,7 +3,6 @@
 package srdiff
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,33 +48,33 @@ type Progress struct {
 	Saved           bool          `json:"-"` // the files were written at this step
 }
 
-// Train trains the model on batches of src until it has seen the given number of steps altogether, the
-// tutorial's train_diffusion. Each step is, for a batch x_0:
+// Train trains the model on batches of src until it has seen the given number of steps altogether,
+// the tutorial's train_diffusion. Each step is, for a batch x_0:
 //
 //	low = Shrink(x_0);  t ~ U{0..T-1};  eps ~ N(0, I);  minimise Loss(x_0, low, t, eps) with Adam
 //
-// and after it the averaged weights, with which the model samples, move towards the new ones (unless
-// TrainingConfig.EMA is -1):
+// and after it the averaged weights, with which the model samples, move towards the new ones
+// (unless TrainingConfig.EMA is -1):
 //
 //	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
 //
-// With TrainingConfig.Accumulate > 1 the weights change every so many steps only, and steps must be a
-// multiple of it. A Student learns from its teacher in place of the pictures. Batches, timesteps and
-// noise follow from TrainingConfig.Seed and the step, so that a run that was stopped and resumed gives
-// the weights of one that was not. With a folder dir (made if missing; "" for none), the files above are
-// written there every minute, at the end, and when ctx ends, which stops training after the current
-// step; then the error wraps ctx's.
+// With TrainingConfig.Accumulate > 1 the weights change every so many steps only, and steps must be
+// a multiple of it. A Student learns from its teacher in place of the pictures. Batches, timesteps
+// and noise follow from TrainingConfig.Seed and the step, so that a run that was stopped and
+// resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none),
+// the files above are written there every minute, at the end, and when ctx ends, which stops
+// training after the current step; then the error wraps ctx's.
 //
 // The last three saves are kept, as training-STEP.safetensors.
 //
-// Each listener is called after every step, in order. A loss that is not finite, or has exploded, ends
-// training with an error, and so does a weight that is not finite when it is to be saved: then the files
-// and the model are as they were last saved.
+// Each listener is called after every step, in order. A loss that is not finite, or has exploded,
+// ends training with an error, and so does a weight that is not finite when it is to be saved: then
+// the files and the model are as they were last saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
 	if steps <= m.Step {
 		return m.checkSource(src)
 	}
-	if err := cmp.Or(m.checkSource(src), m.checkSteps(steps), m.devices().Check()); err != nil {
+	if err := firstError(m.checkSource(src), m.checkSteps(steps), m.devices().Check()); err != nil {
 		return err
 	}
 	if m.Config.Training.Flip {
@@ -100,7 +99,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		if err := r.openFolder(); err != nil {
 			return err
 		}
-		defer func() { err = cmp.Or(err, r.metrics.Close()) }()
+		defer func() { err = firstError(err, r.metrics.Close()) }()
 	}
 	trainer, err := m.trainer()
 	if err != nil {
@@ -114,7 +113,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		return ended
 	})
 	_, err = loop.RunSteps(batches, steps-m.Step)
-	return cmp.Or(ended, err)
+	return firstError(ended, err)
 }
 
 // checkSource returns an error unless the model can be trained on pictures of src.
@@ -176,8 +175,8 @@ func (m *Model) adam() training.Adam {
 	return a
 }
 
-// startAverages makes the averages of the weights where the configuration asks for them and there are
-// none yet.
+// startAverages makes the averages of the weights where the configuration asks for them and there
+// are none yet.
 func (m *Model) startAverages() error {
 	if m.Config.Training.EMA < 0 || m.averaged() {
 		return nil
@@ -197,10 +196,10 @@ func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
 	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
 }
 
-// draw draws all that is random about a batch: the noise of low-resolution pictures, which conditions are
-// dropped, timesteps and noise. It also returns the random state that follows. The inputs are pictures
-// x0, [batch, height, width, 3]; of a registered degradation, their low-resolution pictures and noise
-// levels too.
+// draw draws all that is random about a batch: the noise of low-resolution pictures, which
+// conditions are dropped, timesteps and noise. It also returns the random state that follows. The
+// inputs are pictures x0, [batch, height, width, 3]; of a registered degradation, their
+// low-resolution pictures and noise levels too.
 func (m *Model) draw(inputs []*Node, rng *Node, drop float64) (in networks.Inputs, t, eps, newRNG *Node) {
 	x0 := inputs[0]
 	g, batch := x0.Graph(), x0.Shape().Dimensions[0]
@@ -229,8 +228,8 @@ func (m *Model) draw(inputs []*Node, rng *Node, drop float64) (in networks.Input
 	return networks.Inputs{Low: low, Level: level}, t, eps, rng
 }
 
-// drawTimestep draws a timestep for every picture of a batch: any, or one of those that a student is
-// sampled at.
+// drawTimestep draws a timestep for every picture of a batch: any, or one of those that a student
+// is sampled at.
 func (m *Model) drawTimestep(rng *Node, batch int) (newRNG, t *Node) {
 	shape := shapes.Make(dtypes.Int32, batch)
 	if m.Config.Diffusion.Distilled == 0 {
@@ -286,8 +285,8 @@ func (m *Model) madeBy() madeBy {
 	return madeBy{Engine: m.backend.Name(), Devices: max(m.Devices, 1), Version: Version(), Go: runtime.Version(), Config: m.Config}
 }
 
-// afterStep counts the step just done, saves when it is time, and calls the listeners. It returns an
-// error to end the run.
+// afterStep counts the step just done, saves when it is time, and calls the listeners. It returns
+// an error to end the run.
 func (r *run) afterStep(loss float64) error {
 	m := r.m
 	if problem := r.divergence.Check(loss); problem != "" {
@@ -371,8 +370,8 @@ func (r *run) diverged(step int, problem string) error {
 	return fmt.Errorf("%s, and nothing was saved before: begin again with a smaller learning rate than %g", problem, rate)
 }
 
-// notFinite names the first weight, in the network's order, that holds a NaN or an infinity; then the
-// first variable of any other kind. It returns "" if there is none.
+// notFinite names the first weight, in the network's order, that holds a NaN or an infinity; then
+// the first variable of any other kind. It returns "" if there is none.
 func (m *Model) notFinite() (name string, err error) {
 	for _, w := range m.weights {
 		if bad, err := hasNotFinite(m.variable(w, weightsScope)); bad || err != nil {

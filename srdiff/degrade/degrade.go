@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package degrade makes the low-resolution pictures that a network is trained to enlarge: on the host,
-// and as nodes of a graph.
+// Package degrade makes the low-resolution pictures that a network is trained to enlarge: on the
+// host, and as nodes of a graph.
 package degrade
 
 import (
@@ -31,8 +31,8 @@ type Config struct {
 	Blur   float64 `json:"blur"`   // Gaussian blur before it, its standard deviation in pixels, up to 8; 0, none
 	Noise  float64 `json:"noise"`  // noise after it, its greatest standard deviation, up to 1; 0, none
 
-	// A registered degradation takes the place of the above, which it may use. Noise is then the greatest
-	// level that it returns.
+	// A registered degradation takes the place of the above, which it may use. Noise is then the
+	// greatest level that it returns.
 	Name     Name    `json:"name"`     // "", none
 	Strength float64 `json:"strength"` // what this is, the registered degradation defines; 0
 }
@@ -43,8 +43,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
-// defaults.
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
+// their defaults.
 func (c Config) Validate() error {
 	_, err := New(c)
 	return err
@@ -67,9 +67,9 @@ func (c Config) check() error {
 	return nil
 }
 
-// Picture returns a picture factor times smaller, blurred first where the configuration has a blur, and
-// without noise. Its sides are rounded down to multiples of factor. A registered degradation is applied
-// with the same random numbers each time.
+// Picture returns a picture factor times smaller, blurred first where the configuration has a blur,
+// and without noise. Its sides are rounded down to multiples of factor. A registered degradation is
+// applied with the same random numbers each time.
 func (c Config) Picture(p imaging.Picture, factor int) imaging.Picture {
 	c = c.WithDefaults()
 	if c.Name != "" {
@@ -84,8 +84,9 @@ func (c Config) Picture(p imaging.Picture, factor int) imaging.Picture {
 	return imaging.Shrink(p, string(c.Kernel), p.Width/factor, p.Height/factor, c.Blur)
 }
 
-// Shrink is Picture for nodes of a graph, of a degradation without a name. x0 is [batch, height, width, 3], height and width multiples
-// of factor; the result is [batch, height/factor, width/factor, 3].
+// Shrink is Picture for nodes of a graph, of a degradation without a name. x0 is [batch, height,
+// width, 3], height and width multiples of factor; the result is [batch, height/factor,
+// width/factor, 3].
 func (c Config) Shrink(x0 *Node, factor int) *Node {
 	c = c.WithDefaults()
 	size := x0.Shape().Dimensions

@@ -26,8 +26,8 @@ func TestConditionIsTorchs(t *testing.T) {
 	}
 }
 
-// Every back-projection leaves at most 0.44 of the difference between a picture's shrunken version and
-// the input, and a picture without a difference stays as it is.
+// Every back-projection leaves at most 0.44 of the difference between a picture's shrunken version
+// and the input, and a picture without a difference stays as it is.
 func TestBackProject(t *testing.T) {
 	exec, err := NewExec(graphtest.Engine(t), func(in []*Node) (misses []*Node) {
 		x0, low := in[0], in[1]

@@ -19,7 +19,8 @@ func ExampleConfig_Picture() {
 	// Output: 16 12
 }
 
-// compressed makes pictures smaller and compresses them as JPEG files of a quality between 30 and 90.
+// compressed makes pictures smaller and compresses them as JPEG files of a quality between 30 and
+// 90.
 type compressed struct{ shrink degrade.Config }
 
 func (c compressed) Apply(rng *rand.Rand, p imaging.Picture, factor int) (low imaging.Picture, level float64) {

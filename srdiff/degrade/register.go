@@ -14,12 +14,12 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Degradation makes a low-resolution picture of another one on the host, where files are loaded. One
-// that a program registers may be anything: JPEG, a lens, a scanner.
+// Degradation makes a low-resolution picture of another one on the host, where files are loaded.
+// One that a program registers may be anything: JPEG, a lens, a scanner.
 type Degradation interface {
-	// Apply returns the picture, degraded and factor times smaller, and the standard deviation of the
-	// noise in it, 0 where there is none. The sides of p are multiples of factor. All that is random
-	// comes from rng. Apply is called by several goroutines at a time.
+	// Apply returns the picture, degraded and factor times smaller, and the standard deviation of
+	// the noise in it, 0 where there is none. The sides of p are multiples of factor. All that is
+	// random comes from rng. Apply is called by several goroutines at a time.
 	Apply(rng *rand.Rand, p imaging.Picture, factor int) (low imaging.Picture, level float64)
 }
 
@@ -73,8 +73,8 @@ func (r resampling) Apply(rng *rand.Rand, p imaging.Picture, factor int) (low im
 }
 
 // Batch applies a degradation to pictures x0, float32 [batch, height, width, 3]. It returns the
-// low-resolution pictures, [batch, height/factor, width/factor, 3], and their noise levels, [batch].
-// The random source of each picture is what rng returns for its number in the batch.
+// low-resolution pictures, [batch, height/factor, width/factor, 3], and their noise levels,
+// [batch]. The random source of each picture is what rng returns for its number in the batch.
 func Batch(d Degradation, x0 *tensors.Tensor, factor int, rng func(i int) *rand.Rand) (low, level *tensors.Tensor, err error) {
 	values, err := tensors.CopyFlatData[float32](x0)
 	if err != nil {

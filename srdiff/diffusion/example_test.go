@@ -77,8 +77,8 @@ func ExampleSamplerName_Steps() {
 }
 
 // heun is the solver of Karras et al. 2022, algorithm 1, without its noise. With sigma = sqrt(1 -
-// alpha_bar) / sqrt(alpha_bar) and q = sigma_s / sigma_t, a step from t to s takes two evaluations: at t
-// it goes to s as DDIM does, and at s it corrects that with the x_0 predicted there:
+// alpha_bar) / sqrt(alpha_bar) and q = sigma_s / sigma_t, a step from t to s takes two evaluations:
+// at t it goes to s as DDIM does, and at s it corrects that with the x_0 predicted there:
 //
 //	x_s = x_s + sqrt(alpha_bar_s) (q - 1) / (2 q) (x_0' - x_0)
 //

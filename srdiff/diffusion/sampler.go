@@ -9,8 +9,8 @@ import (
 )
 
 // Step is one step of a sampler, from x_t to x_s, where s is the point that comes next (x_s is the
-// result after the last one). All samplers are of one form, with x_0 as predicted from x_t, x_0' as it
-// was predicted one step before, and z standard normal:
+// result after the last one). All samplers are of one form, with x_0 as predicted from x_t, x_0' as
+// it was predicted one step before, and z standard normal:
 //
 //	x_s = OfXt x_t + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
@@ -20,8 +20,8 @@ type Step struct {
 	OfXt, OfX0, OfBefore, Sigma float64 // the coefficients
 }
 
-// Sampler returns the steps over a falling list of points. After the last point comes x_0 itself, whose
-// alpha_bar is 1.
+// Sampler returns the steps over a falling list of points. After the last point comes x_0 itself,
+// whose alpha_bar is 1.
 type Sampler func(points []Point, o SamplerOptions) []Step
 
 // SamplerOptions are options that some samplers have.
@@ -53,8 +53,8 @@ func RegisterSampler(name SamplerName, s Sampler) {
 	samplerNames, samplers[name] = append(samplerNames, name), s
 }
 
-// Steps returns the sampler's steps over a falling list of points. It panics for an unknown name: see
-// Validate.
+// Steps returns the sampler's steps over a falling list of points. It panics for an unknown name:
+// see Validate.
 func (name SamplerName) Steps(points []Point, o SamplerOptions) []Step {
 	if err := name.Validate(SamplerOptions{}); err != nil {
 		panic(err)
@@ -97,11 +97,12 @@ func jumps(points []Point, step func(i int, now, next float64) Step) []Step {
 	return list
 }
 
-// ddpm is ancestral sampling, x_s ~ q(x_s | x_t, x_0) (Ho et al. 2020, equation 7), over a falling list of
-// points (Nichol and Dhariwal 2021, equation 19). With alpha = alpha_bar_t / alpha_bar_s and beta = 1 -
-// alpha:
+// ddpm is ancestral sampling, x_s ~ q(x_s | x_t, x_0) (Ho et al. 2020, equation 7), over a falling
+// list of points (Nichol and Dhariwal 2021, equation 19). With alpha = alpha_bar_t / alpha_bar_s
+// and beta = 1 - alpha:
 //
-//	x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) x_0 + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) x_t + sigma z
+//	x_s = sqrt(alpha_bar_s) beta / (1 - alpha_bar_t) x_0
+//	    + sqrt(alpha) (1 - alpha_bar_s) / (1 - alpha_bar_t) x_t + sigma z
 //
 // where sigma^2 is beta, or for SmallVariance the posterior's own beta (1 - alpha_bar_s) / (1 -
 // alpha_bar_t): the upper and the lower bound (Ho et al. 2020, section 3.2). The last step adds no
@@ -122,14 +123,15 @@ func ddpm(points []Point, o SamplerOptions) []Step {
 	})
 }
 
-// ddim is Song, Meng and Ermon 2020, equation 12, over a falling list of points. Eta is in [0, 1]: with 0
-// no noise is added, so that x_T determines the result, and 1 is DDPM with the small variance.
+// ddim is Song, Meng and Ermon 2020, equation 12, over a falling list of points. Eta is in [0, 1]:
+// with 0 no noise is added, so that x_T determines the result, and 1 is DDPM with the small
+// variance.
 //
 //	x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s - sigma^2) eps + sigma z
 //	sigma = eta sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) sqrt(1 - alpha_bar_t / alpha_bar_s)
 //
-// where eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) follows from the predicted x_0, also
-// where that is clipped.
+// where eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) follows from the predicted x_0,
+// also where that is clipped.
 func ddim(points []Point, o SamplerOptions) []Step {
 	return jumps(points, func(_ int, now, next float64) Step {
 		sigma := o.Eta * sqrt((1-next)/(1-now)) * sqrt(1-now/next)
@@ -142,14 +144,14 @@ func ddim(points []Point, o SamplerOptions) []Step {
 	})
 }
 
-// dpmpp2M is DPM-Solver++(2M), a multistep solver of second order (Lu et al. 2022, algorithm 2), over a
-// falling list of points. With a = sqrt(alpha_bar), sigma = sqrt(1 - alpha_bar), lambda = log(a / sigma),
-// h = lambda_s - lambda_t and r = (h of the step before) / h:
+// dpmpp2M is DPM-Solver++(2M), a multistep solver of second order (Lu et al. 2022, algorithm 2),
+// over a falling list of points. With a = sqrt(alpha_bar), sigma = sqrt(1 - alpha_bar), lambda =
+// log(a / sigma), h = lambda_s - lambda_t and r = (h of the step before) / h:
 //
 //	x_s = sigma_s / sigma_t x_t + a_s (1 - e^-h) ((1 + 1/(2r)) x_0 - 1/(2r) x_0')
 //
-// The first step, which has no x_0', and the last one, whose lambda_s is infinite, are of first order,
-// which is DDIM's.
+// The first step, which has no x_0', and the last one, whose lambda_s is infinite, are of first
+// order, which is DDIM's.
 func dpmpp2M(points []Point, _ SamplerOptions) []Step {
 	before := math.Inf(1) // h of the step before
 	lambda := func(alphaBar float64) float64 { return math.Log(alphaBar/(1-alphaBar)) / 2 }

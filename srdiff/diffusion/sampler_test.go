@@ -5,26 +5,14 @@ package diffusion
 import (
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
-
-// diffusers is what diffusers and PyTorch compute: see testdata/schedulers.py.
-func diffusers(t *testing.T) map[string]*tensors.Tensor {
-	t.Helper()
-	file, err := checkpoint.Read(filepath.Join("testdata", "schedulers.safetensors"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file.Tensors
-}
 
 var (
 	allKinds       = []ScheduleKind{Linear, ScaledLinear, Cosine, Sigmoidal}
@@ -94,7 +82,8 @@ func TestSpacingsAreDiffusers(t *testing.T) {
 	}
 }
 
-// Whatever the numbers, a list falls, stays within 0..T-1 and begins and ends where its definition says.
+// Whatever the numbers, a list falls, stays within 0..T-1 and begins and ends where its definition
+// says.
 func TestSpacing(t *testing.T) {
 	for _, timesteps := range []int{1, 2, 3, 10, 50, 1000} {
 		for steps := 1; steps <= min(timesteps, 60); steps++ {
@@ -156,7 +145,8 @@ func TestAncestralStepsAreDiffusers(t *testing.T) {
 	want[0] = 0 // diffusers adds no noise at t = 0 either, but its table has some
 	graphtest.Near(t, "fixed_large", column(large, variance), want, 1e-6)
 	graphtest.Near(t, "fixed_small", column(small, variance), graphtest.Float64s(g["ddpm.fixed_small"]), 1e-6)
-	// diffusers works in float32, where 1 - alpha_bar_t, by which all is divided, is 1e-4 to 6e-8 at t = 0: 6e-4 of it.
+	// diffusers works in float32, where 1 - alpha_bar_t, by which all is divided, is 1e-4 to 6e-8
+	// at t = 0: 6e-4 of it.
 	graphtest.Near(t, "of x_0", column(large, func(r Step) float64 { return r.OfX0 })[20:], graphtest.Float64s(g["ddpm.of_x0"])[20:], 1e-5)
 	graphtest.Near(t, "of x_t", column(small, func(r Step) float64 { return r.OfXt })[20:], graphtest.Float64s(g["ddpm.of_xt"])[20:], 1e-5)
 	graphtest.Near(t, "of x_0", column(large, func(r Step) float64 { return r.OfX0 }), graphtest.Float64s(g["ddpm.of_x0"]), 1e-3)
@@ -203,9 +193,10 @@ func part(stack *tensors.Tensor, k int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[float32](stack)[k*size:][:size], dims...)
 }
 
-// Whole trajectories with the network's outputs and the noise given. The lists whose jumps differ are held against
-// DDPMScheduler and DPMSolverMultistepScheduler only, since DDIMScheduler takes alpha_bar of t - T // steps for that of the
-// timestep that it visits next; DPM-Solver++ of first order is DDIM without noise over any list.
+// Whole trajectories with the network's outputs and the noise given. The lists whose jumps differ
+// are held against DDPMScheduler and DPMSolverMultistepScheduler only, since DDIMScheduler takes
+// alpha_bar of t - T // steps for that of the timestep that it visits next; DPM-Solver++ of first
+// order is DDIM without noise over any list.
 func TestTrajectoriesAreDiffusers(t *testing.T) {
 	g := graphtest.Golden(t, "../testdata/schedulers.safetensors")
 	steps := func(s *Schedule, sampler string, list []int) []Step {
@@ -310,9 +301,11 @@ func TestPSampleIsDDPM(t *testing.T) {
 	graphtest.Near(t, "PSample", graphtest.Float64s(got), want, 1e-6)
 }
 
-// gaussian is data that is N(mean, std^2) in every pixel, for which the best prediction of x_0 is known and linear:
+// gaussian is data that is N(mean, std^2) in every pixel, for which the best prediction of x_0 is
+// known and linear:
 //
-//	x_0(x_t) = mean + sqrt(alpha_bar_t) std^2 / (alpha_bar_t std^2 + 1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) mean)
+//	x_0(x_t) = mean + sqrt(alpha_bar_t) std^2 / V (x_t - sqrt(alpha_bar_t) mean)
+//	V = alpha_bar_t std^2 + 1 - alpha_bar_t
 type gaussian struct{ mean, std float64 }
 
 var testGaussian = gaussian{0.3, 0.5}
@@ -326,7 +319,8 @@ func (g gaussian) x0(alphaBar float64) (ofXt, constant float64) {
 // variance of x_t.
 func (g gaussian) variance(alphaBar float64) float64 { return alphaBar*g.std*g.std + 1 - alphaBar }
 
-// sampled is what a sampler makes of x_T ~ N(0, 1): since all is linear, x is mean + gain x_T + noise, exactly.
+// sampled is what a sampler makes of x_T ~ N(0, 1): since all is linear, x is mean + gain x_T +
+// noise, exactly.
 type sampled struct{ mean, gain, noise float64 }
 
 func (x sampled) std() float64 { return math.Sqrt(x.gain*x.gain + x.noise) } // noise is a variance
@@ -361,8 +355,8 @@ var samplersUnderTest = []struct {
 	{"DPM-Solver++(2M)", 2, func(s *Schedule, list []int) []Step { return DPMpp2M.Steps(s.Points(list...), SamplerOptions{}) }},
 }
 
-// What every sampler makes of the exact prediction. The known figures are the spread of samples that diffusers' schedulers
-// drew, to about 0.001.
+// What every sampler makes of the exact prediction. The known figures are the spread of samples
+// that diffusers' schedulers drew, to about 0.001.
 func TestSamplersOnAGaussian(t *testing.T) {
 	s := scheduleOf(t, Config{})
 	counts := []int{10, 20, 50, 1000}
@@ -384,7 +378,8 @@ func TestSamplersOnAGaussian(t *testing.T) {
 				}
 			}
 			t.Log(line)
-			// x_T is not quite N(0, 1), as alpha_bar_T is 4e-5, and 1000 steps have an error of their own.
+			// x_T is not quite N(0, 1), as alpha_bar_T is 4e-5, and 1000 steps have an error of
+			// their own.
 			if math.Abs(x.mean-testGaussian.mean) > 0.002 || math.Abs(x.std()-testGaussian.std) > 0.005 {
 				t.Errorf("%s, %s: mean %.4f and std %.4f with 1000 steps, want %v", sampler.name, spacing, x.mean, x.std(), testGaussian)
 			}
@@ -392,8 +387,9 @@ func TestSamplersOnAGaussian(t *testing.T) {
 	}
 }
 
-// The solvers' order, measured where the theory holds: without noise, over equal steps of lambda = log(sqrt(alpha_bar) /
-// sqrt(1 - alpha_bar)), up to the last jump, whose lambda is infinite. There the exact flow is known:
+// The solvers' order, measured where the theory holds: without noise, over equal steps of lambda =
+// log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), up to the last jump, whose lambda is infinite. There
+// the exact flow is known:
 //
 //	x_s - sqrt(alpha_bar_s) mean = std_s / std_t (x_t - sqrt(alpha_bar_t) mean)
 //

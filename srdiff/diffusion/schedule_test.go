@@ -26,8 +26,9 @@ func TestLinearSchedule(t *testing.T) {
 	}
 }
 
-// The posterior q(x_{t-1} | x_t, x_0) follows from Bayes' rule on two Gaussians: the product of q(x_t | x_{t-1}) and
-// q(x_{t-1} | x_0), worked out here by precisions instead of by the paper's coefficients.
+// The posterior q(x_{t-1} | x_t, x_0) follows from Bayes' rule on two Gaussians: the product of
+// q(x_t | x_{t-1}) and q(x_{t-1} | x_0), worked out here by precisions instead of by the paper's
+// coefficients.
 func TestPosteriorIsBayes(t *testing.T) {
 	s, err := NewSchedule(Config{Timesteps: 100, BetaStart: 1e-3, BetaEnd: 0.1})
 	if err != nil {

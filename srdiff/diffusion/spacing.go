@@ -33,8 +33,8 @@ const (
 	Karras   Spacing = "karras"
 )
 
-// Timesteps returns the timesteps that a sampler visits, greatest first: steps of the T timesteps (Lin et
-// al. 2023, table 2):
+// Timesteps returns the timesteps that a sampler visits, greatest first: steps of the T timesteps
+// (Lin et al. 2023, table 2):
 //
 //	Trailing  T-1 and every T/steps below it: begins where noise is purest
 //	Leading   0 and every T/steps (rounded down) above it: never visits the noisiest ones
@@ -62,9 +62,9 @@ func (spacing Spacing) Timesteps(timesteps, steps int) ([]int, error) {
 	return list, nil
 }
 
-// Points returns the points that a sampler visits, the noisiest first: those of Timesteps, or for Karras
-// points between timesteps, which are spaced by their noise (Karras et al. 2022, equation 5, rho = 7).
-// With sigma = sqrt(1 - alpha_bar) / sqrt(alpha_bar), from that of T-1 to that of 0:
+// Points returns the points that a sampler visits, the noisiest first: those of Timesteps, or for
+// Karras points between timesteps, which are spaced by their noise (Karras et al. 2022, equation 5,
+// rho = 7). With sigma = sqrt(1 - alpha_bar) / sqrt(alpha_bar), from that of T-1 to that of 0:
 //
 //	sigma_i = (sigma_max^(1/7) + i / (steps-1) (sigma_min^(1/7) - sigma_max^(1/7)))^7
 //
@@ -103,8 +103,8 @@ func (s *Schedule) karras(steps int) ([]Point, error) {
 	return points, nil
 }
 
-// at returns the point of a given alpha_bar, within the schedule's. Its timestep is interpolated in log
-// sigma.
+// at returns the point of a given alpha_bar, within the schedule's. Its timestep is interpolated in
+// log sigma.
 func (s *Schedule) at(alphaBar float64) Point {
 	logSigma := func(alphaBar float64) float64 { return math.Log((1-alphaBar)/alphaBar) / 2 }
 	low, high := 0, s.Timesteps-1 // the timesteps around it

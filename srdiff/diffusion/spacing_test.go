@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Karras's points fall from the schedule's noisiest to its clearest, evenly in sigma^(1/7), and their
-// timesteps, which lie between the schedule's, have their alpha_bar.
+// Karras's points fall from the schedule's noisiest to its clearest, evenly in sigma^(1/7), and
+// their timesteps, which lie between the schedule's, have their alpha_bar.
 func TestKarras(t *testing.T) {
 	s := scheduleOf(t, Config{Schedule: Cosine, Timesteps: 200})
 	sigma := func(alphaBar float64) float64 { return math.Sqrt(1/alphaBar - 1) }

@@ -22,7 +22,8 @@ func declared(t *testing.T, build func(scope *Scope, x *Node)) ([]Weight, error)
 	})
 }
 
-// The weights of layers have PyTorch's names, and what scales a scope scales their first values alone.
+// The weights of layers have PyTorch's names, and what scales a scope scales their first values
+// alone.
 func TestDeclared(t *testing.T) {
 	weights, err := declared(t, func(scope *Scope, x *Node) {
 		x = Conv(scope.In("enc1").In("0"), x, 2, 3)

@@ -11,8 +11,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/degrade"
 )
 
-// Degraded adds to batches of pictures x_0 their low-resolution pictures and noise levels, made on the
-// host. They follow from the seed and the number of the picture.
+// Degraded adds to batches of pictures x_0 their low-resolution pictures and noise levels, made on
+// the host. They follow from the seed and the number of the picture.
 type Degraded struct {
 	train.Dataset
 	Degradation degrade.Degradation
