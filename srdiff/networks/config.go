@@ -17,8 +17,8 @@ const (
 	BFloat16 Precision = "bfloat16"
 )
 
-// Config describes a network. The zero value is the tutorial's: a field that is zero means the default
-// given beside it.
+// Config describes a network. The zero value is the tutorial's: a field that is zero means the
+// default given beside it.
 type Config struct {
 	Name         Name      `json:"name"`          // Tutorial, Tiny, Small, Base or a registered one; Tutorial
 	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64
@@ -46,8 +46,8 @@ var presets = map[Name]Config{
 	Base:  {BaseChannels: 64, Blocks: 2},
 }
 
-// WithDefaults returns the configuration with the default in place of every zero. For a network that
-// a program registered, these are the name and the precision alone.
+// WithDefaults returns the configuration with the default in place of every zero. For a network
+// that a program registered, these are the name and the precision alone.
 func (c Config) WithDefaults() Config {
 	c.Name = cmp.Or(c.Name, Tutorial)
 	c.Precision = cmp.Or(c.Precision, Float32)
@@ -65,8 +65,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
-// defaults.
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
+// their defaults.
 func (c Config) Validate() error {
 	_, err := New(c)
 	return err

@@ -28,8 +28,8 @@ type Inputs struct {
 	Guess    *Node // its mean of x_0, [batch, factor height, factor width, 3]
 	Features *Node // its last features, [batch, height, width, channels]
 
-	// Margin is how many pixels Low and Features reach beyond Xt on every side, and Guess factor times
-	// as many: see Network.Margin.
+	// Margin is how many pixels Low and Features reach beyond Xt on every side, and Guess factor
+	// times as many: see Network.Margin.
 	Margin int
 }
 
@@ -49,8 +49,8 @@ func (in Inputs) Enlarged() *Node {
 	return Slice(y, AxisRange(), AxisRange(beyond, -beyond), AxisRange(beyond, -beyond))
 }
 
-// stacked returns x_t and y stacked as channels, and the noise of y as one more where it is known (Ho
-// et al. 2022, section 4.2).
+// stacked returns x_t and y stacked as channels, and the noise of y as one more where it is known
+// (Ho et al. 2022, section 4.2).
 func (in Inputs) stacked() []*Node {
 	list := []*Node{in.Xt, in.Enlarged()}
 	if in.Level != nil {
@@ -62,16 +62,16 @@ func (in Inputs) stacked() []*Node {
 
 // Network predicts: eps, x_0 or v, as it was trained to.
 type Network interface {
-	// Predict returns the prediction, float32 with the shape of in.Xt. The weights that it declares in
-	// the scope are the network's.
+	// Predict returns the prediction, float32 with the shape of in.Xt. The weights that it declares
+	// in the scope are the network's.
 	Predict(scope *nn.Scope, in Inputs) *Node
 
-	// Multiple returns the number that the height and the width of x_t must be a multiple of. Callers
-	// pad smaller pictures.
+	// Multiple returns the number that the height and the width of x_t must be a multiple of.
+	// Callers pad smaller pictures.
 	Multiple() int
 
-	// Margin returns how many low-resolution pixels around a tile its prediction depends on. It is 1 for
-	// a network that uses Low only enlarged bilinearly.
+	// Margin returns how many low-resolution pixels around a tile its prediction depends on. It is
+	// 1 for a network that uses Low only enlarged bilinearly.
 	Margin() int
 }
 
@@ -114,7 +114,8 @@ func init() {
 	}
 }
 
-// New returns the network that the configuration describes, or what is wrong with the configuration.
+// New returns the network that the configuration describes, or what is wrong with the
+// configuration.
 func New(c Config) (Network, error) {
 	c = c.WithDefaults()
 	if makers[c.Name] == nil {

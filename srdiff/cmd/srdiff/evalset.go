@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/benchset"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
@@ -48,7 +50,11 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
 		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
 	}
-	set, err := benchset.Open(s.folder, scale)
+	factor, err := factorOf(o.models)
+	if err != nil {
+		return err
+	}
+	set, err := benchset.Open(s.folder, factor)
 	if err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	if err != nil {
 		return err
 	}
-	enlargers, made, err := s.enlargers(cmd, o, eng)
+	enlargers, made, err := s.enlargers(cmd, o, eng, factor)
 	if err != nil {
 		return err
 	}
@@ -98,10 +104,26 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	return err
 }
 
+// factorOf returns the factor of the models, which must be one, or 4 where there are none.
+func factorOf(models []string) (int, error) {
+	factor := 0
+	for _, path := range models {
+		c, err := srdiff.ReadConfig(path)
+		switch {
+		case err != nil:
+			return 0, err
+		case factor != 0 && c.Factor != factor:
+			return 0, fmt.Errorf("%s enlarges %d times and %s %d times: measure them one at a time", models[0], factor, path, c.Factor)
+		}
+		factor = c.Factor
+	}
+	return cmp.Or(factor, 4), nil
+}
+
 // enlargers are bicubic interpolation and the models.
-func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.Engine) ([]benchset.Enlarger, record, error) {
+func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.Engine, factor int) ([]benchset.Enlarger, record, error) {
 	e := examination{evalOptions: o}
-	list := []benchset.Enlarger{benchset.Bicubic(scale)}
+	list := []benchset.Enlarger{benchset.Bicubic(factor)}
 	made := record{Seed: o.sampling.Seed, Engine: eng.Name}
 	for i, path := range o.models {
 		m, hash, err := load(eng.Backend, path)

@@ -105,6 +105,7 @@ func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 
 // trainingFlags adds the flags of everything else that decides a training run.
 func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
+	intFlag(flags, &c.Factor, "factor", "how many times larger results are in each direction: 2, 3, 4 or 8")
 	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "tutorial, or one of the better tiny, small and base")
 	intFlag(flags, &c.Network.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
 	flags.IntVar(&c.Network.Attention, "attention", c.Network.Attention,
@@ -121,7 +122,7 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.Float64Var(&c.Training.MinSNRGamma, "min-snr-gamma", c.Training.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
 	flags.Float64Var(&c.Training.DropCondition, "drop-condition", c.Training.DropCondition,
 		"share of pictures trained without their condition, such as 0.1, so that the model can be sampled with --guidance")
-	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures")
+	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures (default: 32, or 36 for a factor of 3)")
 	intFlag(flags, &c.Training.BatchSize, "batch", "pictures a batch")
 	flags.BoolVar(&c.Training.Flip, "flip", c.Training.Flip, "mirror half of the pictures")
 	floatFlag(flags, &c.Training.LearningRate, "lr", "Adam's learning rate")
@@ -138,7 +139,7 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	nameFlag(flags, &o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
 	intFlag(flags, &o.Steps, "sampling-steps",
 		"how many of the model's timesteps are visited (default: all, or as many as the model was distilled to)")
-	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "which ones: trailing, leading or linspace")
+	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "which ones: trailing, leading, linspace or karras")
 	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
 	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
 	nameFlag(flags, &o.Clip, "clip", diffusion.ClipStatic, "what keeps the predicted picture in range: static, dynamic or none")

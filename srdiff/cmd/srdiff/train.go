@@ -38,7 +38,7 @@ func trainCommand() *cobra.Command {
 
 		devices: 1,
 	}
-	o.config.Network.BaseChannels = 0 // each network has its own
+	o.config.Network.BaseChannels, o.config.Training.ImageSize = 0, 0 // each network and factor has its own
 	cmd := &cobra.Command{
 		Use:   "train --data SPEC --out DIR",
 		Short: "Train a network, the tutorial's or a better one",
