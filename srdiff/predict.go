@@ -49,6 +49,8 @@ type denoiser struct {
 	config   Config // complete with defaults
 	schedule *diffusion.Schedule
 	network  networks.Network
+
+	predictor networks.Guesser // nil where the network predicts the picture itself
 }
 
 func newDenoiser(c Config) (denoiser, error) {
@@ -61,7 +63,11 @@ func newDenoiser(c Config) (denoiser, error) {
 		return denoiser{}, err
 	}
 	network, err := networks.New(c.Network)
-	return denoiser{c, schedule, network}, err
+	if err != nil {
+		return denoiser{}, err
+	}
+	predictor, err := newPredictor(c)
+	return denoiser{c, schedule, network, predictor}, err
 }
 
 func mustDenoiser(c Config) denoiser {
@@ -85,6 +91,12 @@ func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs
 	case in.Level == nil:
 		in.Level = Zeros(in.Xt.Graph(), shapes.Make(dtypes.Float32, in.Xt.Shape().Dimensions[0]))
 	}
+	if d.predictor != nil {
+		if in.Guess == nil {
+			in = d.guess(scope, in)
+		}
+		scope = scope.In(refinerScope)
+	}
 	f := d.network.Predict(scope, in)
 	if d.config.Network.ResidualSpread == 0 {
 		return f
@@ -96,12 +108,16 @@ func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs
 // loss is Loss, given the inputs that the network has beside x_t and t.
 func (d denoiser) loss(scope *nn.Scope, in networks.Inputs, x0, t, eps *Node) *Node {
 	prediction, at := d.config.Diffusion.Prediction, d.schedule.At(t)
+	in, x0, ofScale := d.residual(scope, in, x0)
 	in.Xt = d.schedule.QSample(x0, t, eps)
 	distance := d.config.Training.Loss.Distance(prediction.Target(at, x0, eps), d.predict(scope, at, in))
 	if weight := d.lossWeight(at); weight != nil {
 		distance = Mul(distance, weight)
 	}
-	return ReduceAllMean(distance)
+	if ofScale == nil {
+		return ReduceAllMean(distance)
+	}
+	return Add(ReduceAllMean(distance), ofScale)
 }
 
 // lossWeight is the w_t of Loss, or nil where it is 1.
