@@ -17,11 +17,16 @@ import (
 // averaged weights: a field that is zero means the default given beside it. It is a plain value,
 // made to be edited in a notebook's cell.
 type Config struct {
-	Factor      int              `json:"factor"`      // how many times larger results are than inputs in each direction: 2, 3, 4 or 8; 4
-	Diffusion   diffusion.Config `json:"diffusion"`   // the noise schedule, and what is predicted
-	Network     networks.Config  `json:"network"`     // the network that predicts
-	Degradation degrade.Config   `json:"degradation"` // how low-resolution pictures are made
-	Training    TrainingConfig   `json:"training"`    // how the network is trained; a model file has it as a record
+	Factor    int              `json:"factor"`    // how many times larger results are than inputs in each direction: 2, 3, 4 or 8; 4
+	Diffusion diffusion.Config `json:"diffusion"` // the noise schedule, and what is predicted
+	Network   networks.Config  `json:"network"`   // the network that predicts
+
+	// Predictor is a second network, of a model that refines: it predicts x_0 first, and diffusion is of
+	// the residual alone (see Residual). An empty name means none.
+	Predictor networks.Config `json:"predictor"`
+
+	Degradation degrade.Config `json:"degradation"` // how low-resolution pictures are made
+	Training    TrainingConfig `json:"training"`    // how the network is trained; a model file has it as a record
 }
 
 // TrainingConfig describes how a network is trained: see Model.Train. A field that is zero means
@@ -51,6 +56,9 @@ func (c Config) WithDefaults() Config {
 	c.Factor = cmp.Or(c.Factor, 4)
 	c.Diffusion = c.Diffusion.WithDefaults()
 	c.Network = c.Network.WithDefaults()
+	if c.Predictor.Name != "" {
+		c.Predictor = c.Predictor.WithDefaults()
+	}
 	c.Degradation = c.Degradation.WithDefaults()
 	if c.Training.ImageSize == 0 {
 		multiple := c.multiple()
@@ -74,6 +82,9 @@ func (c TrainingConfig) withDefaults() TrainingConfig {
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	if err := firstError(c.Diffusion.Validate(), c.Network.Validate(), c.Degradation.Validate(), c.Training.validate()); err != nil {
+		return err
+	}
+	if err := c.validatePredictor(); err != nil {
 		return err
 	}
 	multiple := c.multiple()

@@ -133,7 +133,10 @@ func (m *Model) studentTarget(scope *nn.Scope, in networks.Inputs, t *Node) (x0,
 	between := ConvertDType(Reshape(s.LookUp(func(t int) float64 { return next[t] }, t), -1), t.DType())
 	for _, t := range []*Node{t, between} {
 		at := s.At(t)
-		x0 := diffusion.ClipX0(prediction.X0(at, in.Xt, m.denoiser().predict(scope, at, in)))
+		x0 := prediction.X0(at, in.Xt, m.denoiser().predict(scope, at, in))
+		if !m.Config.refines() { // a residual has no range
+			x0 = diffusion.ClipX0(x0)
+		}
 		in.Xt = Add(Mul(of(two, t, ofXt), in.Xt), Mul(of(two, t, ofX0), x0))
 	}
 	x0 = Div(Sub(in.Xt, Mul(of(one, t, ofXt), xt)), of(one, t, ofX0))

@@ -244,3 +244,34 @@ func (m *Model) setWeights(file checkpoint.File) error {
 	}
 	return nil
 }
+
+// InitFrom takes the weights of a model file that have the name and shape of this model's, and returns
+// how many these are. A predictor's weights go to the predictor of a model that refines. So a network is
+// trained further, a model for another factor begins with the same trunk, and a refiner with its
+// predictor. A file that has no such weight is an error.
+func (m *Model) InitFrom(path string) (taken int, err error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range m.weights {
+		value := file.Tensors[w.Name]
+		if value == nil {
+			value = file.Tensors[strings.TrimPrefix(w.Name, predictorScope+".")]
+		}
+		if value == nil || !value.Shape().Equal(w.TorchShape()) {
+			continue
+		}
+		if value, err = w.FromTorch(value); err != nil {
+			return taken, fmt.Errorf("%s: weight %s: %w", path, w.Name, err)
+		}
+		if err := m.variable(w, weightsScope).SetValue(value); err != nil {
+			return taken, err
+		}
+		taken++
+	}
+	if taken == 0 {
+		return 0, fmt.Errorf("%s has no weight of the name and shape of one of this network's: want a model of the same kind", path)
+	}
+	return taken, nil
+}

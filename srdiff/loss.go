@@ -31,12 +31,16 @@ func Loss(scope *nn.Scope, c Config, x0, low, t, eps *Node) *Node {
 // loss is Loss, given the inputs that the network has beside x_t and t.
 func (d denoiser) loss(scope *nn.Scope, in networks.Inputs, x0, t, eps *Node) *Node {
 	prediction, at := d.config.Diffusion.Prediction, d.schedule.At(t)
+	in, x0, ofScale := d.residual(scope, in, x0)
 	in.Xt = d.schedule.QSample(x0, t, eps)
 	distance := d.config.Training.Loss.Distance(prediction.Target(at, x0, eps), d.predict(scope, at, in))
 	if weight := d.lossWeight(at); weight != nil {
 		distance = Mul(distance, weight)
 	}
-	return ReduceAllMean(distance)
+	if ofScale == nil {
+		return ReduceAllMean(distance)
+	}
+	return Add(ReduceAllMean(distance), ofScale)
 }
 
 // lossWeight is the w_t of Loss, or nil where it is 1.

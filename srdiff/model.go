@@ -22,12 +22,13 @@ type Model struct {
 	Damaged []error // the checkpoints that Resume could not read, newest first
 	Devices int     // of the engine, over which Train spreads every batch; 0 is 1
 
-	backend  compute.Backend
-	schedule *diffusion.Schedule
-	network  networks.Network
-	weights  []nn.Weight  // what the network declares
-	store    *model.Store // the weights; while and after training, their averages and the optimizer's state too
-	raw      bool         // see WithRawWeights
+	backend   compute.Backend
+	schedule  *diffusion.Schedule
+	network   networks.Network
+	predictor networks.Guesser // see Config.Predictor; may be nil
+	weights   []nn.Weight      // what the network declares
+	store     *model.Store     // the weights; while and after training, their averages and the optimizer's state too
+	raw       bool             // see WithRawWeights
 
 	// The programs of Sample and NoiseError.
 	start       *Exec
@@ -66,7 +67,7 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{
-		Config: d.config, schedule: d.schedule, network: d.network, backend: backend, store: model.NewStore(),
+		Config: d.config, schedule: d.schedule, network: d.network, predictor: d.predictor, backend: backend, store: model.NewStore(),
 		samplers: map[samplerVariant]*model.Exec{}, noiseErrors: map[string]*model.Exec{},
 	}
 	if err := m.declare(); err != nil {
@@ -76,7 +77,7 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 }
 
 // denoiser is the network as the model's configuration says now.
-func (m *Model) denoiser() denoiser { return denoiser{m.Config, m.schedule, m.network} }
+func (m *Model) denoiser() denoiser { return denoiser{m.Config, m.schedule, m.network, m.predictor} }
 
 // WithRawWeights returns the model as the last training step left it: its Sample, NoiseError and
 // Save use the weights themselves, where those of a model trained with an average

@@ -79,7 +79,8 @@ func (m *Model) noiseErrorProgram() (*model.Exec, error) {
 		program, err := m.NewExec(func(scope *nn.Scope, inputs []*Node) []*Node {
 			rng, inputs, at := inputs[0], inputs[1:], m.schedule.At
 			in, t, eps, rng := m.draw(inputs, rng, 0)
-			in.Xt = m.schedule.QSample(inputs[0], t, eps)
+			in, x0, _ := m.denoiser().residual(scope, in, inputs[0])
+			in.Xt = m.schedule.QSample(x0, t, eps)
 			predicted := m.Config.Diffusion.Prediction.Eps(at(t), in.Xt, m.denoiser().predict(scope, at(t), in))
 			return []*Node{ReduceAllMean(Square(Sub(eps, predicted))), rng}
 		})

@@ -39,6 +39,11 @@ type SampleOptions struct {
 	// Prediction, if not empty, is what the model is expected to predict; another one is an error.
 	Prediction diffusion.Prediction
 
+	// Fidelity, of a model that refines, is how far the result is drawn back from the sample to the
+	// predictor: 0 for the sample, with all the detail that it makes up, to 1 for the predictor, which is
+	// closest in the mean and as blurred as the input leaves it open; 0.
+	Fidelity float64
+
 	// Memory is about how many bytes the whole program may take in Upscale; DefaultMemory. A
 	// picture that needs more is an error. The result does not depend on it.
 	Memory int64
@@ -53,6 +58,11 @@ func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	c = c.WithDefaults()
 	if c.Diffusion.Prediction == diffusion.Regression {
 		o.Steps = cmp.Or(o.Steps, 1)
+	}
+	if c.refines() {
+		o.Sampler = cmp.Or(o.Sampler, diffusion.DDIM)
+		o.Steps = cmp.Or(o.Steps, c.Diffusion.Distilled, 4)
+		o.Clip = cmp.Or(o.Clip, diffusion.ClipNone) // a residual has no range
 	}
 	if c.Diffusion.Distilled > 0 {
 		o.Sampler = cmp.Or(o.Sampler, diffusion.DDIM)
@@ -87,6 +97,12 @@ func (o SampleOptions) Validate(c Config) error {
 		return fmt.Errorf("back-projections is %d: want a number from 0 to 16, such as 2", o.BackProject)
 	case o.BackProject > 0 && c.Degradation.Name != "":
 		return fmt.Errorf("back-projections with the degradation %s, which has no form in a graph: omit them", c.Degradation.Name)
+	case !(o.Fidelity >= 0 && o.Fidelity <= 1):
+		return fmt.Errorf("fidelity is %g: want a number from 0, the sample, to 1, the predictor", o.Fidelity)
+	case o.Fidelity > 0 && !c.refines():
+		return errors.New("fidelity belongs to a model that refines a predictor's result: omit it")
+	case c.refines() && o.Clip != diffusion.ClipNone:
+		return fmt.Errorf("clip is %q: a model that refines predicts a residual, which has no range, omit it", o.Clip)
 	case o.BackProject > 0 && o.Noise > 0:
 		return fmt.Errorf("back-projections with an input noise of %g: they would bring the noise into the result, omit one",
 			o.Noise)

@@ -31,6 +31,8 @@ type denoiser struct {
 	config   Config // complete with defaults
 	schedule *diffusion.Schedule
 	network  networks.Network
+
+	predictor networks.Guesser // nil where the network predicts the picture itself
 }
 
 func newDenoiser(c Config) (denoiser, error) {
@@ -43,7 +45,11 @@ func newDenoiser(c Config) (denoiser, error) {
 		return denoiser{}, err
 	}
 	network, err := networks.New(c.Network)
-	return denoiser{c, schedule, network}, err
+	if err != nil {
+		return denoiser{}, err
+	}
+	predictor, err := newPredictor(c)
+	return denoiser{c, schedule, network, predictor}, err
 }
 
 func mustDenoiser(c Config) denoiser {
@@ -66,6 +72,12 @@ func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs
 		in.Level = nil
 	case in.Level == nil:
 		in.Level = Zeros(in.Xt.Graph(), shapes.Make(dtypes.Float32, in.Xt.Shape().Dimensions[0]))
+	}
+	if d.predictor != nil {
+		if in.Guess == nil {
+			in = d.guess(scope, in)
+		}
+		scope = scope.In(refinerScope)
 	}
 	f := d.network.Predict(scope, in)
 	if d.config.Network.ResidualSpread == 0 {

@@ -41,6 +41,9 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 	if err != nil {
 		return nil, err
 	}
+	if m.Config.refines() {
+		return m.sampleEach(ctx, o, low)
+	}
 	padded := make([]imaging.Picture, len(low))
 	for i, p := range low {
 		padded[i] = m.pad(p)
@@ -182,6 +185,7 @@ type samplerVariant struct {
 	clip               diffusion.Clipping
 	backProject        int
 	tiles              bool // the program is Model.tileX0
+	last               bool // of a model that refines: the step's x_0 is the picture, see Model.refined
 }
 
 // sampler returns the program of the reverse steps k up to before end, or of a tile's x_0: see
@@ -288,6 +292,9 @@ func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in 
 		predicted = d.predict(scope, step.at, in)
 	}
 	x0 := m.Config.Diffusion.Prediction.X0(step.at, xt, predicted)
+	if m.Config.refines() {
+		return x0
+	}
 	for range v.backProject {
 		x0 = m.Config.Degradation.BackProject(x0, withoutBorder(low, in.Margin))
 	}

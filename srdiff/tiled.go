@@ -28,9 +28,13 @@ import (
 // 16 times in attention (docs/benchmarks.md). They are variables for the tests.
 var tileSize, tileOverlap = 128, 16
 
+// localTileSize is the size of the tiles for a network that is local: large, since such tiles overlap by
+// twice what the network looks at.
+var localTileSize = 1024
+
 // sampleAny is Sample for one picture, in tiles if the result is larger than one.
 func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
-	if max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
+	if m.Config.refines() || max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
 		return m.sampleTiles(ctx, o, low)
 	}
 	out, err := m.Sample(ctx, o, low)
@@ -97,7 +101,7 @@ type tiled struct {
 func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Picture) (*tiled, error) {
 	factor := m.Config.Factor
 	t := &tiled{m: m, o: o, steps: steps, table: table(steps, o), low: low,
-		rows: m.tilesOf(low.Height * factor), columns: m.tilesOf(low.Width * factor)}
+		rows: m.tilesOf(low.Height*factor, o.BackProject), columns: m.tilesOf(low.Width*factor, o.BackProject)}
 	if diffusion.Multistep(steps) {
 		t.before = make([]float32, 0)
 	}
@@ -123,6 +127,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 // step takes step k, one row of tiles after the other.
 func (t *tiled) step(ctx context.Context, k int) error {
 	t.variant.guided = t.o.guided(t.steps[k].T)
+	t.variant.last = t.m.Config.refines() && k == len(t.steps)-1
 	predict, err := t.m.sampler(t.variant)
 	if err != nil {
 		return err
@@ -158,7 +163,7 @@ func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
 	left, top, factor, margin := t.columns.At[c], t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
 	tiles.Crop(t.xt, t.x, left, top)
 	tiles.Crop(t.tileLow, t.low, left/factor-margin, top/factor-margin)
-	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k])
+	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k], float32(1-t.o.Fidelity))
 	if err != nil {
 		return err
 	}
@@ -191,13 +196,24 @@ func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 // table -> x_0.
 func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
-	return m.predictX0(scope, v, rowOf(in[3]), networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()})
+	inputs := networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()}
+	if m.Config.refines() {
+		inputs = m.denoiser().guess(scope, inputs)
+	}
+	x0 := m.predictX0(scope, v, rowOf(in[3]), inputs)
+	if v.last {
+		return m.refined(inputs, x0, in[4], v.backProject)
+	}
+	return x0
 }
 
 // tileSize is the size of the tiles for the model's network, a multiple of what it needs, smaller
 // where attention is at large resolutions.
 func (m *Model) tileSize() int {
 	size := tileSize
+	if m.reach(0) > 0 {
+		size = localTileSize
+	}
 	for size*size > m.maxPixels() {
 		size /= 2
 	}
@@ -206,7 +222,11 @@ func (m *Model) tileSize() int {
 }
 
 // tilesOf lays tiles over n pixels.
-func (m *Model) tilesOf(n int) tiles.Line {
+func (m *Model) tilesOf(n, backProject int) tiles.Line {
+	if reach := m.reach(backProject); reach > 0 {
+		margin := reach * m.Config.Factor
+		return tiles.LayExact(n, max(m.tileSize(), 3*margin), margin)
+	}
 	return tiles.Lay(n, m.tileSize(), tileOverlap, m.Config.Factor)
 }
 
@@ -237,7 +257,11 @@ func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) 
 	if multistep {
 		perPixel += solverMemory
 	}
-	need := engineMemory + channelMemory*m.Config.Network.BaseChannels*rows*columns + 12*rows*width + perPixel*width*height
+	inTile := channelMemory * m.Config.Network.BaseChannels * rows * columns
+	if m.reach(0) > 0 { // it computes at low resolution
+		inTile /= m.Config.Factor
+	}
+	need := engineMemory + inTile + 12*rows*width + perPixel*width*height
 	if allowed := cmp.Or(o.Memory, DefaultMemory); int64(need) > allowed {
 		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
 			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)

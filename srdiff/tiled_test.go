@@ -281,7 +281,7 @@ func noSeams(t *testing.T, side, overlap, width, height int) {
 	}
 	o := SampleOptions{Sampler: diffusion.DDIM, Steps: 3, Memory: 1e10}
 	setTiles(t, side, overlap)
-	columns := m.tilesOf(p.Width * 4)
+	columns := m.tilesOf(p.Width*4, 0)
 	edges, alone := map[int]bool{}, map[int]bool{}
 	for _, at := range columns.At {
 		edges[at], edges[at+side] = true, true

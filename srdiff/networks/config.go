@@ -21,11 +21,14 @@ const (
 // default given beside it.
 type Config struct {
 	Name         Name      `json:"name"`          // Tutorial, Tiny, Small, Base or a registered one; Tutorial
-	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64
+	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64, PixelShuffle 64, Residual 96
 	Precision    Precision `json:"precision"`     // Float32
 
+	// Blocks is how many residual blocks there are: in each stage of a ResidualUNet (Tiny 1, Small 1, Base
+	// 2), or in all (PixelShuffle 8, Residual 6).
+	Blocks int `json:"blocks"`
+
 	// Parts of a ResidualUNet.
-	Blocks         int     `json:"blocks"`          // residual blocks a stage; Tiny 1, Small 1, Base 2
 	Attention      int     `json:"attention"`       // resolutions with attention, smallest first, 0 to 3; 1; -1 for none
 	Transformers   int     `json:"transformers"`    // Transformer blocks at the bottleneck; 0
 	AddTime        bool    `json:"add_time"`        // see nn.ResBlock
@@ -53,6 +56,12 @@ func (c Config) WithDefaults() Config {
 	c.Precision = cmp.Or(c.Precision, Float32)
 	if c.Name == Tutorial {
 		c.BaseChannels = cmp.Or(c.BaseChannels, 32)
+	}
+	switch c.Name {
+	case PixelShuffle:
+		c.BaseChannels, c.Blocks = cmp.Or(c.BaseChannels, 64), cmp.Or(c.Blocks, 8)
+	case Residual:
+		c.BaseChannels, c.Blocks = cmp.Or(c.BaseChannels, 96), cmp.Or(c.Blocks, 6)
 	}
 	if preset, residual := presets[c.Name]; residual {
 		c.BaseChannels = cmp.Or(c.BaseChannels, preset.BaseChannels)

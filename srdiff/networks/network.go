@@ -27,6 +27,7 @@ type Inputs struct {
 	// What a predictor says of Low; nil without one.
 	Guess    *Node // its mean of x_0, [batch, factor height, factor width, 3]
 	Features *Node // its last features, [batch, height, width, channels]
+	LogScale *Node // see ResidualScale, [batch, height, width, factor^2]
 
 	// Margin is how many pixels Low and Features reach beyond Xt on every side, and Guess factor
 	// times as many: see Network.Margin.
@@ -81,6 +82,22 @@ type Limited interface {
 	MaxPixels() int
 }
 
+// Local is implemented by a Network whose prediction at a pixel depends on its surroundings alone: it
+// has no statistics over a picture. Its tiles join without a seam and without overlapping weights.
+type Local interface {
+	// Reach returns how many low-resolution pixels around a tile its prediction depends on, of the
+	// picture and of x_t.
+	Reach() int
+}
+
+// Guesser is implemented by a Network that predicts x_0 from the low-resolution picture alone, and whose
+// features help another network to refine that.
+type Guesser interface {
+	// Guess returns the mean of x_0, [batch, factor height, factor width, 3], and the last features,
+	// [batch, height, width, channels], given low [batch, height, width, 3].
+	Guess(scope *nn.Scope, low *Node, factor int) (mean, features *Node)
+}
+
 // Name is the name of a network.
 type Name string
 
@@ -90,6 +107,9 @@ const (
 	Tiny     Name = "tiny"     // ResidualUNet, in three sizes
 	Small    Name = "small"
 	Base     Name = "base"
+
+	PixelShuffle Name = "pixelshuffle" // Predictor
+	Residual     Name = "residual"     // Refiner, of the residual that a predictor leaves
 )
 
 var (
@@ -112,6 +132,8 @@ func init() {
 	for _, name := range []Name{Tiny, Small, Base} {
 		Register(name, newResidualUNet)
 	}
+	Register(PixelShuffle, newPredictor)
+	Register(Residual, newRefiner)
 }
 
 // New returns the network that the configuration describes, or what is wrong with the

@@ -47,6 +47,28 @@ func Lay(n, size, overlap, multiple int) Line {
 	return l
 }
 
+// LayExact lays tiles of the given size over n pixels where what is made of a tile is right except
+// within margin pixels of those of its ends that lie inside the picture. The weights are 1 where a tile
+// is used and 0 elsewhere. Size must be greater than twice the margin. Tiles begin at multiples of each
+// number that divides n, size and margin.
+func LayExact(n, size, margin int) Line {
+	l := Line{Size: min(n, size)}
+	for done := 0; done < n; {
+		at := min(max(0, done-margin), n-l.Size)
+		end := at + l.Size - margin
+		if at+l.Size == n {
+			end = n
+		}
+		weights := make([]float32, l.Size)
+		for i := done - at; i < end-at; i++ {
+			weights[i] = 1
+		}
+		l.At, l.Weights = append(l.At, at), append(l.Weights, weights)
+		done = end
+	}
+	return l
+}
+
 // Crop fills a tensor [1, height, width, 3] with the part of a picture that begins at left, top.
 // The picture's border is repeated beyond it.
 func Crop(to *tensors.Tensor, p imaging.Picture, left, top int) {
