@@ -59,7 +59,7 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 		return err
 	}
 	if len(set.Omitted) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "omitted, as they are neither _HR nor _LR: %s\n", strings.Join(set.Omitted, ", "))
+		printLine(cmd.ErrOrStderr(), "omitted, as they are neither _HR nor _LR: %s", strings.Join(set.Omitted, ", "))
 	}
 	if s.results != "" {
 		if err := os.MkdirAll(s.results, 0o777); err != nil {
@@ -96,7 +96,10 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 			MadeBy record `json:"made_by"`
 		}{report, made.stamped()})
 	} else {
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s", report.Markdown(), report.PicturesMarkdown())
+		text := strings.TrimSuffix(report.Markdown()+"\n"+report.PicturesMarkdown(), "\n")
+		for row := range strings.SplitSeq(text, "\n") {
+			err = cmp.Or(err, printLine(cmd.OutOrStdout(), "%s", row))
+		}
 	}
 	if err == nil && o.sheet != "" {
 		err = imaging.WritePNG(o.sheet, sheet.Image(), made.chunk())

@@ -94,7 +94,7 @@ func (e *examination) name(i int) string {
 			return e.models[i]
 		}
 	}
-	for _, c := range e.candidates[:3] { // the rows that are no models
+	for _, c := range e.candidates[:min(3, len(e.candidates))] { // the rows that are no models
 		if c.name == name {
 			return e.models[i]
 		}

@@ -189,7 +189,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 		}
 		taken, err := m.InitFrom(o.from)
 		if err == nil {
-			fmt.Fprintf(log, "weights  %d from %s\n", taken, o.from)
+			printLine(log, "weights  %d from %s", taken, o.from)
 		}
 		return m, err
 	}
