@@ -12,7 +12,25 @@ import (
 // mode="bilinear"), which makes the tutorial's inputs. Height and width are multiples of factor.
 func Downscale(x *Node, factor int) *Node {
 	d := x.Shape().Dimensions
-	return nn.Resize(x, d[1]/factor, d[2]/factor)
+	x = Reshape(x, d[0], d[1]/factor, factor, d[2]/factor, factor, d[3])
+	return middle(middle(x, 2), 3)
+}
+
+// middle returns the middle of an axis, which is the mean of two values where it is even.
+func middle(x *Node, axis int) *Node {
+	at := func(i int) *Node {
+		ranges := make([]SliceAxisSpec, x.Rank())
+		for k := range ranges {
+			ranges[k] = AxisRange()
+		}
+		ranges[axis] = AxisElem(i)
+		return Squeeze(Slice(x, ranges...), axis)
+	}
+	n := x.Shape().Dimensions[axis]
+	if n%2 == 1 {
+		return at(n / 2)
+	}
+	return MulScalar(Add(at(n/2-1), at(n/2)), 0.5)
 }
 
 // Condition returns the tutorial's condition y of a high-resolution picture x_0: the picture made

@@ -14,17 +14,3 @@ func blocksOf2(x *Node) *Node {
 	d := x.Shape().Dimensions
 	return Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3])
 }
-
-// Resize resizes pictures [batch, height, width, channels] bilinearly, with half-pixel centres and
-// without antialiasing, as torch's interpolate does.
-func Resize(x *Node, height, width int) *Node {
-	x.AssertRank(4)
-	return Interpolate(x, NoInterpolation, height, width, NoInterpolation).Bilinear().Done()
-}
-
-// Upsample enlarges pictures [batch, height, width, channels] bilinearly, factor times in each
-// direction: see Resize.
-func Upsample(x *Node, factor int) *Node {
-	d := x.Shape().Dimensions
-	return Resize(x, factor*d[1], factor*d[2])
-}
