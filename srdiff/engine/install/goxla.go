@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/gomlx/go-xla/installer"
-	"github.com/gomlx/go-xla/pjrt"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
@@ -36,7 +35,7 @@ func fromGitHub(ctx context.Context, folder string, report Report) (path string,
 	}
 	err = goXLA(ctx, report, "downloading go-xla's plugin from GitHub", func() error {
 		// No cache: GitHub names no checksum to check what lies there against.
-		return installer.CPUInstall(platform, pjrt.DefaultCPUVersion, folder, false, installer.Quiet)
+		return installer.CPUInstall(platform, cpuVersion, folder, false, installer.Quiet)
 	})
 	if err != nil {
 		return "", err
@@ -56,7 +55,7 @@ func fromGitHub(ctx context.Context, folder string, report Report) (path string,
 // gitHubAnswers asks for the release that go-xla would ask for, which knows no timeout.
 func gitHubAnswers(ctx context.Context) error {
 	url := fmt.Sprintf("https://api.github.com/repos/%s/releases/tags/%s",
-		installer.BinaryCPUReleasesRepo, pjrt.DefaultCPUVersion)
+		installer.BinaryCPUReleasesRepo, cpuVersion)
 	ctx, cancel := context.WithTimeoutCause(ctx, gitHubWait, fmt.Errorf("api.github.com did not answer in %v", gitHubWait))
 	defer cancel()
 	response, err := get(ctx, url)
