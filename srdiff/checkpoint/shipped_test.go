@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Each model that comes with the project has the checksum that SHA256SUMS, in the format of sha256sum,
-// says, and can be read.
+// Each model that comes with the project has the checksum that SHA256SUMS, in the format of
+// sha256sum, says, and can be read.
 func TestShippedModels(t *testing.T) {
 	dir := filepath.Join("..", "..", "notebooks", "models")
 	sums := readSums(t, filepath.Join(dir, "SHA256SUMS"))

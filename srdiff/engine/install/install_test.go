@@ -28,7 +28,8 @@ import (
 // pluginPaths is the environment variable with the folders of plugins; see engine.Folders.
 const pluginPaths = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// web answers in the place of the internet, for a page or else for a host; what is missing does not answer.
+// web stands for the internet: it has an answer for a page, or else for a host. A host without an
+// answer does not respond.
 type web map[string]func() (status int, body []byte)
 
 func (w web) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -51,7 +52,8 @@ func says(status int, body string) func() (int, []byte) {
 	return func() (int, []byte) { return status, []byte(body) }
 }
 
-// bench is a machine with nothing on it: no plugin, no network, no programs. A file that begins with "plugin" works as one.
+// bench is an empty machine without plugins, network and programs. A file whose text begins with
+// "plugin" works as a plugin.
 type bench struct {
 	*testing.T
 	folder, cache, bin string
