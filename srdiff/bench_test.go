@@ -46,7 +46,8 @@ func BenchmarkTrainStep(b *testing.B) {
 	measure(b, m.Config.Training.BatchSize, step)
 }
 
-// One reverse step of sampling, which is a forward pass of the network and little else, for 16 pictures of 32x32.
+// One reverse step of sampling, which is a forward pass of the network and little else, for 16
+// pictures of 32x32.
 func BenchmarkForward16(b *testing.B) {
 	m, err := NewModel(graphtest.Engine(b), Config{})
 	if err != nil {
@@ -70,9 +71,9 @@ func BenchmarkForward16(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	table := tensors.FromValue(m.table(m.schedule.DDPM([]int{500, 499}, false), SampleOptions{}))
+	rows := tensors.FromValue(table(diffusion.DDPM.Steps(m.schedule.Points(500, 499), diffusion.SamplerOptions{}), SampleOptions{}))
 	measure(b, batch, func() {
-		out, err := reverse.Call(x, x, rng, int32(0), int32(1), low, level, table)
+		out, err := reverse.Call(x, x, rng, int32(0), int32(1), low, level, rows)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -182,8 +182,9 @@ func TestNotFiniteIsNamed(t *testing.T) {
 	}
 }
 
-// A training run that is killed again and again, at any moment: every start goes on, from what was last saved or later, and in the
-// end the losses are bit for bit those of a run that went through. SRDIFF_KILLS=200 go test ./srdiff -run Killed -v -timeout 1h
+// A training run that is killed again and again, at any moment: every start goes on, from what was
+// last saved or later, and in the end the losses are bit for bit those of a run that went through.
+// SRDIFF_KILLS=200 go test ./srdiff -run Killed -v -timeout 1h
 func TestKilled(t *testing.T) {
 	const steps = 400
 	if dir := os.Getenv("SRDIFF_KILLED_RUN"); dir != "" { // the run

@@ -13,19 +13,24 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// Config describes a model and its training. The zero value is the tutorial's setting, plus averaged
-// weights: a field that is zero means the default given beside it. It is a plain value, made to be
-// edited in a notebook's cell.
+// Config describes a model and its training. The zero value is the tutorial's setting, plus
+// averaged weights: a field that is zero means the default given beside it. It is a plain value,
+// made to be edited in a notebook's cell.
 type Config struct {
-	Factor      int              `json:"factor"`      // how many times larger results are than inputs in each direction: 2, 3, 4 or 8; 4
-	Diffusion   diffusion.Config `json:"diffusion"`   // the noise schedule, and what is predicted
-	Network     networks.Config  `json:"network"`     // the network that predicts
-	Degradation degrade.Config   `json:"degradation"` // how low-resolution pictures are made
-	Training    TrainingConfig   `json:"training"`    // how the network is trained; a model file has it as a record
+	Factor    int              `json:"factor"`    // how many times larger results are than inputs in each direction: 2, 3, 4 or 8; 4
+	Diffusion diffusion.Config `json:"diffusion"` // the noise schedule, and what is predicted
+	Network   networks.Config  `json:"network"`   // the network that predicts
+
+	// Predictor is a second network, of a model that refines: it predicts x_0 first, and diffusion is of
+	// the residual alone (see Residual). An empty name means none.
+	Predictor networks.Config `json:"predictor"`
+
+	Degradation degrade.Config `json:"degradation"` // how low-resolution pictures are made
+	Training    TrainingConfig `json:"training"`    // how the network is trained; a model file has it as a record
 }
 
-// TrainingConfig describes how a network is trained: see Model.Train. A field that is zero means the
-// default given beside it.
+// TrainingConfig describes how a network is trained: see Model.Train. A field that is zero means
+// the default given beside it.
 type TrainingConfig struct {
 	Loss          diffusion.LossKind `json:"loss"`           // diffusion.MSE
 	MinSNRGamma   float64            `json:"min_snr_gamma"`  // see diffusion.Prediction.MinSNR, 5 in its paper; 0, no weights
@@ -51,6 +56,9 @@ func (c Config) WithDefaults() Config {
 	c.Factor = cmp.Or(c.Factor, 4)
 	c.Diffusion = c.Diffusion.WithDefaults()
 	c.Network = c.Network.WithDefaults()
+	if c.Predictor.Name != "" {
+		c.Predictor = c.Predictor.WithDefaults()
+	}
 	c.Degradation = c.Degradation.WithDefaults()
 	if c.Training.ImageSize == 0 {
 		multiple := c.multiple()
@@ -69,11 +77,14 @@ func (c TrainingConfig) withDefaults() TrainingConfig {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
-// defaults.
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
+// their defaults.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
-	if err := cmp.Or(c.Diffusion.Validate(), c.Network.Validate(), c.Degradation.Validate(), c.Training.validate()); err != nil {
+	if err := firstError(c.Diffusion.Validate(), c.Network.Validate(), c.Degradation.Validate(), c.Training.validate()); err != nil {
+		return err
+	}
+	if err := c.validatePredictor(); err != nil {
 		return err
 	}
 	multiple := c.multiple()
@@ -115,8 +126,8 @@ func (c TrainingConfig) validate() error {
 	return nil
 }
 
-// multiple is what the height and width of x_t must be a multiple of, for the network and the factor. For
-// a configuration that is not valid it is the factor.
+// multiple is what the height and width of x_t must be a multiple of, for the network and the
+// factor. For a configuration that is not valid it is the factor.
 func (c Config) multiple() int {
 	network, err := networks.New(c.Network)
 	if err != nil || c.Factor < 1 {
@@ -131,4 +142,14 @@ func leastCommonMultiple(a, b int) int {
 		n += a
 	}
 	return n
+}
+
+// firstError returns the first of the errors that is not nil.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -21,8 +21,12 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// Every field of a configuration that says something else than the default survives a training run's two files, and a model with
-// all of them samples.
+func init() {
+	degrade.Register("plain", func(degrade.Config) (degrade.Degradation, error) { return degrade.New(degrade.Config{}) })
+}
+
+// Every field of a configuration that says something else than the default survives a training
+// run's two files, and a model with all of them samples.
 func TestConfigIsSaved(t *testing.T) {
 	c := Config{
 		Factor: 2,
@@ -30,7 +34,7 @@ func TestConfigIsSaved(t *testing.T) {
 			Prediction: diffusion.PredictV, Distilled: 6},
 		Network: networks.Config{Name: networks.Tiny, BaseChannels: 8, Precision: networks.BFloat16, Blocks: 2, Attention: 2,
 			Transformers: 1, AddTime: true, Dropout: 0.1, NormGroups: 4, HeadChannels: 8, ResidualSpread: 0.2},
-		Degradation: degrade.Config{Kernel: degrade.Area, Blur: 0.7, Noise: 0.2},
+		Degradation: degrade.Config{Kernel: degrade.Area, Blur: 0.7, Noise: 0.2, Name: "plain", Strength: 0.5},
 		Training: TrainingConfig{Loss: diffusion.Huber, MinSNRGamma: 5, DropCondition: 0.1, ImageSize: 8, BatchSize: 2, Flip: true,
 			LearningRate: 3e-4, WarmUp: 2, Decay: 40, ClipNorm: 1, Accumulate: 2, EMA: 0.9, Seed: 7},
 	}
@@ -85,14 +89,14 @@ func TestConfigIsSaved(t *testing.T) {
 	}
 }
 
-// What a network for noisy pictures is shown: the level of the noise as a channel of its own, which is the standard deviation
-// of what was added to the low-resolution picture.
+// What a network for noisy pictures is shown: the level of the noise as a channel of its own, which
+// is the standard deviation of what was added to the low-resolution picture.
 func TestNoisyConditions(t *testing.T) {
 	const batch = 500
 	c := Config{Degradation: degrade.Config{Noise: 0.4}, Training: TrainingConfig{ImageSize: 16, Seed: 1}, Network: networks.Config{BaseChannels: 4}}
 	m := newSmall(t, c)
 	exec, err := NewExec(m.backend, func(x0, rng *Node) (*Node, *Node) {
-		in, _, _, _ := m.draw(x0, rng, 0)
+		in, _, _, _ := m.draw([]*Node{x0}, rng, 0)
 		// Of grey pictures all that is left is noise.
 		return Slice(in.Low, AxisRange(), AxisElem(0), AxisElem(0)), in.Level
 	})
@@ -143,8 +147,8 @@ func TestNoisyConditions(t *testing.T) {
 	}
 }
 
-// A network that computes in bfloat16, whose numbers have 8 bits: its prediction is float32's to some hundredths, its weights
-// and gradients are float32, and it learns.
+// A network that computes in bfloat16, whose numbers have 8 bits: its prediction is float32's to
+// some hundredths, its weights and gradients are float32, and it learns.
 func TestBFloat16(t *testing.T) {
 	c := small
 	c.Network.Precision = networks.BFloat16
@@ -188,8 +192,8 @@ func TestBFloat16(t *testing.T) {
 	}
 }
 
-// The gradients of a network that computes in bfloat16 point where float32's do and are as long, those of the biases too, which
-// are sums of thousands of numbers.
+// The gradients of a network that computes in bfloat16 point where float32's do and are as long,
+// those of the biases too, which are sums of thousands of numbers.
 func TestBFloat16Gradients(t *testing.T) {
 	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})
 	parameters := m.weights

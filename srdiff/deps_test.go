@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The engine is handed in from outside: the library links no backend, so that a program chooses its own.
+// The engine is handed in from outside: the library links no backend, so that a program chooses its
+// own.
 func TestLibraryImportsNoBackend(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "github.com/srdiff/srlab/srdiff").Output()
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
-// One, two and four devices give the same losses for the same batches, and so does a run that is stopped on four and goes on on
-// two. The processor passes for so many devices.
+// One, two and four devices give the same losses for the same batches, and so does a run that is
+// stopped on four and goes on on two. The processor passes for so many devices.
 func TestDevices(t *testing.T) {
 	const steps = 50
 	if dir := os.Getenv("SRDIFF_DEVICES_RUN"); dir != "" { // a run

@@ -13,8 +13,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Progressive distillation (Salimans and Ho 2022): a student learns to go in one step of DDIM where its teacher goes in two, then
-// becomes the teacher of the next, until a handful of steps is left:
+// Progressive distillation (Salimans and Ho 2022): a student learns to go in one step of DDIM where
+// its teacher goes in two, then becomes the teacher of the next, until a handful of steps is left:
 //
 //	for steps := 256; steps >= 4; steps /= 2 {
 //		student, err := teacher.Student(steps)
@@ -24,13 +24,15 @@ import (
 //		teacher = student
 //	}
 
-// Student returns a model with the weights of this one, its teacher, for Train to teach: it learns to sample in so many steps of
-// DDIM as well as the teacher does in twice as many. How it is trained is its Config's, which begins as the teacher's: the
-// learning rate is best smaller than the teacher's was, and made to fall to 0 (Decay).
+// Student returns a model with the weights of this one, its teacher, for Train to teach: it learns
+// to sample in so many steps of DDIM as well as the teacher does in twice as many. How it is
+// trained is its Config's, which begins as the teacher's: the learning rate is best smaller than
+// the teacher's was, and made to fall to 0 (Decay).
 //
-// A student is sampled in the steps that it learned, which its file says, and no others. The teacher may be a student itself, of
-// twice the steps. It must predict v or x_0: from eps the x_0 of the first step, which is all that few steps rest on, cannot be
-// told. Anything else is an error.
+// A student is sampled in the steps that it learned, which its file says, and no others. The
+// teacher may be a student itself, of twice the steps. It must predict v or x_0: from eps the x_0
+// of the first step, which is all that few steps rest on, cannot be told. Anything else is an
+// error.
 func (m *Model) Student(steps int) (*Model, error) {
 	c := m.Config
 	switch {
@@ -57,8 +59,8 @@ func (m *Model) Student(steps int) (*Model, error) {
 	return student, nil
 }
 
-// CheckTeacher returns an error unless the model is a student of this very teacher, weight by weight. It is for a run that is
-// resumed.
+// CheckTeacher returns an error unless the model is a student of this very teacher, weight by
+// weight. It is for a run that is resumed.
 func (m *Model) CheckTeacher(teacher *Model) error {
 	if !m.hasTeacher() {
 		return errors.New("this model is no student, or has no teacher with it")
@@ -89,8 +91,8 @@ func (m *Model) CheckTeacher(teacher *Model) error {
 // hasTeacher reports whether the model has a teacher to learn from.
 func (m *Model) hasTeacher() bool { return m.variable(m.weights[0], teacherScope) != nil }
 
-// studentTimesteps are the timesteps that a model distilled to the given number of steps is sampled at,
-// greatest first.
+// studentTimesteps are the timesteps that a model distilled to the given number of steps is sampled
+// at, greatest first.
 func (m *Model) studentTimesteps(steps int) []int {
 	list, err := diffusion.Trailing.Timesteps(m.schedule.Timesteps, steps)
 	if err != nil {
@@ -99,31 +101,31 @@ func (m *Model) studentTimesteps(steps int) []int {
 	return list
 }
 
-// studentTarget returns the student's target at x_t: the x_0 for which one DDIM step lands where two
-// teacher steps, t to t' to s, land (Salimans and Ho 2022, algorithm 2). With the coefficients a, b of
-// the student's step, x_s = a x_t + b x_0,
+// studentTarget returns the student's target at x_t: the x_0 for which one DDIM step lands where
+// two teacher steps, t to t' to s, land (Salimans and Ho 2022, algorithm 2). With the coefficients
+// a, b of the student's step, x_s = a x_t + b x_0,
 //
 //	x_0 = (x_s - a x_t) / b,   x_s = teacher(teacher(x_t, t), t')
 //
-// and the noise that is in x_t if that is the picture. So Loss of the two is the student's, with the
-// weight SNR + 1 for v.
+// and the noise that is in x_t if that is the picture. So Loss of the two is the student's, with
+// the weight SNR + 1 for v.
 //
-// The inputs are complete with x_t; t is an integer [batch], of the student's timesteps; scope is where
-// the teacher's weights are.
+// The inputs are complete with x_t; t is an integer [batch], of the student's timesteps; scope is
+// where the teacher's weights are.
 func (m *Model) studentTarget(scope *nn.Scope, in networks.Inputs, t *Node) (x0, eps *Node) {
 	s, prediction, xt := m.schedule, m.Config.Diffusion.Prediction, in.Xt
-	of := func(steps []diffusion.ReverseStep, t *Node, coefficient func(diffusion.ReverseStep) float64) *Node {
+	of := func(steps []diffusion.Step, t *Node, coefficient func(diffusion.Step) float64) *Node {
 		table := map[int]float64{}
 		for _, step := range steps {
-			table[step.T] = coefficient(step)
+			table[int(step.T)] = coefficient(step)
 		}
 		return s.LookUp(func(t int) float64 { return table[t] }, t)
 	}
-	ofXt := func(r diffusion.ReverseStep) float64 { return r.OfXt }
-	ofX0 := func(r diffusion.ReverseStep) float64 { return r.OfX0 }
+	ofXt := func(r diffusion.Step) float64 { return r.OfXt }
+	ofX0 := func(r diffusion.Step) float64 { return r.OfX0 }
 
 	timesteps := m.studentTimesteps(2 * m.Config.Diffusion.Distilled)
-	two, one := s.DDIM(timesteps, 0), s.DDIM(m.studentTimesteps(m.Config.Diffusion.Distilled), 0)
+	two, one := diffusion.DDIM.Steps(s.Points(timesteps...), diffusion.SamplerOptions{}), diffusion.DDIM.Steps(s.Points(m.studentTimesteps(m.Config.Diffusion.Distilled)...), diffusion.SamplerOptions{})
 	next := map[int]float64{}
 	for i := 0; i < len(timesteps); i += 2 {
 		next[timesteps[i]] = float64(timesteps[i+1])
@@ -131,7 +133,10 @@ func (m *Model) studentTarget(scope *nn.Scope, in networks.Inputs, t *Node) (x0,
 	between := ConvertDType(Reshape(s.LookUp(func(t int) float64 { return next[t] }, t), -1), t.DType())
 	for _, t := range []*Node{t, between} {
 		at := s.At(t)
-		x0 := diffusion.ClipX0(prediction.X0(at, in.Xt, m.denoiser().predict(scope, at, in)))
+		x0 := prediction.X0(at, in.Xt, m.denoiser().predict(scope, at, in))
+		if !m.Config.refines() { // a residual has no range
+			x0 = diffusion.ClipX0(x0)
+		}
 		in.Xt = Add(Mul(of(two, t, ofXt), in.Xt), Mul(of(two, t, ofX0), x0))
 	}
 	x0 = Div(Sub(in.Xt, Mul(of(one, t, ofXt), xt)), of(one, t, ofX0))

@@ -71,7 +71,7 @@ func TestStudentTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, one := s.DDIM(m.studentTimesteps(10), 0), s.DDIM(timesteps, 0)
+		two, one := diffusion.DDIM.Steps(s.Points(m.studentTimesteps(10)...), diffusion.SamplerOptions{}), diffusion.DDIM.Steps(s.Points(timesteps...), diffusion.SamplerOptions{})
 		all, x0s := graphtest.Float64s(xt), graphtest.Float64s(target[0])
 		n := len(all) / len(batch)
 		for k := range batch {
@@ -102,7 +102,8 @@ func TestStudentTarget(t *testing.T) {
 	}
 }
 
-// The whole path on a tiny model: the student at 2 steps comes closer to what its teacher makes in many than the teacher does in 2.
+// The whole path on a tiny model: the student at 2 steps comes closer to what its teacher makes in
+// many than the teacher does in 2.
 func TestDistillEndToEnd(t *testing.T) {
 	ctx := context.Background()
 	c := small
@@ -163,7 +164,8 @@ func TestDistillEndToEnd(t *testing.T) {
 	}
 }
 
-// A stage that was stopped and resumed ends as one that was not, and a resumed student knows its teacher.
+// A stage that was stopped and resumed ends as one that was not, and a resumed student knows its
+// teacher.
 func TestDistillResumes(t *testing.T) {
 	c := small
 	c.Diffusion.Prediction = diffusion.PredictV

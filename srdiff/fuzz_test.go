@@ -12,8 +12,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// FuzzMetadata reads what a model file says about itself: what is accepted is a configuration that can be used, and says the same
-// when it is written again.
+// FuzzMetadata reads what a model file says about itself: what is accepted is a configuration that
+// can be used, and says the same when it is written again.
 func FuzzMetadata(f *testing.F) {
 	for _, c := range []Config{{}, {Network: networks.Config{Name: networks.Small}, Diffusion: diffusion.Config{Schedule: diffusion.Cosine, Prediction: diffusion.PredictV, Distilled: 4}}} {
 		text, err := json.Marshal(metadata{fileFormat, c.WithDefaults(), 7, "v1.2.3"})

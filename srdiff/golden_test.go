@@ -14,7 +14,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
-// The golden files hold what the tutorial's program, corrected, computes in PyTorch: see testdata/goldens.py.
+// The golden files hold what the tutorial's program, corrected, computes in PyTorch: see
+// testdata/goldens.py.
 
 func tutorialModel(t *testing.T) *Model {
 	t.Helper()
@@ -68,7 +69,8 @@ func TestGradientsAreTorchs(t *testing.T) {
 	}
 }
 
-// Five steps of Train's optimizer with the timesteps and noise given, from the same weights as PyTorch's.
+// Five steps of Train's optimizer with the timesteps and noise given, from the same weights as
+// PyTorch's.
 func TestAdamIsTorchs(t *testing.T) {
 	g, m := graphtest.Golden(t, "testdata/goldens.safetensors"), tutorialModel(t)
 	m.Config.Training.LearningRate = 1e-3 // of goldens.py

@@ -20,7 +20,7 @@ import (
 func TestDropCondition(t *testing.T) {
 	m := newSmall(t, small)
 	exec, err := NewExec(m.backend, func(x0, rng *Node) (*Node, *Node) {
-		in, _, _, newRNG := m.draw(x0, rng, 0.25)
+		in, _, _, newRNG := m.draw([]*Node{x0}, rng, 0.25)
 		return ReduceMax(Abs(in.Low), 1, 2, 3), newRNG
 	})
 	if err != nil {
@@ -79,9 +79,10 @@ func TestGuidedSampling(t *testing.T) {
 		if at >= 60 && !unchanged || at < 60 && unchanged {
 			t.Errorf("guidance from 30 to 60: at t = %d unchanged is %v", at, unchanged)
 		}
-		// Outside the interval, x_0 and x_s are what the plain program makes of x_t: DDIM's step holds for both.
+		// Outside the interval, x_0 and x_s are what the plain program makes of x_t: DDIM's step
+		// holds for both.
 		if k > 0 {
-			r := m.schedule.DDIM(within.at, 0)[k]
+			r := diffusion.DDIM.Steps(m.schedule.Points(within.at...), diffusion.SamplerOptions{})[k]
 			for i, x := range within.x[k] {
 				if w := r.OfXt*within.x[k-1][i] + r.OfX0*within.x0[k][i]; math.Abs(x-w) > 1e-4*(1+math.Abs(w)) {
 					t.Fatalf("t = %d: value %d is %v, want %v", at, i, x, w)
@@ -90,7 +91,8 @@ func TestGuidedSampling(t *testing.T) {
 		}
 	}
 
-	// The guided program against two predictions put together by hand, and the plain one outside the interval.
+	// The guided program against two predictions put together by hand, and the plain one outside
+	// the interval.
 	const weight, rescale = 3, 0.4
 	guided := sample(SampleOptions{Guidance: weight, Rescale: rescale, GuidanceFrom: 30})
 	predict, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
@@ -151,14 +153,14 @@ func TestSampleRefuses(t *testing.T) {
 	}{
 		{"sampling steps is -1", small, SampleOptions{Steps: -1}},
 		{"sampling steps is 101: want a number from 1 to the model's 100", small, SampleOptions{Steps: 101}},
-		{`spacing is "karras"`, small, SampleOptions{Spacing: "karras"}},
+		{`spacing is "even"`, small, SampleOptions{Spacing: "even"}},
 		{`sampler is "euler"`, small, SampleOptions{Sampler: "euler"}},
 		{"eta is -0.1", small, SampleOptions{Sampler: diffusion.DDIM, Eta: -0.1}},
 		{"eta is 1.5", small, SampleOptions{Sampler: diffusion.DDIM, Eta: 1.5}},
 		{"eta is NaN", small, SampleOptions{Sampler: diffusion.DDIM, Eta: math.NaN()}},
-		{"eta belongs to ddim", small, SampleOptions{Eta: 0.5}},
-		{"eta belongs to ddim", small, SampleOptions{Sampler: diffusion.DPMpp2M, Eta: 0.5}},
-		{"it belongs to ddpm", small, SampleOptions{Sampler: diffusion.DDIM, SmallVariance: true}},
+		{"has no eta", small, SampleOptions{Eta: 0.5}},
+		{"has no eta", small, SampleOptions{Sampler: diffusion.DPMpp2M, Eta: 0.5}},
+		{"has one variance", small, SampleOptions{Sampler: diffusion.DDIM, SmallVariance: true}},
 		{`clip is "hard"`, small, SampleOptions{Clip: "hard"}},
 		{"back-projections is -1", small, SampleOptions{BackProject: -1}},
 		{"back-projections is 17", small, SampleOptions{BackProject: 17}},

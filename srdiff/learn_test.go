@@ -9,9 +9,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/dataset"
 )
 
-// The tutorial's network learns: two minutes' worth of steps on generated pictures bring the loss from about 1 to below 0.2,
-// and the noise error on pictures that it has not seen follows. (The corrected tutorial in PyTorch gets to 0.13 in 300
-// steps of this batch and learning rate.)
+// The tutorial's network learns: two minutes' worth of steps on generated pictures bring the loss
+// from about 1 to below 0.2, and the noise error on pictures that it has not seen follows. (The
+// corrected tutorial in PyTorch gets to 0.13 in 300 steps of this batch and learning rate.)
 func TestTrainingLearns(t *testing.T) {
 	const steps, seed = 110, 1
 	ctx := context.Background()

@@ -63,8 +63,8 @@ func (m *Model) write(path string, file checkpoint.File) error {
 // shapes. Half precision and the prefixes of PyTorch's wrappers are read too: see checkpoint.Read and
 // checkpoint.NetworkNames.
 //
-// A file that is missing, cut short, or does not fit is an error that says what differs. So is a file
-// of a newer srdiff.
+// A file that is missing, cut short, or does not fit is an error that says what differs. So is a
+// file of a newer srdiff.
 func Load(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)
 	if err != nil {
@@ -74,6 +74,23 @@ func Load(backend compute.Backend, path string) (*Model, error) {
 		return nil, fmt.Errorf("%s does not fit: %w", path, err)
 	}
 	return m, nil
+}
+
+// ReadConfig returns the configuration in a model file, complete with defaults, without loading the
+// model: see Load.
+func ReadConfig(path string) (Config, error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return Config{}, err
+	}
+	about, err := readMetadata(file)
+	if err == nil {
+		err = about.Config.Validate()
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return about.Config.WithDefaults(), nil
 }
 
 // open reads a file and makes the model that it describes, still without its weights.
@@ -126,8 +143,8 @@ func readMetadata(file checkpoint.File) (about metadata, err error) {
 	return about, nil
 }
 
-// decode reads metadata. A field that the destination lacks is an error: it may change what the model
-// is.
+// decode reads metadata. A field that the destination lacks is an error: it may change what the
+// model is.
 func decode(text string, to any) error {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.DisallowUnknownFields()
@@ -226,4 +243,35 @@ func (m *Model) setWeights(file checkpoint.File) error {
 		return fmt.Errorf("the network has no weight %s", strings.Join(unknown, ", "))
 	}
 	return nil
+}
+
+// InitFrom takes the weights of a model file that have the name and shape of this model's, and returns
+// how many these are. A predictor's weights go to the predictor of a model that refines. So a network is
+// trained further, a model for another factor begins with the same trunk, and a refiner with its
+// predictor. A file that has no such weight is an error.
+func (m *Model) InitFrom(path string) (taken int, err error) {
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range m.weights {
+		value := file.Tensors[w.Name]
+		if value == nil {
+			value = file.Tensors[strings.TrimPrefix(w.Name, predictorScope+".")]
+		}
+		if value == nil || !value.Shape().Equal(w.TorchShape()) {
+			continue
+		}
+		if value, err = w.FromTorch(value); err != nil {
+			return taken, fmt.Errorf("%s: weight %s: %w", path, w.Name, err)
+		}
+		if err := m.variable(w, weightsScope).SetValue(value); err != nil {
+			return taken, err
+		}
+		taken++
+	}
+	if taken == 0 {
+		return 0, fmt.Errorf("%s has no weight of the name and shape of one of this network's: want a model of the same kind", path)
+	}
+	return taken, nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// Every shipped model loads with the configuration that it was trained with. Their files have the first
-// format, and the oldest one is from before there was anything to predict but eps.
+// Every shipped model loads with the configuration that it was trained with. Their files have the
+// first format, and the oldest one is from before there was anything to predict but eps.
 func TestShippedModelsLoad(t *testing.T) {
 	trained := func(flip bool, rate float64, warmUp, decay int) TrainingConfig {
 		c := TrainingConfig{ImageSize: 32, BatchSize: 16, Flip: flip, LearningRate: rate, WarmUp: warmUp, Decay: decay, Seed: 1}

@@ -22,12 +22,13 @@ type Model struct {
 	Damaged []error // the checkpoints that Resume could not read, newest first
 	Devices int     // of the engine, over which Train spreads every batch; 0 is 1
 
-	backend  compute.Backend
-	schedule *diffusion.Schedule
-	network  networks.Network
-	weights  []nn.Weight  // what the network declares
-	store    *model.Store // the weights; while and after training, their averages and the optimizer's state too
-	raw      bool         // see WithRawWeights
+	backend   compute.Backend
+	schedule  *diffusion.Schedule
+	network   networks.Network
+	predictor networks.Guesser // see Config.Predictor; may be nil
+	weights   []nn.Weight      // what the network declares
+	store     *model.Store     // the weights; while and after training, their averages and the optimizer's state too
+	raw       bool             // see WithRawWeights
 
 	// The programs of Sample and NoiseError.
 	start       *Exec
@@ -35,8 +36,8 @@ type Model struct {
 	noiseErrors map[string]*model.Exec // by the weights that they use
 }
 
-// Where the network's weights are in a store, their averages, and the weights of a student's teacher.
-// Optimizer state and the random state lie beside them.
+// Where the network's weights are in a store, their averages, and the weights of a student's
+// teacher. Optimizer state and the random state lie beside them.
 const (
 	weightsScope  = "unet"
 	averagesScope = "average"
@@ -66,7 +67,7 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{
-		Config: d.config, schedule: d.schedule, network: d.network, backend: backend, store: model.NewStore(),
+		Config: d.config, schedule: d.schedule, network: d.network, predictor: d.predictor, backend: backend, store: model.NewStore(),
 		samplers: map[samplerVariant]*model.Exec{}, noiseErrors: map[string]*model.Exec{},
 	}
 	if err := m.declare(); err != nil {
@@ -76,19 +77,19 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 }
 
 // denoiser is the network as the model's configuration says now.
-func (m *Model) denoiser() denoiser { return denoiser{m.Config, m.schedule, m.network} }
+func (m *Model) denoiser() denoiser { return denoiser{m.Config, m.schedule, m.network, m.predictor} }
 
-// WithRawWeights returns the model as the last training step left it: its Sample, NoiseError and Save
-// use the weights themselves, where those of a model trained with an average (TrainingConfig.EMA) use
-// that. Both share their weights.
+// WithRawWeights returns the model as the last training step left it: its Sample, NoiseError and
+// Save use the weights themselves, where those of a model trained with an average
+// (TrainingConfig.EMA) use that. Both share their weights.
 func (m *Model) WithRawWeights() *Model {
 	raw := *m
 	raw.raw = true
 	return &raw
 }
 
-// NewExec makes a program of a graph function that uses the network: Predict and Loss find in the scope
-// the weights that Sample uses. It is for looking inside, as a notebook's cell does:
+// NewExec makes a program of a graph function that uses the network: Predict and Loss find in the
+// scope the weights that Sample uses. It is for looking inside, as a notebook's cell does:
 //
 //	predict, err := m.NewExec(func(scope *nn.Scope, in []*Node) []*Node {
 //		return []*Node{srdiff.Predict(scope, m.Config, in[0], in[1], in[2])}
@@ -121,8 +122,8 @@ func (m *Model) variable(w nn.Weight, scope string) *model.Variable {
 	return m.store.GetVariable(w.Path(scope))
 }
 
-// copyWeights makes variables in a scope with the values that the network of another model has in one
-// of its scopes.
+// copyWeights makes variables in a scope with the values that the network of another model has in
+// one of its scopes.
 func (m *Model) copyWeights(to string, from *Model, fromScope string, trainable bool) error {
 	for _, w := range m.weights {
 		if err := training.CopyVariable(m.store, w.Path(to), from.variable(w, fromScope), trainable); err != nil {
@@ -132,11 +133,25 @@ func (m *Model) copyWeights(to string, from *Model, fromScope string, trainable 
 	return nil
 }
 
+// Close frees the memory of the weights and the programs on the engine at once, rather than when
+// the garbage collector comes to them. The model, and those of WithRawWeights, must not be used
+// after it.
+func (m *Model) Close() {
+	m.start.Finalize()
+	for _, program := range m.samplers {
+		program.Finalize()
+	}
+	for _, program := range m.noiseErrors {
+		program.Finalize()
+	}
+	m.store.Finalize()
+}
+
 // Schedule returns the model's noise schedule.
 func (m *Model) Schedule() *diffusion.Schedule { return m.schedule }
 
-// NumParameters returns how many numbers the network's weights are: 467,747 for the tutorial's 32 base
-// channels.
+// NumParameters returns how many numbers the network's weights are: 467,747 for the tutorial's 32
+// base channels.
 func (m *Model) NumParameters() int {
 	n := 0
 	for _, w := range m.weights {

@@ -4,7 +4,10 @@ package srdiff
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +17,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
@@ -27,6 +31,31 @@ func TestParameterCount(t *testing.T) {
 	}
 	if n := m.NumParameters(); n != 467_747 { // PyTorch's count of the tutorial's network
 		t.Errorf("%d parameters, want 467,747", n)
+	}
+}
+
+// First weights follow from the seed: names, order and values are those of the releases before.
+func TestFirstWeights(t *testing.T) {
+	for _, test := range []struct {
+		c    Config
+		want uint32
+	}{
+		{Config{Training: TrainingConfig{Seed: 3}}, 0x123ce74a},
+		{Config{Network: networks.Config{BaseChannels: 4}, Degradation: degrade.Config{Noise: 0.2}}, 0x7b6aff1f},
+		{Config{Network: networks.Config{Name: networks.Tiny, Attention: 3, Transformers: 1}, Training: TrainingConfig{Seed: 5}}, 0x6a4e14be},
+		{Config{Network: networks.Config{Name: networks.Tiny, AddTime: true}, Training: TrainingConfig{Seed: 7}}, 0x6eaf0d58},
+	} {
+		m := newSmall(t, test.c)
+		sum := crc32.NewIEEE()
+		for _, w := range m.weights {
+			fmt.Fprintln(sum, w.Name, w.Dims)
+			if err := binary.Write(sum, binary.LittleEndian, tensors.MustCopyFlatData[float32](m.variable(w, weightsScope).MustValue())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sum.Sum32() != test.want {
+			t.Errorf("%+v: the checksum of the first weights is %#08x, want %#08x", test.c, sum.Sum32(), test.want)
+		}
 	}
 }
 
@@ -212,8 +241,9 @@ func TestSampleLoops(t *testing.T) {
 	}
 }
 
-// The reason why Sample's loop carries the weights in its state: go-xla v0.4.5 refuses a loop that uses what is around it
-// (the pure-Go engine does not mind). When a later version can do it, this test says so, and reverseSteps can become simpler.
+// The reason why Sample's loop carries the weights in its state: go-xla v0.4.5 refuses a loop that
+// uses what is around it (the pure-Go engine does not mind). When a later version can do it, this
+// test says so, and reverseSteps can become simpler.
 func TestLoopsSeeNothingAround(t *testing.T) {
 	if graphtest.Engine(t).Name() == "Go Backend" {
 		t.Skip("the pure-Go engine's loops see what is around them")

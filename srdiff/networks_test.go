@@ -20,8 +20,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// A new network says nothing, so its loss is what the guess leaves, which is about 1 at every timestep where pictures differ from
-// their conditions by residualSpread.
+// A new network says nothing, so its loss is what the guess leaves, which is about 1 at every
+// timestep where pictures differ from their conditions by residualSpread.
 func TestFirstLoss(t *testing.T) {
 	c := Config{Network: networks.Config{Name: networks.Tiny}, Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine}}
 	m := newSmall(t, c)
@@ -61,7 +61,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// Dropout is for training only: the noise error, which is measured twice, is the same; the loss of two equal steps is not.
+// Dropout is for training only: the noise error, which is measured twice, is the same; the loss of
+// two equal steps is not.
 func TestDropout(t *testing.T) {
 	c := velocity
 	c.Network.Dropout = 0.5
@@ -131,12 +132,13 @@ func TestRegression(t *testing.T) {
 	if _, err := m.NoiseError(context.Background(), waves{8}, 1, 1); err == nil || !strings.Contains(err.Error(), "predicts no noise") {
 		t.Errorf("got %v, want that it predicts no noise", err)
 	}
-	if _, err := m.Sample(context.Background(), SampleOptions{Steps: 5}, low(2, 2)); err == nil || !strings.Contains(err.Error(), "which is 1 step") {
-		t.Errorf("got %v, want that it is 1 step", err)
+	if _, err := m.Sample(context.Background(), SampleOptions{Steps: 5}, low(2, 2)); err == nil || !strings.Contains(err.Error(), "take exactly 1 step") {
+		t.Errorf("got %v, want that it takes 1 step", err)
 	}
 }
 
-// A picture that would take gigabytes of attention is refused in a line; networks without attention take it.
+// A picture that would take gigabytes of attention is refused in a line; networks without attention
+// take it.
 func TestAttentionIsBounded(t *testing.T) {
 	for _, test := range []struct {
 		c             Config

@@ -6,18 +6,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// NoiseError returns the mean squared error of the predicted noise over the first batches of src, with
-// timesteps and noise that follow from the seed alone. On pictures that training does not see, it
-// measures what the network has learned. For the tutorial's setting it is the mean of Loss. A
+// NoiseError returns the mean squared error of the predicted noise over the first batches of src,
+// with timesteps and noise that follow from the seed alone. On pictures that training does not see,
+// it measures what the network has learned. For the tutorial's setting it is the mean of Loss. A
 // regression predicts no noise, which is an error.
 func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int, seed int64) (float64, error) {
 	if m.Config.Diffusion.Prediction == diffusion.Regression {
@@ -40,7 +42,11 @@ func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int,
 		if err != nil {
 			return 0, err
 		}
-		out, err := program.Call(x0, rng)
+		inputs, err := m.noiseErrorInputs(x0, n)
+		if err != nil {
+			return 0, err
+		}
+		out, err := program.Call(append([]any{rng}, inputs...)...)
 		if err != nil {
 			return 0, fmt.Errorf("measuring the noise error: %w", err)
 		}
@@ -50,13 +56,30 @@ func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int,
 	return sum / float64(batches), nil
 }
 
-// noiseErrorProgram returns the program of NoiseError for the weights in use: x_0, random state -> loss, random state.
+// noiseErrorInputs are the inputs of draw for batch n.
+func (m *Model) noiseErrorInputs(x0 *tensors.Tensor, n int) ([]any, error) {
+	if m.Config.Degradation.Name == "" {
+		return []any{x0}, nil
+	}
+	d, err := degrade.New(m.Config.Degradation)
+	if err != nil {
+		return nil, err
+	}
+	low, level, err := degrade.Batch(d, x0, m.Config.Factor, func(i int) *rand.Rand {
+		return rand.New(rand.NewPCG(uint64(n), uint64(i)))
+	})
+	return []any{x0, low, level}, err
+}
+
+// noiseErrorProgram returns the program of NoiseError for the weights in use: random state, inputs
+// of draw -> loss, random state.
 func (m *Model) noiseErrorProgram() (*model.Exec, error) {
 	use := m.inUse()
 	if m.noiseErrors[use] == nil {
 		program, err := m.NewExec(func(scope *nn.Scope, inputs []*Node) []*Node {
-			x0, at := inputs[0], m.schedule.At
-			in, t, eps, rng := m.draw(x0, inputs[1], 0)
+			rng, inputs, at := inputs[0], inputs[1:], m.schedule.At
+			in, t, eps, rng := m.draw(inputs, rng, 0)
+			in, x0, _ := m.denoiser().residual(scope, in, inputs[0])
 			in.Xt = m.schedule.QSample(x0, t, eps)
 			predicted := m.Config.Diffusion.Prediction.Eps(at(t), in.Xt, m.denoiser().predict(scope, at(t), in))
 			return []*Node{ReduceAllMean(Square(Sub(eps, predicted))), rng}

@@ -30,8 +30,9 @@ func valuesOf(t *testing.T, m *Model, scope string) []float64 {
 	return values
 }
 
-// Training with everything that the optimizer has, against Adam written down here in float64: gradients are the mean of three
-// steps', clipped, and the learning rate warms up and decays. Half-way training is stopped, within an update, and resumed.
+// Training with everything that the optimizer has, against Adam written down here in float64:
+// gradients are the mean of three steps', clipped, and the learning rate warms up and decays.
+// Half-way training is stopped, within an update, and resumed.
 func TestTrainByHand(t *testing.T) {
 	c := small
 	c.Training.Accumulate, c.Training.ClipNorm, c.Training.WarmUp, c.Training.Decay, c.Training.EMA = 3, 0.2, 6, 30, 0.25
@@ -44,7 +45,7 @@ func TestTrainByHand(t *testing.T) {
 	rng := byHand.store.GetVariable(model.RNGStateVariableName).MustValue()
 	parameters := byHand.weights
 	gradients, err := model.NewExec(byHand.backend, byHand.store, func(scope *model.Scope, in []*Node) []*Node {
-		drawn, at, eps, newRNG := byHand.draw(in[0], in[1], 0)
+		drawn, at, eps, newRNG := byHand.draw(in[:1], in[1], 0)
 		loss := Loss(weightsAt(scope, weightsScope), c, in[0], drawn.Low, at, eps)
 		var nodes []*Node
 		for _, p := range parameters {
@@ -131,8 +132,8 @@ func TestTrainByHand(t *testing.T) {
 	}
 	trainSmall(t, m, 12, "", func(p Progress) { got = append(got, p.Loss) })
 	graphtest.Near(t, "losses", got, losses, 1e-4)
-	// Each update moves a weight by up to the learning rate, 5e-3. Where a gradient is as small as its rounding, Adam's
-	// quotient is too large by as much.
+	// Each update moves a weight by up to the learning rate, 5e-3. Where a gradient is as small as
+	// its rounding, Adam's quotient is too large by as much.
 	graphtest.Near(t, "weights", valuesOf(t, m, weightsScope), w, 1e-5)
 	graphtest.Near(t, "averages", valuesOf(t, m, averagesScope), average, 1e-5)
 }
@@ -220,8 +221,8 @@ func TestTrainRefusesHalfAnUpdate(t *testing.T) {
 	}
 }
 
-// A learning rate that is changed on the way is used, also where the run was saved with another one; and without an average,
-// none is saved.
+// A learning rate that is changed on the way is used, also where the run was saved with another
+// one; and without an average, none is saved.
 func TestResumeWithAnotherLearningRate(t *testing.T) {
 	dir := t.TempDir()
 	c := small

@@ -11,8 +11,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
-// SampleOptions describe how to sample. The zero value is the tutorial's sampler with the seed 0: a field
-// that is zero means the default given beside it.
+// SampleOptions describe how to sample. The zero value is the tutorial's sampler with the seed 0: a
+// field that is zero means the default given beside it.
 type SampleOptions struct {
 	Seed int64
 
@@ -39,20 +39,30 @@ type SampleOptions struct {
 	// Prediction, if not empty, is what the model is expected to predict; another one is an error.
 	Prediction diffusion.Prediction
 
-	// Memory is about how many bytes the whole program may take in Upscale; DefaultMemory. A picture that
-	// needs more is an error. The result does not depend on it.
+	// Fidelity, of a model that refines, is how far the result is drawn back from the sample to the
+	// predictor: 0 for the sample, with all the detail that it makes up, to 1 for the predictor, which is
+	// closest in the mean and as blurred as the input leaves it open; 0.
+	Fidelity float64
+
+	// Memory is about how many bytes the whole program may take in Upscale; DefaultMemory. A
+	// picture that needs more is an error. The result does not depend on it.
 	Memory int64
 
 	// Each, if not nil, is called after every step; where Upscale works in tiles, after every tile.
 	Each func(SampleStep)
 }
 
-// WithDefaults returns the options with the default in place of every zero, for a model of the given
-// configuration.
+// WithDefaults returns the options with the default in place of every zero, for a model of the
+// given configuration.
 func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	c = c.WithDefaults()
 	if c.Diffusion.Prediction == diffusion.Regression {
 		o.Steps = cmp.Or(o.Steps, 1)
+	}
+	if c.refines() {
+		o.Sampler = cmp.Or(o.Sampler, diffusion.DDIM)
+		o.Steps = cmp.Or(o.Steps, c.Diffusion.Distilled, 4)
+		o.Clip = cmp.Or(o.Clip, diffusion.ClipNone) // a residual has no range
 	}
 	if c.Diffusion.Distilled > 0 {
 		o.Sampler = cmp.Or(o.Sampler, diffusion.DDIM)
@@ -67,12 +77,12 @@ func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	return o
 }
 
-// Validate reports the first value that a model of the given configuration cannot be sampled with, and
-// what was expected. Zeros stand for their defaults.
+// Validate reports the first value that a model of the given configuration cannot be sampled with,
+// and what was expected. Zeros stand for their defaults.
 func (o SampleOptions) Validate(c Config) error {
 	c = c.WithDefaults()
 	o = o.WithDefaults(c)
-	_, err := o.Spacing.Timesteps(c.Diffusion.Timesteps, o.Steps)
+	_, err := o.steps(c)
 	switch {
 	case err != nil:
 		return err
@@ -81,18 +91,18 @@ func (o SampleOptions) Validate(c Config) error {
 	case c.Diffusion.Distilled > 0 && (o.Sampler != diffusion.DDIM || o.Steps != c.Diffusion.Distilled || o.Spacing != diffusion.Trailing || o.Eta != 0):
 		return fmt.Errorf("this model was distilled to %d steps of %s, %s, and is sampled in no other way: omit sampler, steps, "+
 			"spacing and eta", c.Diffusion.Distilled, diffusion.DDIM, diffusion.Trailing)
-	case o.Sampler != diffusion.DDPM && o.Sampler != diffusion.DDIM && o.Sampler != diffusion.DPMpp2M:
-		return fmt.Errorf("sampler is %q: want %s, %s or %s", o.Sampler, diffusion.DDPM, diffusion.DDIM, diffusion.DPMpp2M)
-	case !(o.Eta >= 0 && o.Eta <= 1): // written so that NaN fails too
-		return fmt.Errorf("eta is %g: want a number from 0 to 1", o.Eta)
-	case o.Eta > 0 && o.Sampler != diffusion.DDIM:
-		return fmt.Errorf("eta is %g with the sampler %s: eta belongs to %s, omit it", o.Eta, o.Sampler, diffusion.DDIM)
-	case o.SmallVariance && o.Sampler != diffusion.DDPM:
-		return fmt.Errorf("small variance with the sampler %s: it belongs to %s, omit it", o.Sampler, diffusion.DDPM)
 	case o.Clip != diffusion.ClipStatic && o.Clip != diffusion.ClipDynamic && o.Clip != diffusion.ClipNone:
 		return fmt.Errorf("clip is %q: want %s, %s or %s", o.Clip, diffusion.ClipStatic, diffusion.ClipDynamic, diffusion.ClipNone)
 	case o.BackProject < 0 || o.BackProject > 16:
 		return fmt.Errorf("back-projections is %d: want a number from 0 to 16, such as 2", o.BackProject)
+	case o.BackProject > 0 && c.Degradation.Name != "":
+		return fmt.Errorf("back-projections with the degradation %s, which has no form in a graph: omit them", c.Degradation.Name)
+	case !(o.Fidelity >= 0 && o.Fidelity <= 1):
+		return fmt.Errorf("fidelity is %g: want a number from 0, the sample, to 1, the predictor", o.Fidelity)
+	case o.Fidelity > 0 && !c.refines():
+		return errors.New("fidelity belongs to a model that refines a predictor's result: omit it")
+	case c.refines() && o.Clip != diffusion.ClipNone:
+		return fmt.Errorf("clip is %q: a model that refines predicts a residual, which has no range, omit it", o.Clip)
 	case o.BackProject > 0 && o.Noise > 0:
 		return fmt.Errorf("back-projections with an input noise of %g: they would bring the noise into the result, omit one",
 			o.Noise)
@@ -117,35 +127,38 @@ func (o SampleOptions) Validate(c Config) error {
 	return nil
 }
 
-// steps returns the steps of the sampler, for options that are valid and complete.
-func (o SampleOptions) steps(c Config, s *diffusion.Schedule) ([]diffusion.ReverseStep, error) {
-	if c.Diffusion.Prediction == diffusion.Regression {
-		return []diffusion.ReverseStep{{OfX0: 1}}, nil
+// steps returns the steps that complete options describe for a model of a complete configuration,
+// or what is wrong with the options.
+func (o SampleOptions) steps(c Config) ([]diffusion.Step, error) {
+	if c.Diffusion.Prediction == diffusion.Regression { // x_0 itself, of an x_t that is pure noise
+		return []diffusion.Step{{OfX0: 1}}, nil
 	}
-	timesteps, err := o.Spacing.Timesteps(s.Timesteps, o.Steps)
+	schedule, err := diffusion.NewSchedule(c.Diffusion)
 	if err != nil {
 		return nil, err
 	}
-	switch o.Sampler {
-	case diffusion.DDIM:
-		return s.DDIM(timesteps, o.Eta), nil
-	case diffusion.DPMpp2M:
-		return s.DPMpp2M(timesteps), nil
+	points, err := o.Spacing.Points(schedule, o.Steps)
+	if err != nil {
+		return nil, err
 	}
-	return s.DDPM(timesteps, o.SmallVariance), nil
+	of := diffusion.SamplerOptions{Eta: o.Eta, SmallVariance: o.SmallVariance}
+	if err := o.Sampler.Validate(of); err != nil {
+		return nil, err
+	}
+	return o.Sampler.Steps(points, of), nil
 }
 
 // guided reports whether guidance acts at timestep t.
-func (o SampleOptions) guided(t int) bool {
-	return o.Guidance > 0 && o.GuidanceFrom <= t && t < o.GuidanceTo
+func (o SampleOptions) guided(t float64) bool {
+	return o.Guidance > 0 && float64(o.GuidanceFrom) <= t && t < float64(o.GuidanceTo)
 }
 
-// SampleStep is the state of a trajectory after one reverse step, or after one tile of it. The tensors
-// are valid during the callback only. A picture in tiles has none.
+// SampleStep is the state of a trajectory after one reverse step, or after one tile of it. The
+// tensors are valid during the callback only. A picture in tiles has none.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and in all
 	Tile, Tiles int             // tiles of the next step that are done, and in all: 0 of 1 for pictures in one piece
-	T           int             // the timestep that was undone: T-1 at first where all are visited, 0 at last
+	T           int             // the timestep that was undone, rounded: T-1 at first where all are visited, 0 at last
 	X           *tensors.Tensor // x_s, where s is the timestep that comes next, [batch, height, width, 3]
 	X0          *tensors.Tensor // the predicted x_0, clipped, of the same shape
 }

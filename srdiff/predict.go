@@ -12,36 +12,18 @@ import (
 )
 
 // Predict is the network f_theta(x_t, t, low) as a graph function, the tutorial's noise predictor
-// eps_theta. It predicts what the configuration says: eps, x_0 or v, or the picture from low alone for
-// a regression. For networks with a ResidualSpread the prediction begins with a guess that needs no
-// network (see diffusion.Prediction.Precondition):
+// eps_theta. It predicts what the configuration says: eps, x_0 or v, or the picture from low alone
+// for a regression. For networks with a ResidualSpread the prediction begins with a guess that
+// needs no network (see diffusion.Prediction.Precondition):
 //
 //	f_theta = ofXt x_t + ofY y + ofF network(x_t, t, low),   y = nn.Upsample(low)
 //
-// xt is [batch, factor height, factor width, 3], a multiple of what the network needs; low is [batch,
-// height, width, 3], and is taken to be free of noise; t is an integer in 0..T-1, [batch] or a scalar for
-// all. The result has the shape of xt. The network's weights are in the scope.
+// xt is [batch, factor height, factor width, 3], a multiple of what the network needs; low is
+// [batch, height, width, 3], and is taken to be free of noise; t is an integer in 0..T-1, [batch]
+// or a scalar for all. The result has the shape of xt. The network's weights are in the scope.
 func Predict(scope *nn.Scope, c Config, xt, low, t *Node) *Node {
 	d := mustDenoiser(c)
 	return d.predict(scope, d.schedule.At(t), networks.Inputs{Xt: xt, Low: low})
-}
-
-// Loss is the error of the network's prediction on pictures x_0 with the conditions low. For the
-// tutorial's setting it is the noise-prediction error (Ho et al. 2020, equation 14):
-//
-//	L = E || eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t, low) ||^2
-//
-// and in general, with the distance d of c.Training.Loss and a weight w_t,
-//
-//	L = E w_t d(Target(x_0, t, eps) - Predict(QSample(x_0, t, eps), t, low))
-//
-// The weight is MinSNR's where c.Training.MinSNRGamma is set. Else it is 1, or 1/ofF^2 for a network
-// with a ResidualSpread, so that the network's own share counts alike at all timesteps (Karras et al.
-// 2022, section 5).
-//
-// x0 and eps are [batch, height, width, 3], low and t as for Predict. The result is the scalar mean.
-func Loss(scope *nn.Scope, c Config, x0, low, t, eps *Node) *Node {
-	return mustDenoiser(c).loss(scope, networks.Inputs{Low: low}, x0, t, eps)
 }
 
 // denoiser is a network with its schedule, and with what makes its output a prediction.
@@ -49,6 +31,8 @@ type denoiser struct {
 	config   Config // complete with defaults
 	schedule *diffusion.Schedule
 	network  networks.Network
+
+	predictor networks.Guesser // nil where the network predicts the picture itself
 }
 
 func newDenoiser(c Config) (denoiser, error) {
@@ -61,7 +45,11 @@ func newDenoiser(c Config) (denoiser, error) {
 		return denoiser{}, err
 	}
 	network, err := networks.New(c.Network)
-	return denoiser{c, schedule, network}, err
+	if err != nil {
+		return denoiser{}, err
+	}
+	predictor, err := newPredictor(c)
+	return denoiser{c, schedule, network, predictor}, err
 }
 
 func mustDenoiser(c Config) denoiser {
@@ -72,8 +60,8 @@ func mustDenoiser(c Config) denoiser {
 	return d
 }
 
-// predict is Predict at any time. Of the inputs, T and Timesteps are filled in, and Level where it is
-// missing.
+// predict is Predict at any time. Of the inputs, T and Timesteps are filled in, and Level where it
+// is missing.
 func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs) *Node {
 	in.T, in.Timesteps = at.T, d.schedule.Timesteps
 	if d.config.Diffusion.Prediction == diffusion.Regression { // from low alone
@@ -85,6 +73,12 @@ func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs
 	case in.Level == nil:
 		in.Level = Zeros(in.Xt.Graph(), shapes.Make(dtypes.Float32, in.Xt.Shape().Dimensions[0]))
 	}
+	if d.predictor != nil {
+		if in.Guess == nil {
+			in = d.guess(scope, in)
+		}
+		scope = scope.In(refinerScope)
+	}
 	f := d.network.Predict(scope, in)
 	if d.config.Network.ResidualSpread == 0 {
 		return f
@@ -93,33 +87,7 @@ func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs
 	return Add(Add(Mul(ofXt, in.Xt), Mul(ofY, in.Enlarged())), Mul(ofF, f))
 }
 
-// loss is Loss, given the inputs that the network has beside x_t and t.
-func (d denoiser) loss(scope *nn.Scope, in networks.Inputs, x0, t, eps *Node) *Node {
-	prediction, at := d.config.Diffusion.Prediction, d.schedule.At(t)
-	in.Xt = d.schedule.QSample(x0, t, eps)
-	distance := d.config.Training.Loss.Distance(prediction.Target(at, x0, eps), d.predict(scope, at, in))
-	if weight := d.lossWeight(at); weight != nil {
-		distance = Mul(distance, weight)
-	}
-	return ReduceAllMean(distance)
-}
-
-// lossWeight is the w_t of Loss, or nil where it is 1.
-func (d denoiser) lossWeight(at diffusion.Time) *Node {
-	prediction, spread := d.config.Diffusion.Prediction, d.config.Network.ResidualSpread
-	switch gamma := d.config.Training.MinSNRGamma; {
-	case prediction == diffusion.Regression:
-		return nil
-	case gamma > 0:
-		return prediction.MinSNR(at, gamma)
-	case spread > 0:
-		_, _, ofF := prediction.Precondition(at, spread)
-		return Reciprocal(Square(ofF))
-	}
-	return nil
-}
-
-// declared lists the weights of the network.
+// declare lists the weights of the network.
 func (m *Model) declare() (err error) {
 	m.weights, err = nn.Declared(m.backend, func(g *Graph, scope *nn.Scope) {
 		size := m.Config.multiple()

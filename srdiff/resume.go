@@ -13,8 +13,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/training"
 )
 
-// saveTraining writes what Resume needs and then the model, each whole or not at all. Should the second
-// fail, the first still holds everything.
+// saveTraining writes what Resume needs and then the model, each whole or not at all. Should the
+// second fail, the first still holds everything.
 func (m *Model) saveTraining(dir string) error {
 	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
 	for v := range m.store.IterVariables() {
@@ -33,9 +33,9 @@ func (m *Model) saveTraining(dir string) error {
 	return m.Save(filepath.Join(dir, ModelFile))
 }
 
-// Resume returns the model of a training run as it was last saved in dir, so that Train goes on where it
-// stopped. Where the last save is damaged, it is the newest one that is not; Model.Damaged lists the
-// others.
+// Resume returns the model of a training run as it was last saved in dir, so that Train goes on
+// where it stopped. Where the last save is damaged, it is the newest one that is not; Model.Damaged
+// lists the others.
 func Resume(backend compute.Backend, dir string) (*Model, error) {
 	var damaged []error
 	for _, path := range training.Checkpoints(dir) {

@@ -20,25 +20,29 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Sample draws one high-resolution picture for each low-resolution one (the tutorial's sample_diffusion;
-// Ho et al. 2020, algorithm 2, with the predicted x_0 clipped):
+// Sample draws one high-resolution picture for each low-resolution one (the tutorial's
+// sample_diffusion; Ho et al. 2020, algorithm 2, with the predicted x_0 clipped):
 //
 //	x ~ N(0, I)
 //	for each step of the sampler, from x_t to x_s:
-//		x_0 = ClipX0(X0(x, Predict(x, t, low)))      (after BackProject, where the options ask for it)
+//		x_0 = ClipX0(X0(x, Predict(x, t, low)))   (after BackProject, where that is asked for)
 //		x   = OfXt x + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
-// With the options' zero value the steps are DDPM's at every timestep, and the last line is PSample's. The
-// low-resolution pictures have one size; the results are Config.Factor times larger in each direction.
-// The same seed gives the same pictures on the same engine. When ctx ends, Sample stops with an error
-// that wraps ctx's. Options that do not fit the model are an error: see SampleOptions.Validate.
+// With the options' zero value the steps are DDPM's at every timestep, and the last line is
+// PSample's. The low-resolution pictures have one size; the results are Config.Factor times larger
+// in each direction. The same seed gives the same pictures on the same engine. When ctx ends,
+// Sample stops with an error that wraps ctx's. Options that do not fit the model are an error: see
+// SampleOptions.Validate.
 //
-// The loop runs on the engine, as many steps at a time as take about a second, so that ctx is heeded. With
-// a callback, it runs one step at a time.
+// The loop runs on the engine, as many steps at a time as take about a second, so that ctx is
+// heeded. With a callback, it runs one step at a time.
 func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Picture) ([]imaging.Picture, error) {
 	o, steps, err := m.prepare(o)
 	if err != nil {
 		return nil, err
+	}
+	if m.Config.refines() {
+		return m.sampleEach(ctx, o, low)
 	}
 	padded := make([]imaging.Picture, len(low))
 	for i, p := range low {
@@ -64,8 +68,8 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 	return pictures, err
 }
 
-// pad repeats the last row and column of a low-resolution picture until the network can take its result:
-// see networks.Network.Multiple.
+// pad repeats the last row and column of a low-resolution picture until the network can take its
+// result: see networks.Network.Multiple.
 func (m *Model) pad(low imaging.Picture) imaging.Picture {
 	multiple := m.Config.multiple() / m.Config.Factor // of the low-resolution picture
 	up := func(n int) int { return (n + multiple - 1) / multiple * multiple }
@@ -93,9 +97,9 @@ func (m *Model) maxPixels() int {
 	return 1 << 40
 }
 
-// sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3] that
-// are checked: it returns x_0.
-func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.ReverseStep, low *tensors.Tensor) (*tensors.Tensor, error) {
+// sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3]
+// that are checked: it returns x_0.
+func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.Step, low *tensors.Tensor) (*tensors.Tensor, error) {
 	rng, err := RNGStateFromSeed(o.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("seeding the noise: %w", err)
@@ -105,13 +109,13 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.R
 		return nil, fmt.Errorf("starting to sample: %w", err)
 	}
 	x, x0, level, rng := start[0], start[1], start[2], start[3]
-	table := tensors.FromValue(m.table(steps, o))
+	rows := tensors.FromValue(table(steps, o))
 	variant := samplerVariant{weights: m.inUse(), stochastic: diffusion.Stochastic(steps), clip: o.Clip, backProject: o.BackProject}
 	stride := 1
 	for k, end := 0, 0; k < len(steps); k = end {
 		t := steps[k].T
 		if ctx.Err() != nil {
-			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t), ctx.Err()}
+			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t), ctx.Err()}
 		}
 		variant.guided = o.guided(t)
 		reverse, err := m.sampler(variant)
@@ -122,16 +126,16 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.R
 			end++
 		}
 		began := time.Now()
-		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), low, level, table)
+		next, err := reverse.Call(x, x0, rng, int32(k), int32(end), low, level, rows)
 		if err == nil {
 			err = finalize(x, x0, rng)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("sampling at timestep %d: %w", t, err)
+			return nil, fmt.Errorf("sampling at timestep %.0f: %w", t, err)
 		}
 		x, x0, rng = next[0], next[1], next[2]
 		if o.Each != nil {
-			o.Each(SampleStep{Done: end, Steps: len(steps), Tiles: 1, T: t, X: x, X0: x0})
+			o.Each(SampleStep{Done: end, Steps: len(steps), Tiles: 1, T: int(math.Round(t)), X: x, X0: x0})
 			continue
 		}
 		perStep := max(1, time.Since(began)/time.Duration(end-k))
@@ -141,21 +145,20 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.R
 }
 
 // prepare returns the options complete with their defaults, and the steps that they describe.
-func (m *Model) prepare(o SampleOptions) (SampleOptions, []diffusion.ReverseStep, error) {
+func (m *Model) prepare(o SampleOptions) (SampleOptions, []diffusion.Step, error) {
 	if err := o.Validate(m.Config); err != nil {
 		return o, nil, err
 	}
 	o = o.WithDefaults(m.Config)
-	steps, err := o.steps(m.Config, m.schedule)
+	steps, err := o.steps(m.Config)
 	return o, steps, err
 }
 
 // table has a row for each step, as the graph reads it: see rowOf.
-func (m *Model) table(steps []diffusion.ReverseStep, o SampleOptions) [][]float32 {
+func table(steps []diffusion.Step, o SampleOptions) [][]float32 {
 	rows := make([][]float32, len(steps))
 	for k, s := range steps {
-		alphaBar := m.schedule.AlphaBars[s.T]
-		for _, v := range []float64{float64(s.T), math.Sqrt(alphaBar), math.Sqrt(1 - alphaBar),
+		for _, v := range []float64{s.T, math.Sqrt(s.AlphaBar), math.Sqrt(1 - s.AlphaBar),
 			s.OfXt, s.OfX0, s.OfBefore, s.Sigma, o.Guidance, o.Rescale} {
 			rows[k] = append(rows[k], float32(v))
 		}
@@ -169,7 +172,7 @@ type stepNodes struct {
 	ofXt, ofX0, ofBefore, sigma, guidance, rescale *Node // [1, 1, 1, 1]
 }
 
-// rowOf takes a row of Model.table apart.
+// rowOf takes a row of table apart.
 func rowOf(row *Node) stepNodes {
 	c := func(i int) *Node { return Reshape(Slice(row, AxisElem(i)), 1, 1, 1, 1) }
 	return stepNodes{diffusion.Time{T: Reshape(c(0)), Signal: c(1), Noise: c(2)}, c(3), c(4), c(5), c(6), c(7), c(8)}
@@ -182,6 +185,7 @@ type samplerVariant struct {
 	clip               diffusion.Clipping
 	backProject        int
 	tiles              bool // the program is Model.tileX0
+	last               bool // of a model that refines: the step's x_0 is the picture, see Model.refined
 }
 
 // sampler returns the program of the reverse steps k up to before end, or of a tile's x_0: see
@@ -206,8 +210,8 @@ func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
 	return exec, nil
 }
 
-// newStart makes the program that sampling begins with: low, random state, noise of low -> x_T, zeros,
-// noise of each picture, random state.
+// newStart makes the program that sampling begins with: low, random state, noise of low -> x_T,
+// zeros, noise of each picture, random state.
 func (m *Model) newStart() (err error) {
 	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
 		d := low.Shape().Dimensions
@@ -222,9 +226,9 @@ func (m *Model) newStart() (err error) {
 
 // reverseSteps builds the loop over reverse steps.
 func (m *Model) reverseSteps(scope *nn.Scope, v samplerVariant, state []*Node) []*Node {
-	// Everything that the loop uses travels in its state, the weights too: XLA's engines refuse values from
-	// around it (TestLoopsSeeNothingAround). That holds for constants as well, which GoMLX would share with
-	// the loop, so none is made here.
+	// Everything that the loop uses travels in its state, the weights too: XLA's engines refuse
+	// values from around it (TestLoopsSeeNothingAround). That holds for constants as well, which
+	// GoMLX would share with the loop, so none is made here.
 	var variables []*model.Variable
 	inputs := len(state)
 	for _, w := range m.weights {
@@ -272,8 +276,8 @@ func (m *Model) reverseStep(scope *nn.Scope, v samplerVariant, step stepNodes, x
 	return x, x0, rng
 }
 
-// predictX0 is the x_0 of a reverse step: what the network predicts, with guidance, back-projection and
-// clipping as the variant asks for them.
+// predictX0 is the x_0 of a reverse step: what the network predicts, with guidance, back-projection
+// and clipping as the variant asks for them.
 func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in networks.Inputs) *Node {
 	xt, low, d := in.Xt, in.Low, m.denoiser()
 	var predicted *Node
@@ -288,6 +292,9 @@ func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in 
 		predicted = d.predict(scope, step.at, in)
 	}
 	x0 := m.Config.Diffusion.Prediction.X0(step.at, xt, predicted)
+	if m.Config.refines() {
+		return x0
+	}
 	for range v.backProject {
 		x0 = m.Config.Degradation.BackProject(x0, withoutBorder(low, in.Margin))
 	}

@@ -13,29 +13,40 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// Sample takes the steps of the sampler that it is told: every x follows from the one before and the predicted x_0 as the
-// coefficients say, but for noise, which must be standard normal.
+// pairs is a sampler that is registered from outside: two evaluations for every point, the second
+// of which uses the first.
+const pairs diffusion.SamplerName = "pairs"
+
+func init() {
+	diffusion.RegisterSampler(pairs, func(points []diffusion.Point, o diffusion.SamplerOptions) []diffusion.Step {
+		var steps []diffusion.Step
+		for _, s := range diffusion.DDIM.Steps(points, o) {
+			steps = append(steps, s, diffusion.Step{Point: s.Point, OfXt: 0.9, OfX0: 0.3, OfBefore: -0.2})
+		}
+		return steps
+	})
+}
+
+// Sample takes the steps of the sampler that it is told: every x follows from the one before and
+// the predicted x_0 as the coefficients say, but for noise, which must be standard normal.
 func TestSampleTakesTheSteps(t *testing.T) {
 	m := newSmall(t, Config{Diffusion: diffusion.Config{Timesteps: 40, BetaEnd: 0.2}, Network: networks.Config{BaseChannels: 4}})
 	for name, o := range map[string]SampleOptions{
 		"defaults": {}, "DDPM, small": {SmallVariance: true, Steps: 12, Clip: diffusion.ClipNone},
 		"DDIM": {Sampler: diffusion.DDIM, Steps: 8, Spacing: diffusion.Linspace, Clip: diffusion.ClipDynamic}, "DDIM, eta": {Sampler: diffusion.DDIM, Eta: 0.7, Steps: 10, Clip: diffusion.ClipNone},
-		"DPM-Solver++(2M)": {Sampler: diffusion.DPMpp2M, Steps: 9, Spacing: diffusion.Leading, Clip: diffusion.ClipDynamic},
+		"registered, between timesteps": {Sampler: pairs, Steps: 6, Spacing: diffusion.Karras, Clip: diffusion.ClipNone},
+		"DPM-Solver++(2M)":              {Sampler: diffusion.DPMpp2M, Steps: 9, Spacing: diffusion.Leading, Clip: diffusion.ClipDynamic},
 	} {
 		full := o.WithDefaults(m.Config)
-		list, err := full.steps(m.Config, m.schedule)
+		list, err := full.steps(m.Config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		timesteps, err := full.Spacing.Timesteps(40, full.Steps)
+		points, err := full.Spacing.Points(m.schedule, full.Steps)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[diffusion.SamplerName][]diffusion.ReverseStep{
-			diffusion.DDPM:    m.schedule.DDPM(timesteps, o.SmallVariance),
-			diffusion.DDIM:    m.schedule.DDIM(timesteps, o.Eta),
-			diffusion.DPMpp2M: m.schedule.DPMpp2M(timesteps),
-		}[full.Sampler]
+		want := full.Sampler.Steps(points, diffusion.SamplerOptions{Eta: o.Eta, SmallVariance: o.SmallVariance})
 		if !slices.Equal(list, want) {
 			t.Errorf("%s: steps %v, want %v", name, list, want)
 		}
@@ -45,8 +56,8 @@ func TestSampleTakesTheSteps(t *testing.T) {
 			r := want[seen]
 			seen++
 			next, x0 := graphtest.Float64s(s.X), graphtest.Float64s(s.X0)
-			if s.T != r.T || s.Done != seen || s.Steps != len(want) {
-				t.Errorf("%s: step %d of %d at t = %d, want step %d of %d at %d", name, s.Done, s.Steps, s.T, seen, len(want), r.T)
+			if s.T != int(math.Round(r.T)) || s.Done != seen || s.Steps != len(want) {
+				t.Errorf("%s: step %d of %d at t = %d, want step %d of %d at %g", name, s.Done, s.Steps, s.T, seen, len(want), r.T)
 			}
 			if x != nil {
 				for i := range next {

@@ -24,7 +24,8 @@ func residentMB(t *testing.T) float64 {
 	return statusMB(t, "VmRSS:")
 }
 
-// flat expects a measure that was taken at equal distances to grow by less than a tenth over its second half.
+// flat expects a measure that was taken at equal distances to grow by less than a tenth over its
+// second half.
 func flat(t *testing.T, what string, mb []float64) {
 	t.Helper()
 	t.Logf("resident MB %s: %.0f", what, mb)

@@ -22,15 +22,19 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// The height and width of tiles, at most, and how much of that neighbours share at least, in pixels of
-// the result. Tiles of 128 differ from tiles of 256 by 0.1 dB for a network with attention and by 0.01
-// dB without, those of 32 by half a decibel; those of 256 take four times the memory, and 16 times in
-// attention (docs/benchmarks.md). They are variables for the tests.
+// The height and width of tiles, at most, and how much of that neighbours share at least, in pixels
+// of the result. Tiles of 128 differ from tiles of 256 by 0.1 dB for a network with attention and
+// by 0.01 dB without, those of 32 by half a decibel; those of 256 take four times the memory, and
+// 16 times in attention (docs/benchmarks.md). They are variables for the tests.
 var tileSize, tileOverlap = 128, 16
+
+// localTileSize is the size of the tiles for a network that is local: large, since such tiles overlap by
+// twice what the network looks at.
+var localTileSize = 1024
 
 // sampleAny is Sample for one picture, in tiles if the result is larger than one.
 func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
-	if max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
+	if m.Config.refines() || max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
 		return m.sampleTiles(ctx, o, low)
 	}
 	out, err := m.Sample(ctx, o, low)
@@ -40,19 +44,22 @@ func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Pict
 	return out[0], nil
 }
 
-// sampleTiles is Sample for one picture of any size, in tiles. There is one x_t of the whole picture. At
-// every step the network predicts x_0 for tiles that overlap, and their weighted mean is the x_0 of the
-// whole picture (Bar-Tal et al. 2023, equation 5, with smooth weights as in Jiménez 2023):
+// sampleTiles is Sample for one picture of any size, in tiles. There is one x_t of the whole
+// picture. At every step the network predicts x_0 for tiles that overlap, and their weighted mean
+// is the x_0 of the whole picture (Bar-Tal et al. 2023, equation 5, with smooth weights as in
+// Jiménez 2023):
 //
-//	x_0 = sum over tiles i of w_i x_0(tile i of x_t, tile i of low),   where the w_i of a pixel sum to 1
+//	x_0 = sum over tiles i of w_i x_0(tile i of x_t, tile i of low)
 //
-// So neighbours agree in every step where they overlap, as tiles that are sampled apart do not. The rest
-// of the step is Sample's. What Guide, ThresholdX0 and the network compute over a picture, they compute
-// over a tile.
+// where the w_i of a pixel sum to 1.
 //
-// x_T and z are drawn pixel by pixel in order, from the seed. Results depend only on the seed and the
-// model. Tiles run one at a time: rounding varies with batch size, and larger batches are no faster on
-// a CPU.
+// So neighbours agree in every step where they overlap, as tiles that are sampled apart do not. The
+// rest of the step is Sample's. What Guide, ThresholdX0 and the network compute over a picture,
+// they compute over a tile.
+//
+// x_T and z are drawn pixel by pixel in order, from the seed. Results depend only on the seed and
+// the model. Tiles run one at a time: rounding varies with batch size, and larger batches are no
+// faster on a CPU.
 func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
 	o, steps, err := m.prepare(o)
 	if err != nil {
@@ -78,8 +85,8 @@ func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Pi
 type tiled struct {
 	m             *Model
 	o             SampleOptions
-	steps         []diffusion.ReverseStep
-	table         [][]float32 // see Model.table
+	steps         []diffusion.Step
+	table         [][]float32 // see table
 	low           imaging.Picture
 	x             imaging.Picture // x_t
 	before        []float32       // x_0', or nil where no step needs it
@@ -91,10 +98,10 @@ type tiled struct {
 	variant     samplerVariant
 }
 
-func (m *Model) newTiled(o SampleOptions, steps []diffusion.ReverseStep, low imaging.Picture) (*tiled, error) {
+func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Picture) (*tiled, error) {
 	factor := m.Config.Factor
-	t := &tiled{m: m, o: o, steps: steps, table: m.table(steps, o), low: low,
-		rows: m.tilesOf(low.Height * factor), columns: m.tilesOf(low.Width * factor)}
+	t := &tiled{m: m, o: o, steps: steps, table: table(steps, o), low: low,
+		rows: m.tilesOf(low.Height*factor, o.BackProject), columns: m.tilesOf(low.Width*factor, o.BackProject)}
 	if diffusion.Multistep(steps) {
 		t.before = make([]float32, 0)
 	}
@@ -120,6 +127,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.ReverseStep, low ima
 // step takes step k, one row of tiles after the other.
 func (t *tiled) step(ctx context.Context, k int) error {
 	t.variant.guided = t.o.guided(t.steps[k].T)
+	t.variant.last = t.m.Config.refines() && k == len(t.steps)-1
 	predict, err := t.m.sampler(t.variant)
 	if err != nil {
 		return err
@@ -128,18 +136,19 @@ func (t *tiled) step(ctx context.Context, k int) error {
 	for r, top := range t.rows.At {
 		for c := range t.columns.At {
 			if ctx.Err() != nil {
-				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %d", t.steps[k].T), ctx.Err()}
+				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t.steps[k].T), ctx.Err()}
 			}
 			if err := t.addTile(predict, k, r, c); err != nil {
-				return fmt.Errorf("sampling at timestep %d: %w", t.steps[k].T, err)
+				return fmt.Errorf("sampling at timestep %.0f: %w", t.steps[k].T, err)
 			}
 			if t.o.Each != nil {
 				count := len(t.rows.At) * len(t.columns.At)
 				done := r*len(t.columns.At) + c + 1
-				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: t.steps[k].T, Tile: done % count, Tiles: count})
+				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: int(math.Round(t.steps[k].T)), Tile: done % count, Tiles: count})
 			}
 		}
-		// The rows above the next row of tiles are complete, and no tile reads them any more in this step.
+		// The rows above the next row of tiles are complete, and no tile reads them any more in
+		// this step.
 		end := t.x.Height
 		if r+1 < len(t.rows.At) {
 			end = t.rows.At[r+1]
@@ -154,18 +163,18 @@ func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
 	left, top, factor, margin := t.columns.At[c], t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
 	tiles.Crop(t.xt, t.x, left, top)
 	tiles.Crop(t.tileLow, t.low, left/factor-margin, top/factor-margin)
-	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k])
+	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k], float32(1-t.o.Fidelity))
 	if err != nil {
 		return err
 	}
 	err = tensors.ConstFlatData(out[0], func(tile []float32) {
 		tiles.Blend(t.x0, t.x.Width, left, tile, t.rows.Weights[r], t.columns.Weights[c])
 	})
-	return cmp.Or(err, finalize(out...))
+	return firstError(err, finalize(out...))
 }
 
 // advance takes the rows from top to before end from x_t to x_s, and x0 to the rows that follow.
-func (t *tiled) advance(s diffusion.ReverseStep, top, end int, draw func() float64) {
+func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	line := 3 * t.x.Width
 	done := (end - top) * line
 	for i, predicted := range t.x0[:done] {
@@ -184,16 +193,27 @@ func (t *tiled) advance(s diffusion.ReverseStep, top, end int, draw func() float
 }
 
 // tileX0 is the x_0 of a tile: x_t, low with the network's margin around it, low's noise, a row of
-// Model.table -> x_0.
+// table -> x_0.
 func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
-	return m.predictX0(scope, v, rowOf(in[3]), networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()})
+	inputs := networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()}
+	if m.Config.refines() {
+		inputs = m.denoiser().guess(scope, inputs)
+	}
+	x0 := m.predictX0(scope, v, rowOf(in[3]), inputs)
+	if v.last {
+		return m.refined(inputs, x0, in[4], v.backProject)
+	}
+	return x0
 }
 
-// tileSize is the size of the tiles for the model's network, a multiple of what it needs, smaller where
-// attention is at large resolutions.
+// tileSize is the size of the tiles for the model's network, a multiple of what it needs, smaller
+// where attention is at large resolutions.
 func (m *Model) tileSize() int {
 	size := tileSize
+	if m.reach(0) > 0 {
+		size = localTileSize
+	}
 	for size*size > m.maxPixels() {
 		size /= 2
 	}
@@ -202,7 +222,11 @@ func (m *Model) tileSize() int {
 }
 
 // tilesOf lays tiles over n pixels.
-func (m *Model) tilesOf(n int) tiles.Line {
+func (m *Model) tilesOf(n, backProject int) tiles.Line {
+	if reach := m.reach(backProject); reach > 0 {
+		margin := reach * m.Config.Factor
+		return tiles.LayExact(n, max(m.tileSize(), 3*margin), margin)
+	}
 	return tiles.Lay(n, m.tileSize(), tileOverlap, m.Config.Factor)
 }
 
@@ -225,15 +249,19 @@ const (
 	solverMemory  = 12          // x_0' beside them
 )
 
-// checkMemory returns an error unless the options allow the memory that sampleTiles takes for a result
-// of width x height.
+// checkMemory returns an error unless the options allow the memory that sampleTiles takes for a
+// result of width x height.
 func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
 	rows, columns := min(height, m.tileSize()), min(width, m.tileSize())
 	perPixel := pixelMemory
 	if multistep {
 		perPixel += solverMemory
 	}
-	need := engineMemory + channelMemory*m.Config.Network.BaseChannels*rows*columns + 12*rows*width + perPixel*width*height
+	inTile := channelMemory * m.Config.Network.BaseChannels * rows * columns
+	if m.reach(0) > 0 { // it computes at low resolution
+		inTile /= m.Config.Factor
+	}
+	need := engineMemory + inTile + 12*rows*width + perPixel*width*height
 	if allowed := cmp.Or(o.Memory, DefaultMemory); int64(need) > allowed {
 		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
 			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)

@@ -69,12 +69,14 @@ func TestTileSize(t *testing.T) {
 	}
 }
 
-// With a network that takes x_t / 2 for x_0, every pixel goes its own way, which the sampler's table says, whatever the tiles.
+// With a network that takes x_t / 2 for x_0, every pixel goes its own way, which the sampler's
+// table says, whatever the tiles.
 func TestTilesTakeTheSteps(t *testing.T) {
 	setTiles(t, 32, 8)
 	m := newSmall(t, Config{Diffusion: diffusion.Config{Timesteps: 40, BetaEnd: 0.2}, Network: networks.Config{BaseChannels: 4}})
 	for _, o := range []SampleOptions{
 		{Seed: 1, Steps: 4}, {Seed: 2, Sampler: diffusion.DDIM, Steps: 5, Eta: 0.7}, {Seed: 3, Sampler: diffusion.DPMpp2M, Steps: 5},
+		{Seed: 4, Sampler: pairs, Steps: 3, Spacing: diffusion.Karras},
 	} {
 		m.replaceX0(t, o, func(in []*Node) *Node { return MulScalar(in[0], 0.5) })
 		for _, size := range oddSizes {
@@ -83,7 +85,7 @@ func TestTilesTakeTheSteps(t *testing.T) {
 				t.Fatalf("%v became %dx%d", size, got.Width, got.Height)
 			}
 			full := o.WithDefaults(m.Config)
-			steps, err := full.steps(m.Config, m.schedule)
+			steps, err := full.steps(m.Config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,17 +111,21 @@ func TestTilesTakeTheSteps(t *testing.T) {
 	}
 }
 
-// What a tile is shown of the input is that part of the whole input, enlarged.
-func TestTilesAreShownTheInput(t *testing.T) {
+// The condition of a tile is that part of the whole condition, for every factor.
+func TestTilesHaveTheirCondition(t *testing.T) {
 	setTiles(t, 32, 8)
-	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})
-	o := SampleOptions{Sampler: diffusion.DDIM, Steps: 1}
-	m.replaceX0(t, o, func(in []*Node) *Node { return networks.Inputs{Xt: in[0], Low: in[1], Margin: 1}.Enlarged() })
-	for _, size := range oddSizes {
-		p := low(size[0], size[1])
-		got, want := inTiles(t, m, o, p), imaging.Bilinear(p, size[0]*4, size[1]*4)
-		if d := farthest(got.Pix, want.Pix); !(d < 1e-5) {
-			t.Errorf("%v: off by %v", size, d)
+	for _, factor := range factors {
+		m := newSmall(t, Config{Factor: factor, Network: networks.Config{BaseChannels: 4}})
+		o := SampleOptions{Sampler: diffusion.DDIM, Steps: 1}
+		m.replaceX0(t, o, func(in []*Node) *Node {
+			return networks.Inputs{Xt: in[0], Low: in[1], Margin: m.network.Margin()}.Enlarged()
+		})
+		for _, size := range oddSizes {
+			p := low(size[0], size[1])
+			got, want := inTiles(t, m, o, p), imaging.Bilinear(p, size[0]*factor, size[1]*factor)
+			if d := farthest(got.Pix, want.Pix); got.Width != want.Width || got.Height != want.Height || !(d < 1e-5) {
+				t.Errorf("factor %d, %v: %dx%d, off by %v", factor, size, got.Width, got.Height, d)
+			}
 		}
 	}
 }
@@ -130,7 +136,7 @@ func (m *Model) noiseOf(t *testing.T, seed int64) {
 	draw := normals(seed, 0)
 	var err error
 	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
-		shape := nn.Upsample(low, 4).Shape()
+		shape := nn.Upsample(low, m.Config.Factor).Shape()
 		values := make([]float32, shape.Size())
 		for i := range values {
 			values[i] = float32(draw())
@@ -149,6 +155,7 @@ func TestOneTileIsSample(t *testing.T) {
 	for _, o := range []SampleOptions{
 		{Sampler: diffusion.DDIM, Steps: 4, Guidance: 1.5, Rescale: 0.5, GuidanceFrom: 5, GuidanceTo: 15, Clip: diffusion.ClipDynamic, Noise: 0.1},
 		{Sampler: diffusion.DPMpp2M, Steps: 4, BackProject: 2},
+		{Sampler: pairs, Steps: 4, Spacing: diffusion.Karras},
 	} {
 		m := newSmall(t, config)
 		m.noiseOf(t, 4)
@@ -163,8 +170,76 @@ func TestOneTileIsSample(t *testing.T) {
 	}
 }
 
-// seams is by how many standard errors a picture jumps more at the given columns than at others between two pixels of the input,
-// where a jump is what the difference of neighbours has over those beside it.
+// Every factor enlarges pictures of any size, and one tile of the whole is what Sample makes.
+func TestFactors(t *testing.T) {
+	for _, factor := range factors {
+		for name, network := range map[string]networks.Config{
+			"tutorial": {BaseChannels: 4}, "tiny": {Name: networks.Tiny, BaseChannels: 8, Attention: -1},
+		} {
+			m := newSmall(t, Config{Factor: factor, Network: network, Degradation: degrade.Config{Kernel: degrade.Area},
+				Diffusion: diffusion.Config{Timesteps: 20, BetaEnd: 0.4}})
+			setTiles(t, 1<<10, 16)
+			for _, size := range [][2]int{{1, 1}, {3, 5}, {7, 2}, {40, 28}} {
+				m.noiseOf(t, 4)
+				o := SampleOptions{Seed: 4, Sampler: diffusion.DDIM, Steps: 2, BackProject: 1}
+				p := low(size[0], size[1])
+				want, err := m.Sample(context.Background(), o, p)
+				if err != nil {
+					t.Fatalf("factor %d, %s, %v: %v", factor, name, size, err)
+				}
+				got := inTiles(t, m, o, p)
+				for _, made := range []imaging.Picture{want[0], got} {
+					if made.Width != factor*size[0] || made.Height != factor*size[1] {
+						t.Errorf("factor %d, %s: %v became %dx%d", factor, name, size, made.Width, made.Height)
+					}
+				}
+				if d := farthest(got.Pix, want[0].Pix); !(d < 1e-4) {
+					t.Errorf("factor %d, %s, %v: a tile is off by %v", factor, name, size, d)
+				}
+				setTiles(t, 48, 16)
+				if many := inTiles(t, m, o, p); many.Width != factor*size[0] || many.Height != factor*size[1] {
+					t.Errorf("factor %d, %s, in tiles: %v became %dx%d", factor, name, size, many.Width, many.Height)
+				}
+				setTiles(t, 1<<10, 16)
+			}
+		}
+	}
+}
+
+// A model of every factor trains, and its file gives the factor back.
+func TestFactorsTrain(t *testing.T) {
+	for factor, size := range map[int]int{2: 8, 3: 12, 4: 8, 8: 16} {
+		c := small
+		c.Factor, c.Training.ImageSize = factor, size
+		m := newSmall(t, c)
+		if err := m.Train(context.Background(), waves{size}, 2, ""); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), ModelFile)
+		if err := m.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Load(graphtest.Engine(t), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loaded.Config != m.Config {
+			t.Errorf("factor %d: loaded %+v, want %+v", factor, loaded.Config, m.Config)
+		}
+	}
+	if size := (Config{Factor: 3}).WithDefaults().Training.ImageSize; size != 36 {
+		t.Errorf("the image size of factor 3 is %d by default, want 36", size)
+	}
+	for _, bad := range []int{-4, 1, 5, 16} {
+		if err := (Config{Factor: bad}).Validate(); err == nil || !strings.Contains(err.Error(), "want 2, 3, 4 or 8") {
+			t.Errorf("factor %d: %v", bad, err)
+		}
+	}
+}
+
+// seams is by how many standard errors a picture jumps more at the given columns than at others
+// between two pixels of the input, where a jump is what the difference of neighbours has over those
+// beside it.
 func seams(p imaging.Picture, at map[int]bool) float64 {
 	var sums, squares, counts [2]float64
 	for x := 4; x < p.Width; x += 4 {
@@ -188,11 +263,12 @@ func seams(p imaging.Picture, at map[int]bool) float64 {
 	return (here - elsewhere) / math.Sqrt(variance*(1/counts[0]+1/counts[1]))
 }
 
-// Where tiles begin and end, and where they overlap, a trained model's picture is as it is elsewhere. Tiles that are sampled apart
-// have seams, which shows that they would be seen.
+// Where tiles begin and end, and where they overlap, a trained model's picture is as it is
+// elsewhere. Tiles that are sampled apart have seams, which shows that they would be seen.
 func TestTilesHaveNoSeams(t *testing.T) { noSeams(t, 32, 8, 96, 8) }
 
-// noSeams is the test for tiles of a size and overlap and a low-resolution picture of width x height.
+// noSeams is the test for tiles of a size and overlap and a low-resolution picture of width x
+// height.
 func noSeams(t *testing.T, side, overlap, width, height int) {
 	m, err := Load(graphtest.Engine(t), filepath.Join("..", "notebooks", "models", "guided.safetensors"))
 	if err != nil {
@@ -205,7 +281,7 @@ func noSeams(t *testing.T, side, overlap, width, height int) {
 	}
 	o := SampleOptions{Sampler: diffusion.DDIM, Steps: 3, Memory: 1e10}
 	setTiles(t, side, overlap)
-	columns := m.tilesOf(p.Width * 4)
+	columns := m.tilesOf(p.Width*4, 0)
 	edges, alone := map[int]bool{}, map[int]bool{}
 	for _, at := range columns.At {
 		edges[at], edges[at+side] = true, true
@@ -265,7 +341,8 @@ func squaredError(a, b imaging.Picture) float64 {
 	return sum / float64(len(a.Pix))
 }
 
-// A picture of any size, with transparency, through Upscale: the same bytes from the same seed, whatever the memory.
+// A picture of any size, with transparency, through Upscale: the same bytes from the same seed,
+// whatever the memory.
 func TestUpscaleInTiles(t *testing.T) {
 	setTiles(t, 32, 8)
 	m := newSmall(t, Config{Network: networks.Config{Name: networks.Tiny}, Diffusion: diffusion.Config{Timesteps: 6, BetaEnd: 0.5}})

@@ -3,7 +3,6 @@
 package srdiff
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/training"
 	"github.com/srdiff/srlab/srdiff/networks"
@@ -48,33 +48,33 @@ type Progress struct {
 	Saved           bool          `json:"-"` // the files were written at this step
 }
 
-// Train trains the model on batches of src until it has seen the given number of steps altogether, the
-// tutorial's train_diffusion. Each step is, for a batch x_0:
+// Train trains the model on batches of src until it has seen the given number of steps altogether,
+// the tutorial's train_diffusion. Each step is, for a batch x_0:
 //
 //	low = Shrink(x_0);  t ~ U{0..T-1};  eps ~ N(0, I);  minimise Loss(x_0, low, t, eps) with Adam
 //
-// and after it the averaged weights, with which the model samples, move towards the new ones (unless
-// TrainingConfig.EMA is -1):
+// and after it the averaged weights, with which the model samples, move towards the new ones
+// (unless TrainingConfig.EMA is -1):
 //
 //	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
 //
-// With TrainingConfig.Accumulate > 1 the weights change every so many steps only, and steps must be a
-// multiple of it. A Student learns from its teacher in place of the pictures. Batches, timesteps and
-// noise follow from TrainingConfig.Seed and the step, so that a run that was stopped and resumed gives
-// the weights of one that was not. With a folder dir (made if missing; "" for none), the files above are
-// written there every minute, at the end, and when ctx ends, which stops training after the current
-// step; then the error wraps ctx's.
+// With TrainingConfig.Accumulate > 1 the weights change every so many steps only, and steps must be
+// a multiple of it. A Student learns from its teacher in place of the pictures. Batches, timesteps
+// and noise follow from TrainingConfig.Seed and the step, so that a run that was stopped and
+// resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none),
+// the files above are written there every minute, at the end, and when ctx ends, which stops
+// training after the current step; then the error wraps ctx's.
 //
 // The last three saves are kept, as training-STEP.safetensors.
 //
-// Each listener is called after every step, in order. A loss that is not finite, or has exploded, ends
-// training with an error, and so does a weight that is not finite when it is to be saved: then the files
-// and the model are as they were last saved.
+// Each listener is called after every step, in order. A loss that is not finite, or has exploded,
+// ends training with an error, and so does a weight that is not finite when it is to be saved: then
+// the files and the model are as they were last saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
 	if steps <= m.Step {
 		return m.checkSource(src)
 	}
-	if err := cmp.Or(m.checkSource(src), m.checkSteps(steps), m.devices().Check()); err != nil {
+	if err := firstError(m.checkSource(src), m.checkSteps(steps), m.devices().Check()); err != nil {
 		return err
 	}
 	if m.Config.Training.Flip {
@@ -84,12 +84,22 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if err != nil {
 		return err
 	}
+	if name := m.Config.Degradation.Name; name != "" {
+		if m.Devices > 1 {
+			return fmt.Errorf("training with the degradation %s on %d devices is not possible: want 1", name, m.Devices)
+		}
+		d, err := degrade.New(m.Config.Degradation)
+		if err != nil {
+			return err
+		}
+		batches = training.Degraded{Dataset: batches, Degradation: d, Factor: m.Config.Factor, Seed: m.Config.Training.Seed, First: m.Step}
+	}
 	r := &run{m: m, ctx: ctx, steps: steps, dir: dir, on: on, first: m.Step, clock: training.NewClock(m.Step), saved: time.Now()}
 	if dir != "" {
 		if err := r.openFolder(); err != nil {
 			return err
 		}
-		defer func() { err = cmp.Or(err, r.metrics.Close()) }()
+		defer func() { err = firstError(err, r.metrics.Close()) }()
 	}
 	trainer, err := m.trainer()
 	if err != nil {
@@ -103,7 +113,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		return ended
 	})
 	_, err = loop.RunSteps(batches, steps-m.Step)
-	return cmp.Or(ended, err)
+	return firstError(ended, err)
 }
 
 // checkSource returns an error unless the model can be trained on pictures of src.
@@ -165,8 +175,8 @@ func (m *Model) adam() training.Adam {
 	return a
 }
 
-// startAverages makes the averages of the weights where the configuration asks for them and there are
-// none yet.
+// startAverages makes the averages of the weights where the configuration asks for them and there
+// are none yet.
 func (m *Model) startAverages() error {
 	if m.Config.Training.EMA < 0 || m.averaged() {
 		return nil
@@ -174,28 +184,37 @@ func (m *Model) startAverages() error {
 	return m.copyWeights(averagesScope, m, weightsScope, false)
 }
 
-// trainStep builds the loss of one batch of pictures x0 [batch, height, width, 3] as a scalar.
-func (m *Model) trainStep(scope *model.Scope, x0 *Node) *Node {
-	state := m.store.GetVariable(model.RNGStateVariableName)
-	in, t, eps, rng := m.draw(x0, state.NodeValue(x0), m.Config.Training.DropCondition)
+// trainStep builds the loss of one batch as a scalar: see draw for the inputs.
+func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
+	state, x0 := m.store.GetVariable(model.RNGStateVariableName), inputs[0]
+	in, t, eps, rng := m.draw(inputs, state.NodeValue(x0), m.Config.Training.DropCondition)
 	state.SetNodeValue(rng)
 	if m.hasTeacher() {
+		in, x0, _ = m.denoiser().residual(weightsAt(scope, teacherScope), in, x0)
 		in.Xt = m.schedule.QSample(x0, t, eps)
 		x0, eps = m.studentTarget(weightsAt(scope, teacherScope), in, t)
 	}
-	return m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)
+	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
 }
 
-// draw draws all that is random about a batch of pictures: the noise of their low-resolution versions,
-// which conditions are dropped, timesteps and noise. It also returns the random state that follows.
-func (m *Model) draw(x0, rng *Node, drop float64) (in networks.Inputs, t, eps, newRNG *Node) {
+// draw draws all that is random about a batch: the noise of low-resolution pictures, which
+// conditions are dropped, timesteps and noise. It also returns the random state that follows. The
+// inputs are pictures x0, [batch, height, width, 3]; of a registered degradation, their
+// low-resolution pictures and noise levels too.
+func (m *Model) draw(inputs []*Node, rng *Node, drop float64) (in networks.Inputs, t, eps, newRNG *Node) {
+	x0 := inputs[0]
 	g, batch := x0.Graph(), x0.Shape().Dimensions[0]
 	uniform := func() (u *Node) {
 		rng, u = RandomUniform(rng, shapes.Make(dtypes.Float32, batch))
 		return u
 	}
-	low, level := m.Config.Degradation.Shrink(x0, m.Config.Factor), Zeros(g, shapes.Make(dtypes.Float32, batch))
-	if noise := m.Config.Degradation.Noise; noise > 0 {
+	var low, level *Node
+	if len(inputs) == 3 {
+		low, level = inputs[1], inputs[2]
+	} else {
+		low, level = m.Config.Degradation.Shrink(x0, m.Config.Factor), Zeros(g, shapes.Make(dtypes.Float32, batch))
+	}
+	if noise := m.Config.Degradation.Noise; noise > 0 && len(inputs) == 1 {
 		var n *Node
 		level = MulScalar(uniform(), noise)
 		rng, n = diffusion.Normal(rng, low.Shape())
@@ -210,8 +229,8 @@ func (m *Model) draw(x0, rng *Node, drop float64) (in networks.Inputs, t, eps, n
 	return networks.Inputs{Low: low, Level: level}, t, eps, rng
 }
 
-// drawTimestep draws a timestep for every picture of a batch: any, or one of those that a student is
-// sampled at.
+// drawTimestep draws a timestep for every picture of a batch: any, or one of those that a student
+// is sampled at.
 func (m *Model) drawTimestep(rng *Node, batch int) (newRNG, t *Node) {
 	shape := shapes.Make(dtypes.Int32, batch)
 	if m.Config.Diffusion.Distilled == 0 {
@@ -267,8 +286,8 @@ func (m *Model) madeBy() madeBy {
 	return madeBy{Engine: m.backend.Name(), Devices: max(m.Devices, 1), Version: Version(), Go: runtime.Version(), Config: m.Config}
 }
 
-// afterStep counts the step just done, saves when it is time, and calls the listeners. It returns an
-// error to end the run.
+// afterStep counts the step just done, saves when it is time, and calls the listeners. It returns
+// an error to end the run.
 func (r *run) afterStep(loss float64) error {
 	m := r.m
 	if problem := r.divergence.Check(loss); problem != "" {
@@ -352,8 +371,8 @@ func (r *run) diverged(step int, problem string) error {
 	return fmt.Errorf("%s, and nothing was saved before: begin again with a smaller learning rate than %g", problem, rate)
 }
 
-// notFinite names the first weight, in the network's order, that holds a NaN or an infinity; then the
-// first variable of any other kind. It returns "" if there is none.
+// notFinite names the first weight, in the network's order, that holds a NaN or an infinity; then
+// the first variable of any other kind. It returns "" if there is none.
 func (m *Model) notFinite() (name string, err error) {
 	for _, w := range m.weights {
 		if bad, err := hasNotFinite(m.variable(w, weightsScope)); bad || err != nil {

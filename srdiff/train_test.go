@@ -53,7 +53,8 @@ func newSmall(t *testing.T, c Config) *Model {
 	return m
 }
 
-// The whole path on a tiny model: train, follow the loss, measure on other pictures, save, load, sample.
+// The whole path on a tiny model: train, follow the loss, measure on other pictures, save, load,
+// sample.
 func TestTrainEndToEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "run")
 	m := newSmall(t, small)

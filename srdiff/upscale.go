@@ -10,17 +10,17 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// MaxUpscaled is how many pixels a result of Upscale may have. It is in memory as a whole, with some 20
-// bytes a pixel.
+// MaxUpscaled is how many pixels a result of Upscale may have. It is in memory as a whole, with
+// some 20 bytes a pixel.
 const MaxUpscaled = 100_000_000
 
-// Upscale enlarges any picture Config.Factor times in each direction: see Sample. The result is of the
-// input's kind: with 16 bits a channel, grey, or transparent where the input is; see imaging.Picture.As.
-// Results larger than 128x128 pixels are made in tiles that overlap and are sampled together, so that
-// there are no seams. It returns an error for a picture whose result would have more than MaxUpscaled
-// pixels, or take more than o.Memory.
+// Upscale enlarges any picture Config.Factor times in each direction: see Sample. The result is of
+// the input's kind: with 16 bits a channel, grey, or transparent where the input is; see
+// imaging.Picture.As. Results larger than 128x128 pixels are made in tiles that overlap and are
+// sampled together, so that there are no seams. It returns an error for a picture whose result
+// would have more than MaxUpscaled pixels, or take more than o.Memory.
 func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (image.Image, error) {
-	if err := m.CheckUpscale(img); err != nil {
+	if err := CheckUpscale(img, m.Config.Factor); err != nil {
 		return nil, err
 	}
 	out, err := m.sampleAny(ctx, o, imaging.Visible(img))
@@ -30,13 +30,8 @@ func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (
 	return out.As(img), nil
 }
 
-// CheckUpscale returns the error that Upscale would return for the picture's size.
-func (m *Model) CheckUpscale(img image.Image) error {
-	return CheckUpscale(img, m.Config.Factor)
-}
-
-// CheckUpscale returns the error that Upscale would return for the picture's size, given the model's
-// factor.
+// CheckUpscale returns the error that Upscale would return for the picture's size, given the
+// model's factor.
 func CheckUpscale(img image.Image, factor int) error {
 	size := img.Bounds().Size()
 	if width, height := int64(size.X)*int64(factor), int64(size.Y)*int64(factor); width*height > MaxUpscaled {

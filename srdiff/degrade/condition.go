@@ -7,9 +7,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Downscale makes pictures [batch, height, width, 3] factor times smaller, bilinearly with half-pixel
-// centres and without antialiasing: torch's interpolate(scale_factor=0.25, mode="bilinear"), which makes
-// the tutorial's inputs. Height and width are multiples of factor.
+// Downscale makes pictures [batch, height, width, 3] factor times smaller, bilinearly with
+// half-pixel centres and without antialiasing: torch's interpolate(scale_factor=0.25,
+// mode="bilinear"), which makes the tutorial's inputs. Height and width are multiples of factor.
 func Downscale(x *Node, factor int) *Node {
 	d := x.Shape().Dimensions
 	return nn.Resize(x, d[1]/factor, d[2]/factor)
@@ -25,9 +25,9 @@ func (c Config) Condition(x0 *Node, factor int) *Node {
 	return nn.Upsample(c.Shrink(x0, factor), factor)
 }
 
-// BackProject brings a predicted x_0 closer to the low-resolution picture that it must shrink to: the
-// difference is enlarged and added (Irani and Peleg 1991). At every step of a sampler, that keeps a
-// model from contradicting its input (Choi et al. 2021; Wang et al. 2022):
+// BackProject brings a predicted x_0 closer to the low-resolution picture that it must shrink to:
+// the difference is enlarged and added (Irani and Peleg 1991). At every step of a sampler, that
+// keeps a model from contradicting its input (Choi et al. 2021; Wang et al. 2022):
 //
 //	x_0 + Upsample(low - Shrink(x_0))
 //

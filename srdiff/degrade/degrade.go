@@ -1,15 +1,17 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package degrade makes the low-resolution pictures that a network is trained to enlarge: on the host,
-// and as nodes of a graph.
+// Package degrade makes the low-resolution pictures that a network is trained to enlarge: on the
+// host, and as nodes of a graph.
 package degrade
 
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/tiles"
 )
 
 // Kernel is a filter that makes pictures smaller: see imaging.Shrinking.
@@ -28,6 +30,11 @@ type Config struct {
 	Kernel Kernel  `json:"kernel"` // Bilinear
 	Blur   float64 `json:"blur"`   // Gaussian blur before it, its standard deviation in pixels, up to 8; 0, none
 	Noise  float64 `json:"noise"`  // noise after it, its greatest standard deviation, up to 1; 0, none
+
+	// A registered degradation takes the place of the above, which it may use. Noise is then the
+	// greatest level that it returns.
+	Name     Name    `json:"name"`     // "", none
+	Strength float64 `json:"strength"` // what this is, the registered degradation defines; 0
 }
 
 // WithDefaults returns the configuration with the default in place of every zero.
@@ -36,10 +43,15 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
-// defaults.
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
+// their defaults.
 func (c Config) Validate() error {
-	c = c.WithDefaults()
+	_, err := New(c)
+	return err
+}
+
+// check validates what all degradations share.
+func (c Config) check() error {
 	switch {
 	case c.Kernel != Bilinear && c.Kernel != Bicubic && c.Kernel != Area:
 		return fmt.Errorf("degradation is %q: want %s, %s or %s", c.Kernel, Bilinear, Bicubic, Area)
@@ -47,19 +59,34 @@ func (c Config) Validate() error {
 		return fmt.Errorf("blur is %g: want a standard deviation from 0 to 8 pixels", c.Blur)
 	case !(c.Noise >= 0 && c.Noise <= 1):
 		return fmt.Errorf("noise is %g: want a standard deviation from 0 to 1", c.Noise)
+	case !(c.Strength >= 0 && c.Strength <= 1e6):
+		return fmt.Errorf("strength is %g: want 0 or a positive number", c.Strength)
+	case c.Strength > 0 && c.Name == "":
+		return fmt.Errorf("strength is %g without the name of a degradation: omit it", c.Strength)
 	}
 	return nil
 }
 
-// Picture returns a picture factor times smaller, blurred first where the configuration has a blur, and
-// without noise. Its sides are rounded down to multiples of factor.
+// Picture returns a picture factor times smaller, blurred first where the configuration has a blur,
+// and without noise. Its sides are rounded down to multiples of factor. A registered degradation is
+// applied with the same random numbers each time.
 func (c Config) Picture(p imaging.Picture, factor int) imaging.Picture {
 	c = c.WithDefaults()
+	if c.Name != "" {
+		d, err := New(c)
+		if err != nil {
+			panic(err)
+		}
+		whole := tiles.Part(p, 0, 0, p.Width/factor*factor, p.Height/factor*factor)
+		low, _ := d.Apply(rand.New(rand.NewPCG(0, 0)), whole, factor)
+		return low
+	}
 	return imaging.Shrink(p, string(c.Kernel), p.Width/factor, p.Height/factor, c.Blur)
 }
 
-// Shrink is Picture for nodes of a graph. x0 is [batch, height, width, 3], height and width multiples
-// of factor; the result is [batch, height/factor, width/factor, 3].
+// Shrink is Picture for nodes of a graph, of a degradation without a name. x0 is [batch, height,
+// width, 3], height and width multiples of factor; the result is [batch, height/factor,
+// width/factor, 3].
 func (c Config) Shrink(x0 *Node, factor int) *Node {
 	c = c.WithDefaults()
 	size := x0.Shape().Dimensions

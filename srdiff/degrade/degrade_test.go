@@ -4,9 +4,14 @@ package degrade
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
@@ -21,8 +26,8 @@ func TestConditionIsTorchs(t *testing.T) {
 	}
 }
 
-// Every back-projection leaves at most 0.44 of the difference between a picture's shrunken version and
-// the input, and a picture without a difference stays as it is.
+// Every back-projection leaves at most 0.44 of the difference between a picture's shrunken version
+// and the input, and a picture without a difference stays as it is.
 func TestBackProject(t *testing.T) {
 	exec, err := NewExec(graphtest.Engine(t), func(in []*Node) (misses []*Node) {
 		x0, low := in[0], in[1]
@@ -82,6 +87,62 @@ func TestShrinkIsTorchs(t *testing.T) {
 		}
 		for i, name := range names {
 			graphtest.Same(t, size+"."+name, out[i], g[size+"."+name], 1e-5)
+		}
+	}
+}
+
+// Host and graph make the same pictures, for every kernel, factor and blur.
+func TestHostIsGraph(t *testing.T) {
+	const width, height = 48, 72
+	p := imaging.New(width, height)
+	x0 := graphtest.Pattern(1, 1, 1, height, width, 3)
+	copy(p.Pix, tensors.MustCopyFlatData[float32](x0))
+	for _, kernel := range []Kernel{Bilinear, Bicubic, Area} {
+		for _, factor := range []int{2, 3, 4, 8} {
+			for _, blur := range []float64{0, 1.2} {
+				c := Config{Kernel: kernel, Blur: blur}
+				host := c.Picture(p, factor)
+				want := tensors.FromFlatDataAndDimensions(host.Pix, 1, height/factor, width/factor, 3)
+				got := graphtest.Run(t, func(in []*Node) *Node { return c.Shrink(in[0], factor) }, x0)
+				graphtest.Same(t, fmt.Sprintf("%+v, factor %d", c, factor), got, want, 1e-5)
+			}
+		}
+	}
+}
+
+// The noise of the host has the level that it is said to have, up to the configuration's.
+func TestNoiseOnTheHost(t *testing.T) {
+	d, err := New(Config{Noise: 0.4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	var levels, scaled []float64
+	for range 300 {
+		low, level := d.Apply(rng, imaging.New(16, 16), 4)
+		levels = append(levels, level)
+		for _, v := range low.Pix {
+			scaled = append(scaled, float64(v)/level)
+		}
+	}
+	average, _ := graphtest.Spread(levels)
+	mean, std := graphtest.Spread(scaled)
+	if math.Abs(average-0.2) > 0.03 || math.Abs(mean) > 0.04 || math.Abs(std-1) > 0.03 { // four standard errors
+		t.Errorf("levels of mean %.3f, noise over level of mean %.3f and std %.3f, want 0.2, 0 and 1", average, mean, std)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for want, c := range map[string]Config{
+		`degradation is "nearest": want bilinear`: {Kernel: "nearest"},
+		"blur is 9":                                   {Blur: 9},
+		"noise is NaN":                                {Noise: math.NaN()},
+		"strength is 2 without the name":              {Strength: 2},
+		`degradation is "fog", which this program`:    {Name: "fog"},
+		"strength is -1: want 0 or a positive number": {Name: "fog", Strength: -1},
+	} {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: got %v, want one line with %q", c, err, want)
 		}
 	}
 }

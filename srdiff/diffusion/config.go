@@ -3,8 +3,9 @@
 // Package diffusion has the equations of diffusion: the noise schedule, the forward process, what a
 // network may predict, the loss, and the samplers. It works with graph nodes and knows no networks.
 //
-// A timestep t counts from 0: index t of a table stands for step t+1 of the papers, so that t = 0 has
-// the least noise and t = T-1 the most. Pictures are float32 in [-1, 1], [batch, height, width, 3].
+// A timestep t counts from 0: index t of a table stands for step t+1 of the papers, so that t = 0
+// has the least noise and t = T-1 the most. Pictures are float32 in [-1, 1], [batch, height, width,
+// 3].
 //
 // As in GoMLX, building a graph panics on misuse.
 package diffusion
@@ -38,8 +39,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
-// defaults.
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
+// their defaults.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	if _, err := NewSchedule(c); err != nil {

@@ -6,9 +6,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Classifier-free guidance (Ho and Salimans 2021): training drops the condition now and then, so that
-// one network learns to predict with and without it. Sampling goes further in the direction in which
-// the condition changes the prediction.
+// Classifier-free guidance (Ho and Salimans 2021): training drops the condition now and then, so
+// that one network learns to predict with and without it. Sampling goes further in the direction in
+// which the condition changes the prediction.
 
 // Drop replaces conditions, [batch, ...], by zeros where drop, a boolean [batch], is true. A
 // low-resolution picture of zeros is grey.
@@ -21,13 +21,14 @@ func Drop(condition, drop *Node) *Node {
 	return Mul(condition, Reshape(ConvertDType(LogicalNot(drop), condition.DType()), dims...))
 }
 
-// Guide combines the predictions with and without condition (Ho and Salimans 2021, equation 6), with the
-// paper's weight w, which is 0 for no guidance (others count from 1: guidance_scale = 1 + w):
+// Guide combines the predictions with and without condition (Ho and Salimans 2021, equation 6),
+// with the paper's weight w, which is 0 for no guidance (others count from 1: guidance_scale = 1 +
+// w):
 //
 //	guided = (1 + w) conditional - w unconditional
 //
-// Large weights overexpose. Rescale, in [0, 1], is how far the spread of the result is brought back to
-// that of the conditional prediction (Lin et al. 2023, equations 15 and 16):
+// Large weights overexpose. Rescale, in [0, 1], is how far the spread of the result is brought back
+// to that of the conditional prediction (Lin et al. 2023, equations 15 and 16):
 //
 //	rescale guided std(conditional) / std(guided) + (1 - rescale) guided,     std over each picture
 //

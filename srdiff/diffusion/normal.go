@@ -7,15 +7,17 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Normal draws standard normal numbers of the given shape, and returns the random state that follows.
-// Each pair of numbers is made of a pair u1, u2 that is uniform in [0, 1) (Box and Muller 1958):
+// Normal draws standard normal numbers of the given shape, and returns the random state that
+// follows. Each pair of numbers is made of a pair u1, u2 that is uniform in [0, 1) (Box and Muller
+// 1958):
 //
 //	z = sqrt(-2 log u1) cos(2 pi u2)   and   z' = sqrt(-2 log u1) sin(2 pi u2)
 //
-// A u1 of 0, which would make z infinite and ruin a training run, becomes 2^-33, half of the smallest
-// u1 above it, so that no number is beyond 6.8. GoMLX's normals have no such bound on an engine that
-// flushes denormal numbers. They are also slower: GoMLX keeps only the cosine half, so it needs twice as
-// many uniform draws, which dominate the cost, and XLA on a CPU calls the C library for every cosine.
+// A u1 of 0, which would make z infinite and ruin a training run, becomes 2^-33, half of the
+// smallest u1 above it, so that no number is beyond 6.8. GoMLX's normals have no such bound on an
+// engine that flushes denormal numbers. They are also slower: GoMLX keeps only the cosine half, so
+// it needs twice as many uniform draws, which dominate the cost, and XLA on a CPU calls the C
+// library for every cosine.
 func Normal(rngState *Node, shape shapes.Shape) (newRNGState, z *Node) {
 	n := shape.Size()
 	half := shapes.Make(shape.DType, (n+1)/2)

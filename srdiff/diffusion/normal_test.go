@@ -14,7 +14,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
-// Box and Muller's formula, with the least and the greatest draws among others. A draw of 0 would give an infinite number.
+// Box and Muller's formula, with the least and the greatest draws among others. A draw of 0 would
+// give an infinite number.
 func TestBoxMuller(t *testing.T) {
 	u1 := []float32{0, 0, 1e-30, 0x1p-32, 0.1, 0.3, 0.5, 0.9, 1 - 0x1p-24, 0.2, 0.7}
 	u2 := []float32{0, 0.75, 0.5, 0.25, 0, 0.1, 0.37, 0.5, 0.6, 1 - 0x1p-24, 0.99}
@@ -30,9 +31,10 @@ func TestBoxMuller(t *testing.T) {
 	}
 }
 
-// The distribution of n numbers strays from the normal one nowhere by more than 2.5/sqrt(n), but once in 130,000 seeds
-// (Kolmogorov and Smirnov). The numbers of a pair, which lie half the list apart, and neighbours have nothing to do with each
-// other, nor have their squares: the mean of n products of deviation s is within 5 s/sqrt(n), but once in two million.
+// The distribution of n numbers strays from the normal one nowhere by more than 2.5/sqrt(n), but
+// once in 130,000 seeds (Kolmogorov and Smirnov). The numbers of a pair, which lie half the list
+// apart, and neighbours have nothing to do with each other, nor have their squares: the mean of n
+// products of deviation s is within 5 s/sqrt(n), but once in two million.
 func TestNormalIsNormal(t *testing.T) {
 	rng, err := RNGStateFromSeed(1)
 	if err != nil {

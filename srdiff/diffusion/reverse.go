@@ -35,21 +35,21 @@ func (c Clipping) X0(x0 *Node) *Node {
 	return x0
 }
 
-// ClipX0 clips a predicted x_0 to the range of pictures, [-1, 1]. Never clip x_t: it rightly leaves that
-// range while there is noise in it (see docs/errata.md).
+// ClipX0 clips a predicted x_0 to the range of pictures, [-1, 1]. Never clip x_t: it rightly leaves
+// that range while there is noise in it (see docs/errata.md).
 func ClipX0(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
 
 // thresholdShare is the percentile of dynamic thresholding (Saharia et al. 2022, appendix E).
 const thresholdShare = 0.995
 
 // ThresholdX0 is dynamic thresholding, gentler than ClipX0 with strong guidance: each picture is
-// clipped to the range of all but 0.5 % of its values and scaled back to [-1, 1] (Saharia et al. 2022,
-// section 2.3):
+// clipped to the range of all but 0.5 % of its values and scaled back to [-1, 1] (Saharia et al.
+// 2022, section 2.3):
 //
 //	x_0 = clip(x_0, -s, s) / s,   s = max(1, 99.5th percentile of |x_0| in the picture)
 //
-// x0 is [batch, height, width, 3]. The percentile is found by halving an interval 24 times, since not
-// every engine can sort.
+// x0 is [batch, height, width, 3]. The percentile is found by halving an interval 24 times, since
+// not every engine can sort.
 func ThresholdX0(x0 *Node) *Node {
 	size := Abs(x0)
 	low := ReduceAndKeep(ZerosLike(size), ReduceMax, 1, 2, 3)
@@ -64,16 +64,16 @@ func ThresholdX0(x0 *Node) *Node {
 	return Div(Max(Min(x0, s), Neg(s)), s)
 }
 
-// PSample draws x_{t-1} ~ p_theta(x_{t-1} | x_t, y), given the x_0 that the network predicts (Ho et al.
-// 2020, algorithm 2, with the mean written with x_0: equation 7):
+// PSample draws x_{t-1} ~ p_theta(x_{t-1} | x_t, y), given the x_0 that the network predicts (Ho et
+// al. 2020, algorithm 2, with the mean written with x_0: equation 7):
 //
 //	x_{t-1} = sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t) x_0
 //	        + sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) x_t
-//	        + sqrt(beta_t) z,                                            with z = 0 at the last step, t = 0
+//	        + sqrt(beta_t) z,   with z = 0 at the last step, t = 0
 //
 // With x_0 from PredictX0, not clipped, the mean is the tutorial's (x_t - beta_t / sqrt(1 -
-// alpha_bar_t) eps) / sqrt(alpha_t). Shapes are QSample's; z is standard normal. It is DDPM's step when
-// every timestep is visited.
+// alpha_bar_t) eps) / sqrt(alpha_t). Shapes are QSample's; z is standard normal. It is DDPM's step
+// when every timestep is visited.
 func (s *Schedule) PSample(xt, t, x0, z *Node) *Node {
 	ofX0 := s.LookUp(func(t int) float64 { c, _ := s.PosteriorMean(t); return c }, t)
 	ofXt := s.LookUp(func(t int) float64 { _, c := s.PosteriorMean(t); return c }, t)

@@ -13,10 +13,11 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
-// For data that is N(mean, std^2) in every pixel, the best noise predictor is known in closed form, and the chain of reverse
-// steps must end in that Gaussian:
+// For data that is N(mean, std^2) in every pixel, the best noise predictor is known in closed form,
+// and the chain of reverse steps must end in that Gaussian:
 //
-//	eps(x_t, t) = sqrt(1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) mean) / (alpha_bar_t std^2 + 1 - alpha_bar_t)
+//	eps(x_t, t) = sqrt(1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) mean) / V
+//	V = alpha_bar_t std^2 + 1 - alpha_bar_t
 func TestReverseChainOfAGaussian(t *testing.T) {
 	const mean, std = 0.3, 0.5
 	s, err := NewSchedule(Config{})

@@ -5,26 +5,14 @@ package diffusion
 import (
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
-
-// diffusers is what diffusers and PyTorch compute: see testdata/schedulers.py.
-func diffusers(t *testing.T) map[string]*tensors.Tensor {
-	t.Helper()
-	file, err := checkpoint.Read(filepath.Join("testdata", "schedulers.safetensors"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file.Tensors
-}
 
 var (
 	allKinds       = []ScheduleKind{Linear, ScaledLinear, Cosine, Sigmoidal}
@@ -94,7 +82,8 @@ func TestSpacingsAreDiffusers(t *testing.T) {
 	}
 }
 
-// Whatever the numbers, a list falls, stays within 0..T-1 and begins and ends where its definition says.
+// Whatever the numbers, a list falls, stays within 0..T-1 and begins and ends where its definition
+// says.
 func TestSpacing(t *testing.T) {
 	for _, timesteps := range []int{1, 2, 3, 10, 50, 1000} {
 		for steps := 1; steps <= min(timesteps, 60); steps++ {
@@ -132,7 +121,7 @@ func TestSpacing(t *testing.T) {
 		steps   int
 	}{
 		"sampling steps is 0": {Trailing, 0}, "sampling steps is -3": {Leading, -3},
-		"sampling steps is 11": {Linspace, 11}, `spacing is "karras"`: {"karras", 5},
+		"sampling steps is 11": {Linspace, 11}, `spacing is "even"`: {"even", 5},
 	} {
 		if _, err := ask.spacing.Timesteps(10, ask.steps); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -143,24 +132,25 @@ func TestSpacing(t *testing.T) {
 func TestAncestralStepsAreDiffusers(t *testing.T) {
 	g, s := graphtest.Golden(t, "../testdata/schedulers.safetensors"), scheduleOf(t, Config{})
 	all := spaced(t, Trailing, s.Timesteps, s.Timesteps)
-	column := func(steps []ReverseStep, f func(ReverseStep) float64) []float64 { // by timestep
+	column := func(steps []Step, f func(Step) float64) []float64 { // by timestep
 		values := make([]float64, len(steps))
 		for _, step := range steps {
-			values[step.T] = f(step)
+			values[int(step.T)] = f(step)
 		}
 		return values
 	}
-	large, small := s.DDPM(all, false), s.DDPM(all, true)
-	variance := func(r ReverseStep) float64 { return r.Sigma * r.Sigma }
+	large, small := DDPM.Steps(s.Points(all...), SamplerOptions{}), DDPM.Steps(s.Points(all...), SamplerOptions{SmallVariance: true})
+	variance := func(r Step) float64 { return r.Sigma * r.Sigma }
 	want := graphtest.Float64s(g["ddpm.fixed_large"])
 	want[0] = 0 // diffusers adds no noise at t = 0 either, but its table has some
 	graphtest.Near(t, "fixed_large", column(large, variance), want, 1e-6)
 	graphtest.Near(t, "fixed_small", column(small, variance), graphtest.Float64s(g["ddpm.fixed_small"]), 1e-6)
-	// diffusers works in float32, where 1 - alpha_bar_t, by which all is divided, is 1e-4 to 6e-8 at t = 0: 6e-4 of it.
-	graphtest.Near(t, "of x_0", column(large, func(r ReverseStep) float64 { return r.OfX0 })[20:], graphtest.Float64s(g["ddpm.of_x0"])[20:], 1e-5)
-	graphtest.Near(t, "of x_t", column(small, func(r ReverseStep) float64 { return r.OfXt })[20:], graphtest.Float64s(g["ddpm.of_xt"])[20:], 1e-5)
-	graphtest.Near(t, "of x_0", column(large, func(r ReverseStep) float64 { return r.OfX0 }), graphtest.Float64s(g["ddpm.of_x0"]), 1e-3)
-	graphtest.Near(t, "of x_t", column(small, func(r ReverseStep) float64 { return r.OfXt }), graphtest.Float64s(g["ddpm.of_xt"]), 1e-3)
+	// diffusers works in float32, where 1 - alpha_bar_t, by which all is divided, is 1e-4 to 6e-8
+	// at t = 0: 6e-4 of it.
+	graphtest.Near(t, "of x_0", column(large, func(r Step) float64 { return r.OfX0 })[20:], graphtest.Float64s(g["ddpm.of_x0"])[20:], 1e-5)
+	graphtest.Near(t, "of x_t", column(small, func(r Step) float64 { return r.OfXt })[20:], graphtest.Float64s(g["ddpm.of_xt"])[20:], 1e-5)
+	graphtest.Near(t, "of x_0", column(large, func(r Step) float64 { return r.OfX0 }), graphtest.Float64s(g["ddpm.of_x0"]), 1e-3)
+	graphtest.Near(t, "of x_t", column(small, func(r Step) float64 { return r.OfXt }), graphtest.Float64s(g["ddpm.of_xt"]), 1e-3)
 }
 
 // stepper does one step of a sampler on the engine under test.
@@ -186,7 +176,7 @@ func newStepper(t *testing.T, s *Schedule, prediction Prediction, clip bool) ste
 	return stepper{t, exec}
 }
 
-func (s stepper) step(r ReverseStep, xt, before, z, predicted *tensors.Tensor) (x, x0 *tensors.Tensor) {
+func (s stepper) step(r Step, xt, before, z, predicted *tensors.Tensor) (x, x0 *tensors.Tensor) {
 	s.t.Helper()
 	c := []float32{float32(r.OfXt), float32(r.OfX0), float32(r.OfBefore), float32(r.Sigma)}
 	out, err := s.exec.Call(xt, before, z, predicted, int32(r.T), c)
@@ -203,23 +193,24 @@ func part(stack *tensors.Tensor, k int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[float32](stack)[k*size:][:size], dims...)
 }
 
-// Whole trajectories with the network's outputs and the noise given. The lists whose jumps differ are held against
-// DDPMScheduler and DPMSolverMultistepScheduler only, since DDIMScheduler takes alpha_bar of t - T // steps for that of the
-// timestep that it visits next; DPM-Solver++ of first order is DDIM without noise over any list.
+// Whole trajectories with the network's outputs and the noise given. The lists whose jumps differ
+// are held against DDPMScheduler and DPMSolverMultistepScheduler only, since DDIMScheduler takes
+// alpha_bar of t - T // steps for that of the timestep that it visits next; DPM-Solver++ of first
+// order is DDIM without noise over any list.
 func TestTrajectoriesAreDiffusers(t *testing.T) {
 	g := graphtest.Golden(t, "../testdata/schedulers.safetensors")
-	steps := func(s *Schedule, sampler string, list []int) []ReverseStep {
+	steps := func(s *Schedule, sampler string, list []int) []Step {
 		switch sampler {
 		case "ddpm":
-			return s.DDPM(list, false)
+			return DDPM.Steps(s.Points(list...), SamplerOptions{})
 		case "ddpm-small":
-			return s.DDPM(list, true)
+			return DDPM.Steps(s.Points(list...), SamplerOptions{SmallVariance: true})
 		case "ddim", "dpmpp1":
-			return s.DDIM(list, 0)
+			return DDIM.Steps(s.Points(list...), SamplerOptions{})
 		case "ddim-half":
-			return s.DDIM(list, 0.5)
+			return DDIM.Steps(s.Points(list...), SamplerOptions{Eta: 0.5})
 		}
-		return s.DPMpp2M(list)
+		return DPMpp2M.Steps(s.Points(list...), SamplerOptions{})
 	}
 	steppers := map[string]stepper{}
 	cases, worst := 0, 0.0
@@ -241,7 +232,7 @@ func TestTrajectoriesAreDiffusers(t *testing.T) {
 			x, x0 = steppers[how].step(r, x, x0, part(g["trajectory.noises"], k), part(g["trajectory.outputs"], k))
 			if e := graphtest.RelativeError(x, part(want, k)); !(e <= worst) {
 				if worst = e; !(e <= 1e-4) {
-					t.Errorf("%s: step %d, t = %d: off by %.2g of the largest value", name, k, r.T, e)
+					t.Errorf("%s: step %d, t = %g: off by %.2g of the largest value", name, k, r.T, e)
 					break
 				}
 			}
@@ -253,7 +244,7 @@ func TestTrajectoriesAreDiffusers(t *testing.T) {
 	}
 }
 
-func sameSteps(t *testing.T, name string, got, want []ReverseStep, tolerance float64) {
+func sameSteps(t *testing.T, name string, got, want []Step, tolerance float64) {
 	t.Helper()
 	for i, w := range want {
 		g := got[i]
@@ -274,16 +265,16 @@ func TestSamplersAgree(t *testing.T) {
 				name := fmt.Sprintf("%s, %s, %d steps", s.Kind, spacing, steps)
 				list := spaced(t, spacing, s.Timesteps, steps)
 				// The root of what rounding leaves of 0 is 1e-8.
-				sameSteps(t, name+": DDIM of eta 1 and DDPM of small variance", s.DDIM(list, 1), s.DDPM(list, true), 1e-7)
-				ddim, solver := s.DDIM(list, 0), s.DPMpp2M(list)
+				sameSteps(t, name+": DDIM of eta 1 and DDPM of small variance", DDIM.Steps(s.Points(list...), SamplerOptions{Eta: 1}), DDPM.Steps(s.Points(list...), SamplerOptions{SmallVariance: true}), 1e-7)
+				ddim, solver := DDIM.Steps(s.Points(list...), SamplerOptions{}), DPMpp2M.Steps(s.Points(list...), SamplerOptions{})
 				last := len(list) - 1
 				sameSteps(t, name+": first step of DPM-Solver++(2M) and DDIM", solver[:1], ddim[:1], 1e-9)
 				sameSteps(t, name+": last step of DPM-Solver++(2M) and DDIM", solver[last:], ddim[last:], 1e-9)
 				for i, r := range solver { // its two predictions weigh together as much as DDIM's one
-					both := ReverseStep{T: r.T, OfXt: r.OfXt, OfX0: r.OfX0 + r.OfBefore}
-					sameSteps(t, name+": DPM-Solver++(2M) of a constant x_0 and DDIM", []ReverseStep{both}, ddim[i:i+1], 1e-9)
+					both := Step{Point: r.Point, OfXt: r.OfXt, OfX0: r.OfX0 + r.OfBefore}
+					sameSteps(t, name+": DPM-Solver++(2M) of a constant x_0 and DDIM", []Step{both}, ddim[i:i+1], 1e-9)
 				}
-				for _, sampler := range [][]ReverseStep{s.DDPM(list, false), s.DDPM(list, true), ddim, s.DDIM(list, 0.3), solver} {
+				for _, sampler := range [][]Step{DDPM.Steps(s.Points(list...), SamplerOptions{}), DDPM.Steps(s.Points(list...), SamplerOptions{SmallVariance: true}), ddim, DDIM.Steps(s.Points(list...), SamplerOptions{Eta: 0.3}), solver} {
 					if end := sampler[last]; end.Sigma != 0 || math.Abs(end.OfX0-1) > 1e-9 || math.Abs(end.OfXt) > 1e-9 {
 						t.Errorf("%s: the last step is %+v, want it to give x_0 itself", name, end)
 					}
@@ -300,7 +291,7 @@ func TestPSampleIsDDPM(t *testing.T) {
 	list := make([]int32, len(all))
 	x, x0, z := make([][][][]float32, len(all)), make([][][][]float32, len(all)), make([][][][]float32, len(all))
 	var want []float64
-	for k, r := range s.DDPM(all, false) {
+	for k, r := range DDPM.Steps(s.Points(all...), SamplerOptions{}) {
 		list[k] = int32(r.T)
 		a, b, c := math.Sin(float64(3*k)), math.Sin(float64(5*k+1)), math.Sin(float64(7*k+2))
 		x[k], x0[k], z[k] = [][][]float32{{{float32(a)}}}, [][][]float32{{{float32(b)}}}, [][][]float32{{{float32(c)}}}
@@ -310,9 +301,11 @@ func TestPSampleIsDDPM(t *testing.T) {
 	graphtest.Near(t, "PSample", graphtest.Float64s(got), want, 1e-6)
 }
 
-// gaussian is data that is N(mean, std^2) in every pixel, for which the best prediction of x_0 is known and linear:
+// gaussian is data that is N(mean, std^2) in every pixel, for which the best prediction of x_0 is
+// known and linear:
 //
-//	x_0(x_t) = mean + sqrt(alpha_bar_t) std^2 / (alpha_bar_t std^2 + 1 - alpha_bar_t) (x_t - sqrt(alpha_bar_t) mean)
+//	x_0(x_t) = mean + sqrt(alpha_bar_t) std^2 / V (x_t - sqrt(alpha_bar_t) mean)
+//	V = alpha_bar_t std^2 + 1 - alpha_bar_t
 type gaussian struct{ mean, std float64 }
 
 var testGaussian = gaussian{0.3, 0.5}
@@ -326,15 +319,16 @@ func (g gaussian) x0(alphaBar float64) (ofXt, constant float64) {
 // variance of x_t.
 func (g gaussian) variance(alphaBar float64) float64 { return alphaBar*g.std*g.std + 1 - alphaBar }
 
-// sampled is what a sampler makes of x_T ~ N(0, 1): since all is linear, x is mean + gain x_T + noise, exactly.
+// sampled is what a sampler makes of x_T ~ N(0, 1): since all is linear, x is mean + gain x_T +
+// noise, exactly.
 type sampled struct{ mean, gain, noise float64 }
 
 func (x sampled) std() float64 { return math.Sqrt(x.gain*x.gain + x.noise) } // noise is a variance
 
-func (g gaussian) sample(s *Schedule, steps []ReverseStep) sampled {
+func (g gaussian) sample(s *Schedule, steps []Step) sampled {
 	x, before := sampled{0, 1, 0}, sampled{}
 	for _, r := range steps {
-		ofXt, constant := g.x0(s.AlphaBars[r.T])
+		ofXt, constant := g.x0(r.AlphaBar)
 		x0 := sampled{mean: ofXt*x.mean + constant, gain: ofXt * x.gain}
 		x = sampled{
 			mean:  r.OfXt*x.mean + r.OfX0*x0.mean + r.OfBefore*before.mean,
@@ -350,17 +344,19 @@ func (g gaussian) sample(s *Schedule, steps []ReverseStep) sampled {
 var samplersUnderTest = []struct {
 	name  string
 	order int // of convergence, 0 where noise is added
-	steps func(s *Schedule, list []int) []ReverseStep
+	steps func(s *Schedule, list []int) []Step
 }{
-	{"DDPM", 0, func(s *Schedule, list []int) []ReverseStep { return s.DDPM(list, false) }},
-	{"DDPM, small variance", 0, func(s *Schedule, list []int) []ReverseStep { return s.DDPM(list, true) }},
-	{"DDIM", 1, func(s *Schedule, list []int) []ReverseStep { return s.DDIM(list, 0) }},
-	{"DDIM, eta 0.5", 0, func(s *Schedule, list []int) []ReverseStep { return s.DDIM(list, 0.5) }},
-	{"DPM-Solver++(2M)", 2, func(s *Schedule, list []int) []ReverseStep { return s.DPMpp2M(list) }},
+	{"DDPM", 0, func(s *Schedule, list []int) []Step { return DDPM.Steps(s.Points(list...), SamplerOptions{}) }},
+	{"DDPM, small variance", 0, func(s *Schedule, list []int) []Step {
+		return DDPM.Steps(s.Points(list...), SamplerOptions{SmallVariance: true})
+	}},
+	{"DDIM", 1, func(s *Schedule, list []int) []Step { return DDIM.Steps(s.Points(list...), SamplerOptions{}) }},
+	{"DDIM, eta 0.5", 0, func(s *Schedule, list []int) []Step { return DDIM.Steps(s.Points(list...), SamplerOptions{Eta: 0.5}) }},
+	{"DPM-Solver++(2M)", 2, func(s *Schedule, list []int) []Step { return DPMpp2M.Steps(s.Points(list...), SamplerOptions{}) }},
 }
 
-// What every sampler makes of the exact prediction. The known figures are the spread of samples that diffusers' schedulers
-// drew, to about 0.001.
+// What every sampler makes of the exact prediction. The known figures are the spread of samples
+// that diffusers' schedulers drew, to about 0.001.
 func TestSamplersOnAGaussian(t *testing.T) {
 	s := scheduleOf(t, Config{})
 	counts := []int{10, 20, 50, 1000}
@@ -382,7 +378,8 @@ func TestSamplersOnAGaussian(t *testing.T) {
 				}
 			}
 			t.Log(line)
-			// x_T is not quite N(0, 1), as alpha_bar_T is 4e-5, and 1000 steps have an error of their own.
+			// x_T is not quite N(0, 1), as alpha_bar_T is 4e-5, and 1000 steps have an error of
+			// their own.
 			if math.Abs(x.mean-testGaussian.mean) > 0.002 || math.Abs(x.std()-testGaussian.std) > 0.005 {
 				t.Errorf("%s, %s: mean %.4f and std %.4f with 1000 steps, want %v", sampler.name, spacing, x.mean, x.std(), testGaussian)
 			}
@@ -390,8 +387,9 @@ func TestSamplersOnAGaussian(t *testing.T) {
 	}
 }
 
-// The solvers' order, measured where the theory holds: without noise, over equal steps of lambda = log(sqrt(alpha_bar) /
-// sqrt(1 - alpha_bar)), up to the last jump, whose lambda is infinite. There the exact flow is known:
+// The solvers' order, measured where the theory holds: without noise, over equal steps of lambda =
+// log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), up to the last jump, whose lambda is infinite. There
+// the exact flow is known:
 //
 //	x_s - sqrt(alpha_bar_s) mean = std_s / std_t (x_t - sqrt(alpha_bar_t) mean)
 //
@@ -458,7 +456,7 @@ func TestSamplesOfAGaussian(t *testing.T) {
 		x := normal()
 		before := x
 		for _, r := range list {
-			bar := s.AlphaBars[r.T]
+			bar := r.AlphaBar
 			ofXt, constant := testGaussian.x0(bar)
 			var eps []float32
 			for _, v := range graphtest.Float64s(x) {

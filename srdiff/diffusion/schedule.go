@@ -25,8 +25,8 @@ const (
 // uses.
 const maxTimesteps = 100_000
 
-// maxCosineBeta keeps the cosine schedule from destroying a picture in one step (Nichol and Dhariwal
-// 2021, section 3.2).
+// maxCosineBeta keeps the cosine schedule from destroying a picture in one step (Nichol and
+// Dhariwal 2021, section 3.2).
 const maxCosineBeta = 0.999
 
 // Schedule is the noise schedule of the forward process and everything that follows from it, in
@@ -40,14 +40,17 @@ type Schedule struct {
 	AlphaBars []float64    `json:"alpha_bars"` // alpha_bar_t = prod_{s<=t} alpha_s: the share of x_0's variance left at t
 }
 
-// NewSchedule makes the schedule that a configuration describes. With T timesteps and u = t / (T-1) in
-// [0, 1], which is 0 where T is 1:
+// NewSchedule makes the schedule that a configuration describes. With T timesteps and u = t / (T-1)
+// in [0, 1], which is 0 where T is 1:
 //
-//	Linear        beta_t = betaStart + u (betaEnd - betaStart)                         (Ho et al. 2020, the tutorial's)
-//	ScaledLinear  beta_t = (sqrt(betaStart) + u (sqrt(betaEnd) - sqrt(betaStart)))^2   (Rombach et al. 2022)
-//	Sigmoidal       beta_t = betaStart + sigmoid(12 u - 6) (betaEnd - betaStart)         (Xu et al. 2022)
-//	Cosine        beta_t = min(1 - f((t+1)/T) / f(t/T), 0.999),                        (Nichol and Dhariwal 2021)
+//	Linear        beta_t = betaStart + u (betaEnd - betaStart)
+//	ScaledLinear  beta_t = (sqrt(betaStart) + u (sqrt(betaEnd) - sqrt(betaStart)))^2
+//	Sigmoidal     beta_t = betaStart + sigmoid(12 u - 6) (betaEnd - betaStart)
+//	Cosine        beta_t = min(1 - f((t+1)/T) / f(t/T), 0.999)
 //	              f(r) = cos^2((r + 0.008) / 1.008 pi/2)
+//
+// Linear is the tutorial's (Ho et al. 2020); ScaledLinear is of Rombach et al. 2022, Sigmoidal of Xu
+// et al. 2022, Cosine of Nichol and Dhariwal 2021.
 //
 // Cosine ignores the betas of the configuration. With c.ZeroSNR the result is rescaled: see
 // RescaleToZeroSNR.
@@ -68,7 +71,6 @@ func NewSchedule(c Config) (*Schedule, error) {
 		return nil, fmt.Errorf("beta_start %g is greater than beta_end %g: noise must not shrink with t, swap them",
 			betaStart, betaEnd)
 	}
-	between := func(from, to, share float64) float64 { return from + share*(to-from) }
 	var beta func(t int, u float64) float64
 	switch c.Schedule {
 	case Linear:
@@ -105,13 +107,13 @@ func NewSchedule(c Config) (*Schedule, error) {
 }
 
 // RescaleToZeroSNR returns the schedule with its last timestep made pure noise, as sampling assumes
-// that it is (Lin et al. 2023, algorithm 1): sqrt(alpha_bar) is shifted so that its last value is 0, and
-// scaled so that its first value stays.
+// that it is (Lin et al. 2023, algorithm 1): sqrt(alpha_bar) is shifted so that its last value is
+// 0, and scaled so that its first value stays.
 //
 //	a_t = sqrt(alpha_bar_t);  a'_t = (a_t - a_{T-1}) a_0 / (a_0 - a_{T-1});  alpha_bar'_t = a'_t^2
 //
-// At the last timestep the noise does not determine x_0, so a network for such a schedule predicts x_0
-// or v. It returns an error for a schedule of one timestep, which has no signal left to keep.
+// At the last timestep the noise does not determine x_0, so a network for such a schedule predicts
+// x_0 or v. It returns an error for a schedule of one timestep, which has no signal left to keep.
 func (s *Schedule) RescaleToZeroSNR() (*Schedule, error) {
 	if s.Timesteps == 1 {
 		return nil, fmt.Errorf("zero terminal SNR with 1 timestep: want at least 2")
@@ -134,7 +136,8 @@ func square(x float64) float64 { return x * x }
 //	SNR_t = alpha_bar_t / (1 - alpha_bar_t)
 func (s *Schedule) SNR(t int) float64 { return s.AlphaBars[t] / (1 - s.AlphaBars[t]) }
 
-// alphaBarBefore returns alpha_bar_{t-1}, which is 1 for t = 0: there is no noise before the first step.
+// alphaBarBefore returns alpha_bar_{t-1}, which is 1 for t = 0: there is no noise before the first
+// step.
 func (s *Schedule) alphaBarBefore(t int) float64 {
 	if t == 0 {
 		return 1
@@ -152,7 +155,8 @@ func (s *Schedule) PosteriorMean(t int) (ofX0, ofXt float64) {
 	return sqrt(before) * s.Betas[t] / (1 - now), sqrt(s.Alphas[t]) * (1 - before) / (1 - now)
 }
 
-// PosteriorVariance returns the variance of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, equation 7); it is 0 for t = 0:
+// PosteriorVariance returns the variance of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, equation 7); it
+// is 0 for t = 0:
 //
 //	beta~_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t)
 func (s *Schedule) PosteriorVariance(t int) float64 {
@@ -163,8 +167,8 @@ func (s *Schedule) PosteriorVariance(t int) float64 {
 type Time struct {
 	T *Node // the timestep, a number, [batch] or a scalar for all; it may lie between two of the schedule's
 
-	// sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), shaped to multiply pictures: float32 [batch, 1, 1, 1],
-	// or [1, 1, 1, 1] for all.
+	// sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), shaped to multiply pictures: float32 [batch, 1,
+	// 1, 1], or [1, 1, 1, 1] for all.
 	Signal, Noise *Node
 }
 
@@ -178,8 +182,8 @@ func (s *Schedule) At(t *Node) Time {
 }
 
 // LookUp returns f(t) for timesteps t, an integer node [batch] in 0..T-1, or a scalar for all. The
-// result is shaped to multiply pictures: float32 [batch, 1, 1, 1], or [1, 1, 1, 1] for a scalar t. The
-// table of f is a constant of the graph.
+// result is shaped to multiply pictures: float32 [batch, 1, 1, 1], or [1, 1, 1, 1] for a scalar t.
+// The table of f is a constant of the graph.
 func (s *Schedule) LookUp(f func(t int) float64, t *Node) *Node {
 	values := make([]float64, s.Timesteps)
 	for t := range values {

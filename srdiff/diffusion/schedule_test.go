@@ -3,7 +3,6 @@
 package diffusion
 
 import (
-	"fmt"
 	"math"
 	"testing"
 )
@@ -27,8 +26,9 @@ func TestLinearSchedule(t *testing.T) {
 	}
 }
 
-// The posterior q(x_{t-1} | x_t, x_0) follows from Bayes' rule on two Gaussians: the product of q(x_t | x_{t-1}) and
-// q(x_{t-1} | x_0), worked out here by precisions instead of by the paper's coefficients.
+// The posterior q(x_{t-1} | x_t, x_0) follows from Bayes' rule on two Gaussians: the product of
+// q(x_t | x_{t-1}) and q(x_{t-1} | x_0), worked out here by precisions instead of by the paper's
+// coefficients.
 func TestPosteriorIsBayes(t *testing.T) {
 	s, err := NewSchedule(Config{Timesteps: 100, BetaStart: 1e-3, BetaEnd: 0.1})
 	if err != nil {
@@ -62,19 +62,4 @@ func TestOneTimestep(t *testing.T) {
 	if s.Betas[0] != 0.1 || s.AlphaBars[0] != 0.9 {
 		t.Errorf("got beta %v, alpha_bar %v", s.Betas[0], s.AlphaBars[0])
 	}
-}
-
-func ExampleNewSchedule() {
-	s, err := NewSchedule(Config{Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, t := range []int{0, 499, 999} {
-		fmt.Printf("t = %3d: beta %.4f, alpha_bar %.6f, SNR %.5f\n", t, s.Betas[t], s.AlphaBars[t], s.SNR(t))
-	}
-	// Output:
-	// t =   0: beta 0.0001, alpha_bar 0.999900, SNR 9999.00000
-	// t = 499: beta 0.0100, alpha_bar 0.078587, SNR 0.08529
-	// t = 999: beta 0.0200, alpha_bar 0.000040, SNR 0.00004
 }

@@ -22,8 +22,9 @@ const (
 	PredictV   Prediction = "v"   // the velocity v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0 (Salimans and Ho 2022)
 
 	// Regression is no diffusion: the picture from the condition alone, in one step. Diffusion is
-	// compared with it. Trained with squared error, it predicts the mean of all pictures consistent with
-	// the condition, which is blurry wherever they disagree. It is PredictX0 where x_t is pure noise.
+	// compared with it. Trained with squared error, it predicts the mean of all pictures consistent
+	// with the condition, which is blurry wherever they disagree. It is PredictX0 where x_t is pure
+	// noise.
 	Regression Prediction = "regression"
 )
 
@@ -123,10 +124,11 @@ func (p Prediction) Eps(at Time, xt, predicted *Node) *Node {
 //
 //	prediction = ofXt x_t + ofY y + ofF F
 //
-// Without F it is the best guess where x_0 is taken to be normal around y with the standard deviation
-// s = spread:
+// Without F it is the best guess where x_0 is taken to be normal around y with the standard
+// deviation s = spread:
 //
-//	E[x_0 | x_t, y] = (sqrt(alpha_bar) s^2 x_t + (1 - alpha_bar) y) / V,   V = alpha_bar s^2 + 1 - alpha_bar
+//	E[x_0 | x_t, y] = (sqrt(alpha_bar) s^2 x_t + (1 - alpha_bar) y) / V
+//	V = alpha_bar s^2 + 1 - alpha_bar
 //
 // written as the prediction, and ofF is the standard deviation that this guess leaves. The
 // coefficients have the shape of at.Signal.
@@ -145,9 +147,9 @@ func (p Prediction) Precondition(at Time, spread float64) (ofXt, ofY, ofF *Node)
 	return ofXt, ofY, ofF
 }
 
-// MinSNR returns the weight of a squared error at a time, of the shape of at.Signal. It keeps the easy
-// timesteps, whose signal-to-noise ratio is large, from dominating the training (Hang et al. 2023,
-// section 3.4):
+// MinSNR returns the weight of a squared error at a time, of the shape of at.Signal. It keeps the
+// easy timesteps, whose signal-to-noise ratio is large, from dominating the training (Hang et al.
+// 2023, section 3.4):
 //
 //	x_0: min(SNR_t, gamma),   eps: min(SNR_t, gamma) / SNR_t,   v: min(SNR_t, gamma) / (SNR_t + 1)
 //

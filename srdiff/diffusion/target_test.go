@@ -11,11 +11,13 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
-// From x_0 and eps to the target of every kind of prediction, and from that back, at every timestep.
+// From x_0 and eps to the target of every kind of prediction, and from that back, at every
+// timestep.
 //
-// Targets are held against the formulas in float64. The ways back divide what float32 has rounded by sqrt(alpha_bar_t), for
-// x_0 from eps, or by sqrt(1 - alpha_bar_t), for eps from x_0, both down to 0.006 to 0.01: so there the error that is
-// measured is that of sqrt(alpha_bar_t) x_0 and of sqrt(1 - alpha_bar_t) eps.
+// Targets are held against the formulas in float64. The ways back divide what float32 has rounded
+// by sqrt(alpha_bar_t), for x_0 from eps, or by sqrt(1 - alpha_bar_t), for eps from x_0, both down
+// to 0.006 to 0.01: so there the error that is measured is that of sqrt(alpha_bar_t) x_0 and of
+// sqrt(1 - alpha_bar_t) eps.
 func TestTargetsAndBack(t *testing.T) {
 	for name, c := range map[string]Config{"linear": {}, "cosine of zero SNR": {Schedule: Cosine, ZeroSNR: true}} {
 		s := scheduleOf(t, c)
@@ -82,8 +84,8 @@ func TestMinSNRAtZeroSNR(t *testing.T) {
 	}
 }
 
-// What a network begins with, before it has learned anything, is the mean of x_0 given x_t and y where x_0 is normal around y; and
-// what is left for it to say has the spread that it is scaled by.
+// What a network begins with, before it has learned anything, is the mean of x_0 given x_t and y
+// where x_0 is normal around y; and what is left for it to say has the spread that it is scaled by.
 func TestPrecondition(t *testing.T) {
 	s := scheduleOf(t, Config{Schedule: Cosine})
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -97,8 +99,8 @@ func TestPrecondition(t *testing.T) {
 				return Concatenate([]*Node{ofXt, ofY, ofF}, -1)
 			}, int32(timestep)))
 			ofXt, ofY, ofF := c[0], c[1], c[2]
-			// Of many draws: the error of the guess has the stated spread, and is correlated with neither x_t nor
-			// y, or a better guess could be made of them.
+			// Of many draws: the error of the guess has the stated spread, and is correlated with
+			// neither x_t nor y, or a better guess could be made of them.
 			const n = 200_000
 			var errors, withXt, withY, xts float64
 			for range n {

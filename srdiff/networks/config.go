@@ -17,15 +17,18 @@ const (
 	BFloat16 Precision = "bfloat16"
 )
 
-// Config describes a network. The zero value is the tutorial's: a field that is zero means the default
-// given beside it.
+// Config describes a network. The zero value is the tutorial's: a field that is zero means the
+// default given beside it.
 type Config struct {
 	Name         Name      `json:"name"`          // Tutorial, Tiny, Small, Base or a registered one; Tutorial
-	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64
+	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64, PixelShuffle 64, Residual 96
 	Precision    Precision `json:"precision"`     // Float32
 
+	// Blocks is how many residual blocks there are: in each stage of a ResidualUNet (Tiny 1, Small 1, Base
+	// 2), or in all (PixelShuffle 8, Residual 6).
+	Blocks int `json:"blocks"`
+
 	// Parts of a ResidualUNet.
-	Blocks         int     `json:"blocks"`          // residual blocks a stage; Tiny 1, Small 1, Base 2
 	Attention      int     `json:"attention"`       // resolutions with attention, smallest first, 0 to 3; 1; -1 for none
 	Transformers   int     `json:"transformers"`    // Transformer blocks at the bottleneck; 0
 	AddTime        bool    `json:"add_time"`        // see nn.ResBlock
@@ -46,13 +49,19 @@ var presets = map[Name]Config{
 	Base:  {BaseChannels: 64, Blocks: 2},
 }
 
-// WithDefaults returns the configuration with the default in place of every zero. For a network that
-// a program registered, these are the name and the precision alone.
+// WithDefaults returns the configuration with the default in place of every zero. For a network
+// that a program registered, these are the name and the precision alone.
 func (c Config) WithDefaults() Config {
 	c.Name = cmp.Or(c.Name, Tutorial)
 	c.Precision = cmp.Or(c.Precision, Float32)
 	if c.Name == Tutorial {
 		c.BaseChannels = cmp.Or(c.BaseChannels, 32)
+	}
+	switch c.Name {
+	case PixelShuffle:
+		c.BaseChannels, c.Blocks = cmp.Or(c.BaseChannels, 64), cmp.Or(c.Blocks, 8)
+	case Residual:
+		c.BaseChannels, c.Blocks = cmp.Or(c.BaseChannels, 96), cmp.Or(c.Blocks, 6)
 	}
 	if preset, residual := presets[c.Name]; residual {
 		c.BaseChannels = cmp.Or(c.BaseChannels, preset.BaseChannels)
@@ -65,8 +74,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for their
-// defaults.
+// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
+// their defaults.
 func (c Config) Validate() error {
 	_, err := New(c)
 	return err

@@ -27,9 +27,10 @@ type Inputs struct {
 	// What a predictor says of Low; nil without one.
 	Guess    *Node // its mean of x_0, [batch, factor height, factor width, 3]
 	Features *Node // its last features, [batch, height, width, channels]
+	LogScale *Node // see ResidualScale, [batch, height, width, factor^2]
 
-	// Margin is how many pixels Low and Features reach beyond Xt on every side, and Guess factor times
-	// as many: see Network.Margin.
+	// Margin is how many pixels Low and Features reach beyond Xt on every side, and Guess factor
+	// times as many: see Network.Margin.
 	Margin int
 }
 
@@ -49,8 +50,8 @@ func (in Inputs) Enlarged() *Node {
 	return Slice(y, AxisRange(), AxisRange(beyond, -beyond), AxisRange(beyond, -beyond))
 }
 
-// stacked returns x_t and y stacked as channels, and the noise of y as one more where it is known (Ho
-// et al. 2022, section 4.2).
+// stacked returns x_t and y stacked as channels, and the noise of y as one more where it is known
+// (Ho et al. 2022, section 4.2).
 func (in Inputs) stacked() []*Node {
 	list := []*Node{in.Xt, in.Enlarged()}
 	if in.Level != nil {
@@ -62,16 +63,16 @@ func (in Inputs) stacked() []*Node {
 
 // Network predicts: eps, x_0 or v, as it was trained to.
 type Network interface {
-	// Predict returns the prediction, float32 with the shape of in.Xt. The weights that it declares in
-	// the scope are the network's.
+	// Predict returns the prediction, float32 with the shape of in.Xt. The weights that it declares
+	// in the scope are the network's.
 	Predict(scope *nn.Scope, in Inputs) *Node
 
-	// Multiple returns the number that the height and the width of x_t must be a multiple of. Callers
-	// pad smaller pictures.
+	// Multiple returns the number that the height and the width of x_t must be a multiple of.
+	// Callers pad smaller pictures.
 	Multiple() int
 
-	// Margin returns how many low-resolution pixels around a tile its prediction depends on. It is 1 for
-	// a network that uses Low only enlarged bilinearly.
+	// Margin returns how many low-resolution pixels around a tile its prediction depends on. It is
+	// 1 for a network that uses Low only enlarged bilinearly.
 	Margin() int
 }
 
@@ -79,6 +80,22 @@ type Network interface {
 type Limited interface {
 	// MaxPixels returns how many pixels x_t may have.
 	MaxPixels() int
+}
+
+// Local is implemented by a Network whose prediction at a pixel depends on its surroundings alone: it
+// has no statistics over a picture. Its tiles join without a seam and without overlapping weights.
+type Local interface {
+	// Reach returns how many low-resolution pixels around a tile its prediction depends on, of the
+	// picture and of x_t.
+	Reach() int
+}
+
+// Guesser is implemented by a Network that predicts x_0 from the low-resolution picture alone, and whose
+// features help another network to refine that.
+type Guesser interface {
+	// Guess returns the mean of x_0, [batch, factor height, factor width, 3], and the last features,
+	// [batch, height, width, channels], given low [batch, height, width, 3].
+	Guess(scope *nn.Scope, low *Node, factor int) (mean, features *Node)
 }
 
 // Name is the name of a network.
@@ -90,6 +107,9 @@ const (
 	Tiny     Name = "tiny"     // ResidualUNet, in three sizes
 	Small    Name = "small"
 	Base     Name = "base"
+
+	PixelShuffle Name = "pixelshuffle" // Predictor
+	Residual     Name = "residual"     // Refiner, of the residual that a predictor leaves
 )
 
 var (
@@ -112,9 +132,12 @@ func init() {
 	for _, name := range []Name{Tiny, Small, Base} {
 		Register(name, newResidualUNet)
 	}
+	Register(PixelShuffle, newPredictor)
+	Register(Residual, newRefiner)
 }
 
-// New returns the network that the configuration describes, or what is wrong with the configuration.
+// New returns the network that the configuration describes, or what is wrong with the
+// configuration.
 func New(c Config) (Network, error) {
 	c = c.WithDefaults()
 	if makers[c.Name] == nil {

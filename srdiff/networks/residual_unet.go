@@ -23,8 +23,8 @@ func (n residualUNet) Predict(scope *nn.Scope, in Inputs) *Node {
 	return ConvertDType(ResidualUNet(scope, n.config, x, in.T), in.Xt.DType())
 }
 
-// maxAttention is how many pixels may look at each other: 4096 squared numbers take 64 MB a head and
-// picture.
+// maxAttention is how many pixels may look at each other: 4096 squared numbers take 64 MB a head
+// and picture.
 const maxAttention = 4096
 
 // MaxPixels implements Limited.
@@ -55,9 +55,9 @@ func (n residualUNet) MaxPixels() int {
 //	dec1        2C -> C    of [upconv1, enc1]                         <-------'
 //	norm, out    C -> 3    3x3, zero at first
 //
-// The bottleneck has one block more than the other stages. x is [batch, height, width, channels]: x_t
-// and y are 6 channels, the noise of y is one more. t is a number [batch], or a scalar for all. The
-// result is [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
+// The bottleneck has one block more than the other stages. x is [batch, height, width, channels]:
+// x_t and y are 6 channels, the noise of y is one more. t is a number [batch], or a scalar for all.
+// The result is [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
 func ResidualUNet(scope *nn.Scope, c Config, x, t *Node) *Node {
 	c = c.WithDefaults()
 	n := c.BaseChannels

@@ -15,8 +15,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// The network, its blocks, attention and norms against PyTorch's: outputs, and gradients of inputs and
-// of every weight. See srdiff/testdata/residual.py.
+// The network, its blocks, attention and norms against PyTorch's: outputs, and gradients of inputs
+// and of every weight. See srdiff/testdata/residual.py.
 func TestResidualUNetIsTorchs(t *testing.T) {
 	file, err := checkpoint.Read(filepath.Join("..", "testdata", "residual.safetensors"))
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Conv is a convolution with a square kernel of 1 or 3 pixels, stride 1, zero padding that keeps the
-// size, and a bias, [batch, height, width, in] -> [batch, height, width, channels].
+// Conv is a convolution with a square kernel of 1 or 3 pixels, stride 1, zero padding that keeps
+// the size, and a bias, [batch, height, width, in] -> [batch, height, width, channels].
 func Conv(scope *Scope, x *Node, channels, kernel int) *Node {
 	in := x.Shape().Dimensions[3]
 	bound := fanIn(in * kernel * kernel)
@@ -15,9 +15,10 @@ func Conv(scope *Scope, x *Node, channels, kernel int) *Node {
 	return addBias(scope, convolve(x, w), bound)
 }
 
-// UpConv doubles height and width, [batch, height, width, in] -> [batch, 2 height, 2 width, channels]:
-// a transposed convolution with kernel 2 and stride 2. Every input pixel becomes 2x2 output pixels
-// that no other reaches, so it is a product of channels followed by an interleaving of pixels.
+// UpConv doubles height and width, [batch, height, width, in] -> [batch, 2 height, 2 width,
+// channels]: a transposed convolution with kernel 2 and stride 2. Every input pixel becomes 2x2
+// output pixels that no other reaches, so it is a product of channels followed by an interleaving
+// of pixels.
 func UpConv(scope *Scope, x *Node, channels int) *Node {
 	d := x.Shape().Dimensions
 	batch, height, width, in := d[0], d[1], d[2], d[3]
@@ -31,8 +32,8 @@ func UpConv(scope *Scope, x *Node, channels int) *Node {
 // pureGo is the name that GoMLX's pure-Go engine goes by.
 const pureGo = "Go Backend"
 
-// convolve is a convolution of x [batch, height, width, in] with the kernel w [k, k, in, out], k 1 or
-// 3, stride 1, zero padding that keeps the size.
+// convolve is a convolution of x [batch, height, width, in] with the kernel w [k, k, in, out], k 1
+// or 3, stride 1, zero padding that keeps the size.
 //
 // No other function depends on the engine. XLA has a fast convolution. The pure-Go engine's is many
 // times slower than its matrix product (see docs/benchmarks.md), so there a convolution is three
@@ -48,8 +49,8 @@ func convolve(x, w *Node) *Node {
 	}
 }
 
-// convolveByProducts is the 3x3 convolution as three matrix products, one for each row of the kernel.
-// Its gradients are products too, since GoMLX's own would undo what triples does:
+// convolveByProducts is the 3x3 convolution as three matrix products, one for each row of the
+// kernel. Its gradients are products too, since GoMLX's own would undo what triples does:
 //
 //	y    = sum over rows i of w:  triples(x) w_i, moved up or down by one row, or not at all
 //	dw_i = triples(x)^T dy, moved likewise
@@ -66,8 +67,8 @@ func convolveByProducts(x, w *Node) *Node {
 		})
 }
 
-// maxTriples bounds the values that triples makes at a time, three times as many as its picture has:
-// 32 MB. Training batches are smaller; a whole photograph would take gigabytes.
+// maxTriples bounds the values that triples makes at a time, three times as many as its picture
+// has: 32 MB. Training batches are smaller; a whole photograph would take gigabytes.
 const maxTriples = 8 << 20
 
 // convolveInBands is the y above, for a large picture in horizontal bands, one after the other.
@@ -130,9 +131,9 @@ func waitFor(x, after *Node) *Node {
 	return SchedulingBarrier(x, after)
 }
 
-// triples adds to the channels of every pixel those of its left and right neighbours: [batch, height,
-// width, c] -> [batch, height, width+2, 3c]. Pixels beyond the picture are zero. The first and the last
-// column are not used.
+// triples adds to the channels of every pixel those of its left and right neighbours: [batch,
+// height, width, c] -> [batch, height, width+2, 3c]. Pixels beyond the picture are zero. The first
+// and the last column are not used.
 func triples(x *Node) *Node {
 	var shifted []*Node
 	for j := range 3 {
@@ -148,7 +149,8 @@ func padded(x *Node, axis, before, after int) *Node {
 	return Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)
 }
 
-// product multiplies the channels of x [batch, height, width, n] by a kernel whose axes but the last hold n values.
+// product multiplies the channels of x [batch, height, width, n] by a kernel whose axes but the
+// last hold n values.
 func product(x, w *Node) *Node {
 	d := x.Shape().Dimensions
 	out := w.Shape().Dimensions[3]

@@ -11,8 +11,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 
-// Convolution as products is GoMLX's own convolution: for small pictures, for odd sizes, and for one so large that it is done
-// in bands. (TestGradientsAreTorchs has its gradients.)
+// Convolution as products is GoMLX's own convolution: for small pictures, for odd sizes, and for
+// one so large that it is done in bands. (TestGradientsAreTorchs has its gradients.)
 func TestConvolveByProducts(t *testing.T) {
 	for _, size := range [][4]int{{2, 6, 5, 3}, {1, 1, 1, 2}, {1, 1, 7, 4}, {3, 32, 33, 8}, {1, 700, 701, 8}} {
 		x := tensors.FromFlatDataAndDimensions(wave(size[0]*size[1]*size[2]*size[3]), size[:]...)
@@ -35,7 +35,8 @@ func wave(n int) []float32 {
 	return values
 }
 
-// One convolution of the network's widest pictures, 32 channels to 32, as the engine's own and as products.
+// One convolution of the network's widest pictures, 32 channels to 32, as the engine's own and as
+// products.
 func BenchmarkConvolution(b *testing.B) {
 	x := tensors.FromFlatDataAndDimensions(wave(4*32*32*32), 4, 32, 32, 32)
 	w := tensors.FromFlatDataAndDimensions(wave(9*32*32), 3, 3, 32, 32)

@@ -17,8 +17,8 @@ func Dense(scope *Scope, x *Node, out int) *Node {
 	return addBias(scope, Reshape(Dot(x, w).Product(), dims...), fanIn(in))
 }
 
-// addBias adds a bias to every channel, the last axis. It adds in float32, since the bias's gradient
-// is a sum over all pixels of a batch: XLA on a CPU loses most of such a sum in bfloat16.
+// addBias adds a bias to every channel, the last axis. It adds in float32, since the bias's
+// gradient is a sum over all pixels of a batch: XLA on a CPU loses most of such a sum in bfloat16.
 func addBias(scope *Scope, x *Node, bound float64) *Node {
 	channels := x.Shape().Dimensions[x.Rank()-1]
 	b := scope.Weight(x.Graph(), Weight{Name: "bias", Dims: []int{channels}, Bound: bound})

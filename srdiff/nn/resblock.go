@@ -29,9 +29,9 @@ type ResBlockOptions struct {
 //	h = Conv(Dropout(SiLU(AdaptiveNorm(h, emb))))
 //	y = x + h,   with a 1x1 convolution of x where the channels change
 //
-// With AddTime, AdaptiveNorm(h, emb) is GroupNorm(h + Dense(SiLU(emb))). The second convolution begins
-// as zero, so that a block begins as the identity. x is [batch, height, width, in], emb the result of
-// TimeEmbedding.
+// With AddTime, AdaptiveNorm(h, emb) is GroupNorm(h + Dense(SiLU(emb))). The second convolution
+// begins as zero, so that a block begins as the identity. x is [batch, height, width, in], emb the
+// result of TimeEmbedding.
 func ResBlock(scope *Scope, x, emb *Node, channels int, o ResBlockOptions) *Node {
 	h := Conv(scope.In("conv1"), activation.Swish(GroupNorm(scope.In("norm1"), x, o.Groups)), channels, 3)
 	if o.AddTime {

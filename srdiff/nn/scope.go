@@ -46,8 +46,8 @@ func (s *Scope) Scaled(times float64) *Scope {
 	return &scaled
 }
 
-// Weight returns a weight of the layer as a float32 node of the graph. The name in w is the weight's
-// within the layer, such as "bias".
+// Weight returns a weight of the layer as a float32 node of the graph. The name in w is the
+// weight's within the layer, such as "bias".
 func (s *Scope) Weight(g *Graph, w Weight) *Node {
 	w.Name, w.Bound = s.In(w.Name).name, s.scale*w.Bound
 	if s.declared != nil {
@@ -68,8 +68,8 @@ func Dropout(scope *Scope, x *Node, share float64) *Node {
 	return layers.DropoutStatic(scope.network, x, share)
 }
 
-// Declared returns the weights that a network declares, in the order in which it does. The network is
-// built on a graph that is never compiled. What building panics with is the error.
+// Declared returns the weights that a network declares, in the order in which it does. The network
+// is built on a graph that is never compiled. What building panics with is the error.
 func Declared(backend compute.Backend, build func(g *Graph, scope *Scope)) (weights []Weight, err error) {
 	defer func() {
 		if problem := recover(); problem != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
-// TimeChannel gives the time to a network the tutorial's way: as one more channel, constant over the
-// picture, with the value t/T in [0, 1). (The tutorial's code feeds t itself; 0..999 dwarfs the
+// TimeChannel gives the time to a network the tutorial's way: as one more channel, constant over
+// the picture, with the value t/T in [0, 1). (The tutorial's code feeds t itself; 0..999 dwarfs the
 // pictures' [-1, 1], see docs/errata.md.)
 //
 // x is the picture [batch, height, width, channels] that the channel is for; t is the timestep, a

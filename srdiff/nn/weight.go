@@ -14,14 +14,14 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Weight describes a weight of a network: its name and layout in PyTorch's state_dict, its dimensions
-// here, and its first values.
+// Weight describes a weight of a network: its name and layout in PyTorch's state_dict, its
+// dimensions here, and its first values.
 type Weight struct {
 	Name string // "enc1.0.weight"
 	Dims []int  // here: a kernel is [height, width, in, out], a dense layer's weight [in, out]
 
-	// TorchAxes gives, for each axis here, PyTorch's axis: its kernel is [out, in, height, width]. Nil
-	// stands for the same layout.
+	// TorchAxes gives, for each axis here, PyTorch's axis: its kernel is [out, in, height, width].
+	// Nil stands for the same layout.
 	TorchAxes []int
 
 	// First values are uniform in Middle - Bound to Middle + Bound.
@@ -64,8 +64,8 @@ func (w Weight) ToTorch(value *tensors.Tensor) (*tensors.Tensor, error) {
 	return transpose(value, axes)
 }
 
-// FromTorch returns a value of the weight that is in PyTorch's layout. A value that holds a NaN or an
-// infinity is an error.
+// FromTorch returns a value of the weight that is in PyTorch's layout. A value that holds a NaN or
+// an infinity is an error.
 func (w Weight) FromTorch(value *tensors.Tensor) (*tensors.Tensor, error) {
 	if finite, err := Finite(value); err != nil {
 		return nil, err
@@ -83,8 +83,8 @@ func Finite(t *tensors.Tensor) (finite bool, err error) {
 	return finite, err
 }
 
-// transpose returns a float32 tensor whose axis i is the old one's axis axes[i]. It works without an
-// engine: one would compile a program for each shape.
+// transpose returns a float32 tensor whose axis i is the old one's axis axes[i]. It works without
+// an engine: one would compile a program for each shape.
 func transpose(t *tensors.Tensor, axes []int) (*tensors.Tensor, error) {
 	if axes == nil || slices.IsSorted(axes) {
 		return t.LocalClone()
@@ -116,6 +116,6 @@ func transpose(t *tensors.Tensor, axes []int) (*tensors.Tensor, error) {
 	return tensors.FromFlatDataAndDimensions(values, dims...), nil
 }
 
-// fanIn is PyTorch's default for first values: uniform in +-1/sqrt(fan in), for a layer's weight and
-// its bias alike.
+// fanIn is PyTorch's default for first values: uniform in +-1/sqrt(fan in), for a layer's weight
+// and its bias alike.
 func fanIn(n int) float64 { return 1 / math.Sqrt(float64(n)) }

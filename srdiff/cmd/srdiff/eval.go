@@ -54,8 +54,7 @@ func evalCommand() *cobra.Command {
 	samplingFlags(flags, &o.sampling)
 	predictionFlag(flags, &o.sampling)
 	engineFlag(flags, &o.engine)
-	required(cmd, "model", "data")
-	return cmd
+	return measureSets(cmd, &o)
 }
 
 func (o *evalOptions) run(cmd *cobra.Command) error {

@@ -94,6 +94,27 @@ func (a average) Set(text string) error {
 	return nil
 }
 
+// strength is the flag of SampleOptions.Fidelity, counted from the predictor.
+type strength struct{ fidelity *float64 }
+
+func (s strength) String() string {
+	if s.fidelity == nil {
+		return ""
+	}
+	return strconv.FormatFloat(1-*s.fidelity, 'g', -1, 64)
+}
+
+func (s strength) Type() string { return "value" }
+
+func (s strength) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		return errors.New("want a value from 0 to 1")
+	}
+	*s.fidelity = 1 - v
+	return nil
+}
+
 // scheduleFlags adds the noise schedule's flags.
 func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	nameFlag(flags, &c.Diffusion.Schedule, "kind", c.Diffusion.Schedule, "kind of noise schedule: linear, scaled-linear, cosine or sigmoid")
@@ -105,7 +126,10 @@ func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 
 // trainingFlags adds the flags of everything else that decides a training run.
 func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
-	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "tutorial, or one of the better tiny, small and base")
+	intFlag(flags, &c.Factor, "factor", "how many times larger results are in each direction: 2, 3, 4 or 8")
+	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "tutorial, one of the better tiny, small and base, or at low resolution pixelshuffle and residual")
+	nameFlag(flags, &c.Predictor.Name, "predictor", c.Predictor.Name, "network whose result the network residual refines: pixelshuffle; see --from")
+	flags.IntVar(&c.Network.Blocks, "blocks", c.Network.Blocks, "residual blocks (default: tiny 1, small 1, base 2, pixelshuffle 8, residual 6)")
 	intFlag(flags, &c.Network.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
 	flags.IntVar(&c.Network.Attention, "attention", c.Network.Attention,
 		"resolutions with self-attention, the smallest first, up to 3; -1 for none (default: 1, but none in the tutorial's)")
@@ -121,7 +145,7 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.Float64Var(&c.Training.MinSNRGamma, "min-snr-gamma", c.Training.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
 	flags.Float64Var(&c.Training.DropCondition, "drop-condition", c.Training.DropCondition,
 		"share of pictures trained without their condition, such as 0.1, so that the model can be sampled with --guidance")
-	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures")
+	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures (default: 32, or 36 for a factor of 3)")
 	intFlag(flags, &c.Training.BatchSize, "batch", "pictures a batch")
 	flags.BoolVar(&c.Training.Flip, "flip", c.Training.Flip, "mirror half of the pictures")
 	floatFlag(flags, &c.Training.LearningRate, "lr", "Adam's learning rate")
@@ -138,10 +162,12 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	nameFlag(flags, &o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
 	intFlag(flags, &o.Steps, "sampling-steps",
 		"how many of the model's timesteps are visited (default: all, or as many as the model was distilled to)")
-	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "which ones: trailing, leading or linspace")
+	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "which ones: trailing, leading, linspace or karras")
 	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
 	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
-	nameFlag(flags, &o.Clip, "clip", diffusion.ClipStatic, "what keeps the predicted picture in range: static, dynamic or none")
+	nameFlag(flags, &o.Clip, "clip", "", "what keeps the predicted picture in range: static, dynamic or none (default: static, or none for a residual)")
+	flags.Var(strength{&o.Fidelity}, "strength",
+		"of a model that refines: 1 for the sample with all its detail, to 0 for what the predictor is certain of")
 	flags.IntVar(&o.BackProject, "back-project", 0,
 		"how often each step brings the predicted picture closer to the input, such as 2")
 	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for none")

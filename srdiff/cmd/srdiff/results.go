@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
@@ -25,6 +26,11 @@ func (o *upscaleOptions) place(in *inputs, terminal bool) error {
 	if err := o.checkOutput(in, terminal); err != nil {
 		return err
 	}
+	config, err := srdiff.ReadConfig(o.model)
+	if err != nil {
+		return err
+	}
+	o.factor = config.Factor
 	ps := newPlaces()
 	if o.intoFolder(in) {
 		if _, err := ps.at(o.out); err != nil {
@@ -90,11 +96,11 @@ func (o *upscaleOptions) nameResults(in *inputs, ps *places) {
 	named := func(t task, suffix string) string {
 		switch {
 		case into:
-			return below(o.out, fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.rel, suffix), scale))
+			return below(o.out, fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.rel, suffix), o.factor))
 		case o.out != "":
 			return o.out
 		}
-		return fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, suffix), scale)
+		return fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, suffix), o.factor)
 	}
 	known := map[string][]task{} // by their short names
 	in.eachTask(func(t *task) error {
@@ -199,7 +205,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
 		}
 		folder, _ := split(t.out)
 		if p, err := ps.at(folder); err == nil {
-			room.add(p, uint64(t.pixels*scale*scale*bytesPerPixel))
+			room.add(p, uint64(t.pixels*float64(o.factor*o.factor)*bytesPerPixel))
 		}
 		return nil
 	})

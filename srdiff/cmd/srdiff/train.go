@@ -24,11 +24,11 @@ import (
 
 // trainOptions are the flags of "srdiff train".
 type trainOptions struct {
-	config            srdiff.Config
-	sampling          srdiff.SampleOptions // of the sample grids
-	data, out, engine string
-	steps, devices    int
-	resume, newData   bool
+	config                  srdiff.Config
+	sampling                srdiff.SampleOptions // of the sample grids
+	data, out, engine, from string
+	steps, devices          int
+	resume, newData         bool
 }
 
 func trainCommand() *cobra.Command {
@@ -38,7 +38,7 @@ func trainCommand() *cobra.Command {
 
 		devices: 1,
 	}
-	o.config.Network.BaseChannels = 0 // each network has its own
+	o.config.Network.BaseChannels, o.config.Training.ImageSize = 0, 0 // each network and factor has its own
 	cmd := &cobra.Command{
 		Use:   "train --data SPEC --out DIR",
 		Short: "Train a network, the tutorial's or a better one",
@@ -52,6 +52,7 @@ func trainCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR or generated")
+	flags.StringVar(&o.from, "from", "", "model to begin with: weights of the same name and shape are taken from it")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.steps, "train-steps", "stop when the network has seen this many batches altogether")
 	scheduleFlags(flags, &o.config)
@@ -182,7 +183,15 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 				return nil, fmt.Errorf("%s holds a %s, which training would replace: give another --out", o.out, name)
 			}
 		}
-		return srdiff.NewModel(backend, o.config)
+		m, err := srdiff.NewModel(backend, o.config)
+		if err != nil || o.from == "" {
+			return m, err
+		}
+		taken, err := m.InitFrom(o.from)
+		if err == nil {
+			fmt.Fprintf(log, "weights  %d from %s\n", taken, o.from)
+		}
+		return m, err
 	}
 	reportDamaged(log, old)
 	// Only the learning rate may change. So the flags that were given are set once more, on the configuration of the run.

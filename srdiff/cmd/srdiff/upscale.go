@@ -21,12 +21,10 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// scale is how many times larger results are in each direction.
-const scale = 4
-
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
+	factor                   int // the model's
 	compare, overwrite       bool
 	sampling                 srdiff.SampleOptions
 }
@@ -35,12 +33,12 @@ func upscaleCommand() *cobra.Command {
 	var o upscaleOptions
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN... [-o OUT]",
-		Short: fmt.Sprintf("Enlarge pictures %d times in each direction", scale),
-		Long: fmt.Sprintf("Enlarge pictures %d times in each direction. IN is a picture, a folder, or - for standard input. Of a folder, all pictures\n",
-			scale) +
-			"in it and in the folders below it are enlarged, one after the other. Results are PNG files that carry what made them; see\n" +
-			"--like. Of several pictures, those whose results are there already, complete and made from the same pictures in the same\n" +
-			"way, are left as they are, and earlier results are not enlarged again. A file that srdiff did not make is not replaced.",
+		Short: "Enlarge pictures",
+		Long: "Enlarge pictures by the model's factor in each direction. IN is a picture, a folder, or - for standard input. Of a\n" +
+			"folder, all pictures in it and in the folders below it are enlarged, one after the other. Results are PNG files that\n" +
+			"carry what made them; see --like. Of several pictures, those whose results are there already, complete and made from\n" +
+			"the same pictures in the same way, are left as they are, and earlier results are not enlarged again. A file that srdiff\n" +
+			"did not make is not replaced.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := gather(args, o.out)
@@ -166,7 +164,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad != nil {
 		return bad, nil
 	}
-	if bad := srdiff.CheckUpscale(file.Image, scale); bad != nil {
+	if bad := srdiff.CheckUpscale(file.Image, u.factor); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	if u.m == nil {
@@ -310,8 +308,9 @@ func (u *upscaling) show(i int, s srdiff.SampleStep) {
 // comparison is a sheet of plain enlargements of a picture and of what the model made of it. Of large ones it shows the
 // middle, since only at full size can they be told apart.
 func comparison(img, result image.Image) image.Image {
-	const side = 1024 / scale // of the input, at most
 	size := img.Bounds().Size()
+	factor := result.Bounds().Dx() / size.X
+	side := 1024 / factor // of the input, at most
 	middle := image.Rectangle{Max: image.Pt(min(size.X, side), min(size.Y, side))}
 	middle = middle.Add(size.Sub(middle.Size()).Div(2))
 	cut := func(img image.Image, times int) *image.NRGBA {
@@ -319,7 +318,7 @@ func comparison(img, result image.Image) image.Image {
 		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(times)), draw.Src)
 		return part
 	}
-	low, made := cut(img, 1), cut(result, scale)
+	low, made := cut(img, 1), cut(result, factor)
 	nearest := image.NewNRGBA(made.Rect)
 	draw.NearestNeighbor.Scale(nearest, nearest.Rect, low, low.Rect, draw.Src, nil)
 	visible := imaging.Visible(low)

@@ -70,8 +70,8 @@ func Same(tb testing.TB, name string, got, want *tensors.Tensor, tolerance float
 	}
 }
 
-// RelativeError is the greatest difference over the largest value of want. It is NaN where either has
-// one.
+// RelativeError is the greatest difference over the largest value of want. It is NaN where either
+// has one.
 func RelativeError(got, want *tensors.Tensor) float64 {
 	g, w := Float64s(got), Float64s(want)
 	largest, worst := 0.0, 0.0

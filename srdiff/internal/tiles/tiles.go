@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package tiles lays overlapping tiles over a picture, cuts them out of it, and blends what was made of
-// each into one picture.
+// Package tiles lays overlapping tiles over a picture, cuts them out of it, and blends what was
+// made of each into one picture.
 package tiles
 
 import (
@@ -18,10 +18,10 @@ type Line struct {
 	Weights [][]float32 // of the pixels of each; all weights of one pixel sum to 1
 }
 
-// Lay spreads tiles of the given size evenly over n pixels, as few as overlap by the given number of
-// pixels at least. They begin at multiples of a number that divides n and size. Before the weights of
-// a pixel are brought to the sum 1, they are 1 inside a tile and fall to 0 over the overlap at both
-// ends, as sin^2 does.
+// Lay spreads tiles of the given size evenly over n pixels, as few as overlap by the given number
+// of pixels at least. They begin at multiples of a number that divides n and size. Before the
+// weights of a pixel are brought to the sum 1, they are 1 inside a tile and fall to 0 over the
+// overlap at both ends, as sin^2 does.
 func Lay(n, size, overlap, multiple int) Line {
 	count := 1 + max(0, n-overlap-1)/(size-overlap) // each tile after the first adds size - overlap pixels
 	l := Line{Size: min(n, size)}
@@ -47,15 +47,37 @@ func Lay(n, size, overlap, multiple int) Line {
 	return l
 }
 
-// Crop fills a tensor [1, height, width, 3] with the part of a picture that begins at left, top. The
-// picture's border is repeated beyond it.
+// LayExact lays tiles of the given size over n pixels where what is made of a tile is right except
+// within margin pixels of those of its ends that lie inside the picture. The weights are 1 where a tile
+// is used and 0 elsewhere. Size must be greater than twice the margin. Tiles begin at multiples of each
+// number that divides n, size and margin.
+func LayExact(n, size, margin int) Line {
+	l := Line{Size: min(n, size)}
+	for done := 0; done < n; {
+		at := min(max(0, done-margin), n-l.Size)
+		end := at + l.Size - margin
+		if at+l.Size == n {
+			end = n
+		}
+		weights := make([]float32, l.Size)
+		for i := done - at; i < end-at; i++ {
+			weights[i] = 1
+		}
+		l.At, l.Weights = append(l.At, at), append(l.Weights, weights)
+		done = end
+	}
+	return l
+}
+
+// Crop fills a tensor [1, height, width, 3] with the part of a picture that begins at left, top.
+// The picture's border is repeated beyond it.
 func Crop(to *tensors.Tensor, p imaging.Picture, left, top int) {
 	width := to.Shape().Dimensions[2]
 	tensors.MustMutableFlatData(to, func(flat []float32) { crop(flat, width, p, left, top) })
 }
 
-// Part returns the part of a picture of the given size that begins at left, top. The picture's border
-// is repeated beyond it.
+// Part returns the part of a picture of the given size that begins at left, top. The picture's
+// border is repeated beyond it.
 func Part(p imaging.Picture, left, top, width, height int) imaging.Picture {
 	part := imaging.New(width, height)
 	crop(part.Pix, width, p, left, top)

@@ -12,8 +12,8 @@ import (
 // CheckpointFile is the name of a run's newest checkpoint.
 const CheckpointFile = "training.safetensors"
 
-// keptCheckpoints is how many checkpoints are kept: CheckpointFile and those of the saves before, named
-// by their step.
+// keptCheckpoints is how many checkpoints are kept: CheckpointFile and those of the saves before,
+// named by their step.
 const keptCheckpoints = 3
 
 func checkpointName(step int) string { return fmt.Sprintf("training-%09d.safetensors", step) }
@@ -31,9 +31,9 @@ func Checkpoints(dir string) []string {
 	return append([]string{filepath.Join(dir, CheckpointFile)}, OldCheckpoints(dir)...)
 }
 
-// KeepCheckpoint gives the CheckpointFile that was just written, of the given step, its second name.
-// Where the file system has no links, write writes it again. Checkpoints beyond keptCheckpoints are
-// removed, and those of later steps, which belong to a run that was given up.
+// KeepCheckpoint gives the CheckpointFile that was just written, of the given step, its second
+// name. Where the file system has no links, write writes it again. Checkpoints beyond
+// keptCheckpoints are removed, and those of later steps, which belong to a run that was given up.
 func KeepCheckpoint(dir string, step int, write func(path string) error) error {
 	path := filepath.Join(dir, checkpointName(step))
 	os.Remove(path)

@@ -35,10 +35,10 @@ func (d Devices) Check() error {
 	return nil
 }
 
-// Batches returns the batches of src from the given step on. On several devices each has its part of
-// every batch, and all have all weights, which are in the store: XLA splits the program, and adds the
-// gradients up between the devices. Timesteps and noise are drawn for the whole batch, so that they do
-// not depend on the number of devices.
+// Batches returns the batches of src from the given step on. On several devices each has its part
+// of every batch, and all have all weights, which are in the store: XLA splits the program, and
+// adds the gradients up between the devices. Timesteps and noise are drawn for the whole batch, so
+// that they do not depend on the number of devices.
 func (d Devices) Batches(store *model.Store, src dataset.Source, step int) (train.Dataset, error) {
 	if d.Count <= 1 {
 		return dataset.Batches(src, d.BatchSize, int64(step)), nil

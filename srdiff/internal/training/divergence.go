@@ -8,8 +8,8 @@ import (
 )
 
 // Divergence is the rule that ends a run: a loss that is not finite, or has exploded, which is 1000
-// times the smallest running mean so far, and above 100. Networks predict values of unit size, so an
-// untrained network has a loss of about 1, and a healthy run stays far below this limit.
+// times the smallest running mean so far, and above 100. Networks predict values of unit size, so
+// an untrained network has a loss of about 1, and a healthy run stays far below this limit.
 type Divergence struct {
 	mean, least float64 // the running mean over about 20 steps, and its smallest value
 	steps       int

@@ -14,8 +14,8 @@ type Average struct{ Weight, Average string }
 //
 //	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
 //
-// A constant d would keep the first weights, which are of no use, for 1 / (1 - EMA) steps. The smaller d
-// at first removes that bias: after n updates their share is below 9! / n^9.
+// A constant d would keep the first weights, which are of no use, for 1 / (1 - EMA) steps. The
+// smaller d at first removes that bias: after n updates their share is below 9! / n^9.
 func updateAverages(store *model.Store, averages []Average, ema float64, updates *Node) {
 	if len(averages) == 0 {
 		return

@@ -31,8 +31,9 @@ type MetricsLine struct {
 	MadeBy          any     `json:"made_by,omitempty"`
 }
 
-// OpenMetrics opens the file for the steps after the given one. It drops lines of later steps, which
-// are of a run that was not saved before it died. The first line written will tell what made it.
+// OpenMetrics opens the file for the steps after the given one. It drops lines of later steps,
+// which are of a run that was not saved before it died. The first line written will tell what made
+// it.
 func OpenMetrics(path string, step int, madeBy any) (*Metrics, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

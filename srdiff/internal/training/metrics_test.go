@@ -29,7 +29,8 @@ func TestMetricsOnFullDisk(t *testing.T) {
 	}
 }
 
-// cutBack returns what a metrics file becomes when a run goes on after the given step and writes one line.
+// cutBack returns what a metrics file becomes when a run goes on after the given step and writes
+// one line.
 func cutBack(t *testing.T, path string, old []byte, step int, p MetricsLine) []byte {
 	t.Helper()
 	if err := os.WriteFile(path, old, 0o644); err != nil {
@@ -61,7 +62,8 @@ func TestMetricsAreCutBack(t *testing.T) {
 	}
 }
 
-// FuzzMetrics resumes beside any metrics file: what stays are whole lines of the steps up to that one.
+// FuzzMetrics resumes beside any metrics file: what stays are whole lines of the steps up to that
+// one.
 func FuzzMetrics(f *testing.F) {
 	f.Add([]byte("{\"step\":1,\"loss\":1}\n{\"step\":2,\"loss\":1}\n{\"step\":3,\"lo"), 1)
 	f.Add([]byte("{\"step\":1,\"loss\":1}"), 1) // cut short by one byte, and whole all the same

@@ -39,7 +39,8 @@ func (a *adam) UpdateGraph(scope *model.Scope, _ *Graph, loss *Node) {
 	a.UpdateGraphWithGradients(scope, scope.BuildTrainableVariablesGradientsGraph(loss), loss.DType())
 }
 
-// UpdateGraphWithGradients implements train.OptimizeWithGradients, which accumulated gradients need.
+// UpdateGraphWithGradients implements train.OptimizeWithGradients, which accumulated gradients
+// need.
 func (a *adam) UpdateGraphWithGradients(scope *model.Scope, gradients []*Node, dtype dtypes.DType) {
 	g := gradients[0].Graph()
 	updates := ConvertDType(optimizer.GetGlobalStepVar(scope).NodeValue(g), dtypes.Float32) // before this one
@@ -70,8 +71,8 @@ func (a Adam) rate(updates *Node) *Node {
 	return rate
 }
 
-// clipNorm scales all gradients down together where their common norm is greater than limit (Pascanu
-// et al. 2013).
+// clipNorm scales all gradients down together where their common norm is greater than limit
+// (Pascanu et al. 2013).
 func clipNorm(gradients []*Node, limit float64) []*Node {
 	var sum *Node
 	for _, gradient := range gradients {

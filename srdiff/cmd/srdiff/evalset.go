@@ -1,0 +1,173 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/benchset"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/imaging"
+)
+
+// setOptions are the flags of "srdiff eval --set".
+type setOptions struct{ folder, results string }
+
+// measureSets gives eval the flag --set, which measures by the protocol of the field in place of
+// eval's own.
+func measureSets(cmd *cobra.Command, o *evalOptions) *cobra.Command {
+	var s setOptions
+	cmd.Use += " | --set DIR"
+	flags := cmd.Flags()
+	flags.StringVar(&s.folder, "set", "", "in place of --data: folder of a benchmark set, such as Set5, with NAME_HR.png and NAME_LR.png, "+
+		"or pictures in high resolution")
+	flags.StringVar(&s.results, "results", "", "with --set: folder that gets every result as ENLARGER/NAME.png")
+	cmd.MarkFlagsOneRequired("data", "set")
+	cmd.MarkFlagsOneRequired("model", "set")
+	for _, other := range []string{"data", "count", "seeds"} {
+		cmd.MarkFlagsMutuallyExclusive("set", other)
+	}
+	ofData := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if s.folder == "" {
+			return ofData(cmd, args)
+		}
+		return s.run(cmd, o)
+	}
+	return cmd
+}
+
+func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
+	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
+		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+	}
+	factor, err := factorOf(o.models)
+	if err != nil {
+		return err
+	}
+	set, err := benchset.Open(s.folder, factor)
+	if err != nil {
+		return err
+	}
+	if len(set.Omitted) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "omitted, as they are neither _HR nor _LR: %s\n", strings.Join(set.Omitted, ", "))
+	}
+	if s.results != "" {
+		if err := os.MkdirAll(s.results, 0o777); err != nil {
+			return err
+		}
+	}
+	eng, err := engine.Open(o.engine)
+	if err != nil {
+		return err
+	}
+	enlargers, made, err := s.enlargers(cmd, o, eng, factor)
+	if err != nil {
+		return err
+	}
+	line := newProgressLine(cmd.ErrOrStderr())
+	var sheet benchset.Sheet
+	done := 0
+	each := func(p benchset.Pair, results []benchset.Result) error {
+		done++
+		line.show(false, "%s: %d of %d", p.Name, done, set.Len())
+		if o.sheet != "" && done <= sheetRows {
+			sheet.Add(p, results)
+		}
+		return s.write(p, results, made)
+	}
+	report, err := set.Measure(cmd.Context(), each, enlargers...)
+	line.end()
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		err = json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+			*benchset.Report
+			MadeBy record `json:"made_by"`
+		}{report, made.stamped()})
+	} else {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s", report.Markdown(), report.PicturesMarkdown())
+	}
+	if err == nil && o.sheet != "" {
+		err = imaging.WritePNG(o.sheet, sheet.Image(), made.chunk())
+	}
+	return err
+}
+
+// factorOf returns the factor of the models, which must be one, or 4 where there are none.
+func factorOf(models []string) (int, error) {
+	factor := 0
+	for _, path := range models {
+		c, err := srdiff.ReadConfig(path)
+		switch {
+		case err != nil:
+			return 0, err
+		case factor != 0 && c.Factor != factor:
+			return 0, fmt.Errorf("%s enlarges %d times and %s %d times: measure them one at a time", models[0], factor, path, c.Factor)
+		}
+		factor = c.Factor
+	}
+	return cmp.Or(factor, 4), nil
+}
+
+// enlargers are bicubic interpolation and the models.
+func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.Engine, factor int) ([]benchset.Enlarger, record, error) {
+	e := examination{evalOptions: o}
+	list := []benchset.Enlarger{benchset.Bicubic(factor)}
+	made := record{Seed: o.sampling.Seed, Engine: eng.Name}
+	for i, path := range o.models {
+		m, hash, err := load(eng.Backend, path)
+		if err != nil {
+			return nil, made, err
+		}
+		if err := o.sampling.Validate(m.Config); err != nil {
+			return nil, made, fmt.Errorf("%s: %w", path, err)
+		}
+		if i == 0 {
+			made.Options = optionsOf(cmd.Flags(), m.Config)
+		}
+		made.Models = append(made.Models, hash)
+		list = append(list, benchset.Enlarger{Name: e.name(i), Enlarge: func(ctx context.Context, low imaging.Picture) (imaging.Picture, error) {
+			out, err := m.Upscale(ctx, o.sampling, low.Image())
+			if err != nil {
+				return imaging.Picture{}, err
+			}
+			return imaging.FromImage(out), nil
+		}})
+	}
+	return list, made, nil
+}
+
+// write puts the results of one picture, and its original, into the folder for results, where there
+// is one.
+func (s setOptions) write(p benchset.Pair, results []benchset.Result, made record) error {
+	if s.results == "" {
+		return nil
+	}
+	put := func(enlarger string, img image.Image, chunks ...imaging.Chunk) error {
+		folder := filepath.Join(s.results, strings.NewReplacer("/", "_", `\`, "_", ":", "_").Replace(enlarger))
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return err
+		}
+		return imaging.WritePNG(filepath.Join(folder, p.Name+".png"), img, chunks...)
+	}
+	if err := put("original", p.Original.Image()); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if err := put(r.Enlarger, r.Picture.Image(), made.chunk()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

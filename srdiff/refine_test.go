@@ -1,0 +1,174 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
+)
+
+// tinyPredictor and tinyRefiner are configurations for tests.
+func tinyPredictor(factor int) Config {
+	return Config{Factor: factor, Diffusion: diffusion.Config{Prediction: diffusion.Regression},
+		Network:  networks.Config{Name: networks.PixelShuffle, BaseChannels: 8, Blocks: 1},
+		Training: TrainingConfig{ImageSize: 24, BatchSize: 2, LearningRate: 1e-2, Seed: 3, Loss: diffusion.L1}}
+}
+
+func tinyRefiner(factor int) Config {
+	c := tinyPredictor(factor)
+	c.Diffusion = diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine}
+	c.Predictor = c.Network
+	c.Network = networks.Config{Name: networks.Residual, BaseChannels: 8, Blocks: 1}
+	c.Training.Loss = diffusion.MSE
+	return c
+}
+
+// randomPicture is a picture of random values.
+func randomPicture(width, height int) imaging.Picture {
+	rng := rand.New(rand.NewPCG(uint64(width), uint64(height)))
+	p := imaging.New(width, height)
+	for i := range p.Pix {
+		p.Pix[i] = 2*rng.Float32() - 1
+	}
+	return p
+}
+
+// scramble gives a model weights of which none is zero, so that every layer counts.
+func scramble(t *testing.T, m *Model) *Model {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, w := range m.weights {
+		w.Bound = 0.1
+		if err := m.variable(w, weightsScope).SetValue(w.FirstValue(rng)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// A predictor and a refiner give in tiles what they give in one piece, at every factor.
+func TestLocalTiles(t *testing.T) {
+	defer func(size int) { localTileSize = size }(localTileSize)
+	for _, factor := range []int{2, 3, 4, 8} {
+		for name, c := range map[string]Config{"predictor": tinyPredictor(factor), "refiner": tinyRefiner(factor)} {
+			m, err := NewModel(graphtest.Engine(t), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scramble(t, m)
+			low := randomPicture(61, 47)
+			var results []imaging.Picture
+			for _, size := range []int{1 << 12, 1} { // in one piece, and in the smallest tiles there are
+				localTileSize = size * factor
+				result, err := m.sampleTiles(t.Context(), SampleOptions{Seed: 1, BackProject: 1}, low)
+				if err != nil {
+					t.Fatal(err)
+				}
+				results = append(results, result)
+			}
+			if n := len(m.tilesOf(61*factor, 1).At); n < 2 {
+				t.Fatalf("%s, factor %d: %d tiles: want several", name, factor, n)
+			}
+			for i, want := range results[0].Pix {
+				if d := math.Abs(float64(results[1].Pix[i] - want)); !(d <= 1e-5) {
+					t.Fatalf("%s, factor %d: value %d is %g in tiles, %g in one piece", name, factor, i, results[1].Pix[i], want)
+				}
+			}
+		}
+	}
+}
+
+// Fidelity mixes the sample with the predictor's result, linearly.
+func TestFidelity(t *testing.T) {
+	predictor, err := NewModel(graphtest.Engine(t), tinyPredictor(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "predictor.safetensors")
+	if err := scramble(t, predictor).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewModel(graphtest.Engine(t), tinyRefiner(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scramble(t, m)
+	if taken, err := m.InitFrom(path); err != nil || taken != len(predictor.weights) {
+		t.Fatalf("%d weights taken of %d: %v", taken, len(predictor.weights), err)
+	}
+	low := randomPicture(9, 7)
+	at := func(m *Model, fidelity float64) imaging.Picture {
+		out, err := m.Sample(t.Context(), SampleOptions{Seed: 2, Fidelity: fidelity, Clip: diffusion.ClipNone}, low)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	predicted, sampled, half, none := at(predictor, 0), at(m, 0), at(m, 0.5), at(m, 1)
+	differ := 0.
+	for i := range sampled.Pix {
+		differ = max(differ, math.Abs(float64(sampled.Pix[i]-predicted.Pix[i])))
+		middle := (sampled.Pix[i] + predicted.Pix[i]) / 2
+		if d := math.Abs(float64(half.Pix[i] - middle)); !(d < 1e-5) {
+			t.Fatalf("half way is %g, want %g", half.Pix[i], middle)
+		}
+		if d := math.Abs(float64(none.Pix[i] - predicted.Pix[i])); !(d < 1e-5) {
+			t.Fatalf("fidelity 1 is %g, want the predictor's %g", none.Pix[i], predicted.Pix[i])
+		}
+	}
+	if differ < 1e-3 {
+		t.Fatalf("the sample differs from the predictor by %g at most", differ)
+	}
+}
+
+// Training a refiner changes everything but its predictor, and lowers the loss.
+func TestTrainRefiner(t *testing.T) {
+	m, err := NewModel(graphtest.Engine(t), tinyRefiner(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string][]float32{}
+	for _, w := range m.weights {
+		before[w.Name] = values(t, m, w)
+	}
+	src, err := dataset.Open(t.Context(), "generated", dataset.Options{Size: 24, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var losses []float64
+	if err := m.Train(t.Context(), src, 60, "", func(p Progress) { losses = append(losses, p.Loss) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range m.weights {
+		changed := false
+		for i, v := range values(t, m, w) {
+			changed = changed || v != before[w.Name][i]
+		}
+		if ofPredictor := len(w.Name) > 10 && w.Name[:10] == "predictor."; changed == ofPredictor {
+			t.Errorf("weight %s changed: %v", w.Name, changed)
+		}
+	}
+	if first, last := mean(losses[:10]), mean(losses[50:]); !(last < 0.95*first) {
+		t.Errorf("the loss went from %g to %g", first, last)
+	}
+}
+
+// values copies the values of a weight.
+func values(t *testing.T, m *Model, w nn.Weight) []float32 {
+	t.Helper()
+	value, err := m.variable(w, weightsScope).Value()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tensors.MustCopyFlatData[float32](value)
+}
