@@ -21,7 +21,7 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// generated training pictures, 32x32, seed 1
-	// unknown data "imagenet": use cifar10, cifar10:PATH, images:DIR or generated
+	// unknown data "imagenet": use cifar10, cifar10:PATH, images:DIR, photos:DIR or generated
 }
 
 func ExampleBatch() {

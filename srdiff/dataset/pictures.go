@@ -25,6 +25,7 @@ type pictures struct {
 	size        int      // pixels that each side must have
 	files       []string // paths below dir, sorted
 	total       int64    // bytes that all would take decoded
+	pixels      []int64  // of each file
 	fingerprint func() string
 
 	// What is left out: unreadable files and folders first, then the small pictures.
@@ -73,6 +74,7 @@ func findPictures(ctx context.Context, dir, exclude string, size int, limit int6
 			small = append(small, fileError{name, tooSmall(width, height, size)})
 		default:
 			p.files = append(p.files, name)
+			p.pixels = append(p.pixels, int64(width)*int64(height))
 			p.total += 4 * int64(width) * int64(height)
 		}
 	}

@@ -81,6 +81,8 @@ const (
 //	cifar10         CIFAR-10, downloaded once into Options.Cache
 //	cifar10:PATH    CIFAR-10 from cifar-10-binary.tar.gz, or from the folder with its .bin files
 //	images:DIR      random crops of the pictures in a folder and the folders below it
+//	photos:DIR      crops of photographs at several sizes, the textured ones more often, mirrored and
+//	                turned: what super-resolution is trained on best; all photographs stay in memory
 //	generated       pictures that are drawn at random, for a first try without any download
 //
 // The error for any other spec lists these. If a download fails, the error says what to do. When
@@ -104,10 +106,12 @@ func Open(ctx context.Context, spec string, o Options) (Source, error) {
 		return openCIFAR(path, o)
 	case kind == "images" && path != "":
 		return openFolder(ctx, path, o, folderCache)
+	case kind == "photos" && path != "":
+		return openPhotos(ctx, path, o)
 	case kind == "generated" && !hasPath:
 		return newGenerated(o), nil
 	}
-	return nil, fmt.Errorf("unknown data %q: use cifar10, cifar10:PATH, images:DIR or generated", spec)
+	return nil, fmt.Errorf("unknown data %q: use cifar10, cifar10:PATH, images:DIR, photos:DIR or generated", spec)
 }
 
 func cacheFolder(dir string) (string, error) {

@@ -173,7 +173,7 @@ func TestOpenErrors(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"", Options{}, "use cifar10, cifar10:PATH, images:DIR or generated"},
+		{"", Options{}, "use cifar10, cifar10:PATH, images:DIR, photos:DIR or generated"},
 		{"mnist", Options{}, `unknown data "mnist"`},
 		{"cifar10:", Options{}, "unknown data"},
 		{"images", Options{}, "unknown data"},

@@ -22,6 +22,10 @@ const (
 	Bilinear Kernel = "bilinear" // without antialiasing, as in the tutorial
 	Bicubic  Kernel = "bicubic"  // with antialiasing
 	Area     Kernel = "area"     // the mean over a pixel's area
+
+	// MATLABBicubic is Bicubic with the border repeated, as MATLAB's imresize has it: the degradation of
+	// super-resolution papers.
+	MATLABBicubic Kernel = "matlab-bicubic"
 )
 
 // Config describes how low-resolution pictures are made. The zero value is the tutorial's: a field
@@ -53,8 +57,8 @@ func (c Config) Validate() error {
 // check validates what all degradations share.
 func (c Config) check() error {
 	switch {
-	case c.Kernel != Bilinear && c.Kernel != Bicubic && c.Kernel != Area:
-		return fmt.Errorf("degradation is %q: want %s, %s or %s", c.Kernel, Bilinear, Bicubic, Area)
+	case c.Kernel != Bilinear && c.Kernel != Bicubic && c.Kernel != Area && c.Kernel != MATLABBicubic:
+		return fmt.Errorf("degradation is %q: want %s, %s, %s or %s", c.Kernel, Bilinear, Bicubic, Area, MATLABBicubic)
 	case !(c.Blur >= 0 && c.Blur <= 8): // written so that NaN fails too
 		return fmt.Errorf("blur is %g: want a standard deviation from 0 to 8 pixels", c.Blur)
 	case !(c.Noise >= 0 && c.Noise <= 1):

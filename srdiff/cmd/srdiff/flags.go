@@ -138,7 +138,7 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "share of values that training leaves out in every block, such as 0.1")
 	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
 	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "what it computes in: float32 or bfloat16")
-	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic or area")
+	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic, area or matlab-bicubic")
 	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before that, in pixels")
 	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
 	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "distance of predictions: mse, l1 or huber")

@@ -1,0 +1,209 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"slices"
+	"sync"
+
+	"golang.org/x/image/draw"
+)
+
+var (
+	// photoSizes are the sizes at which every photograph is used: in smaller ones, a crop holds more of a
+	// thing.
+	photoSizes = []float64{1, 0.7, 0.5}
+
+	// photoMemory is how many bytes all photographs may take in memory.
+	photoMemory int64 = 6 << 30
+)
+
+// photoCandidates is the number of random crops of which the most textured one is used. Flat crops
+// teach little.
+const photoCandidates = 3
+
+// photos takes crops from the photographs of a folder for training super-resolution: at several sizes,
+// the more textured ones more often, mirrored and turned. All photographs stay in memory.
+type photos struct {
+	*pictures
+	name    string
+	options Options
+	ends    []float64 // pixels of the files up to each one
+	loaded  []photoFile
+}
+
+// photoFile is a file of photos, decoded when it is first used.
+type photoFile struct {
+	once  sync.Once
+	sizes []photo
+	err   error
+}
+
+// photo is a photograph at one of its sizes.
+type photo struct {
+	width, height int
+	pix           []uint8 // rows of red, green and blue
+}
+
+// openPhotos opens the photographs of at least o.Size pixels under dir.
+func openPhotos(ctx context.Context, dir string, o Options) (Source, error) {
+	if shared, ok := o.Share.(*photos); ok && shared.dir == dir && shared.size == o.Size {
+		p := *shared // with the photographs that are in memory
+		p.options = o
+		p.options.Share = nil
+		p.name += ", at other places than for training"
+		return &p, nil
+	}
+	o.Share = nil
+	found, err := findPictures(ctx, dir, o.Exclude, o.Size, folderCache)
+	if err != nil {
+		return nil, err
+	}
+	p := &photos{pictures: found, options: o, loaded: make([]photoFile, len(found.files))}
+	pixels, perPixel := 0., 0.
+	for _, n := range found.pixels {
+		pixels += float64(n)
+		p.ends = append(p.ends, pixels)
+	}
+	for _, size := range photoSizes {
+		perPixel += 3 * size * size
+	}
+	if need := int64(perPixel * pixels); need > photoMemory {
+		return nil, fmt.Errorf("the photographs under %s take %.1f GB of memory, at most %.1f GB are allowed: use images:%s",
+			shown(dir), float64(need)/1e9, float64(photoMemory)/1e9, shown(dir))
+	}
+	p.name = fmt.Sprintf("%dx%d crops of %s photographs under %s at %d sizes", o.Size, o.Size, grouped(len(found.files)), shown(dir), len(photoSizes))
+	if skipped := found.skippedCounts(); skipped != "" {
+		p.name += fmt.Sprintf(" (skipped: %s)", skipped)
+	}
+	return p, nil
+}
+
+func (p *photos) Name() string { return p.name }
+func (p *photos) Size() int    { return p.options.Size }
+
+// Picture implements Source. Files are drawn by their number of pixels. A file that cannot be decoded
+// is replaced by the next one: see Skipped.
+func (p *photos) Picture(i uint64, dst []float32) error {
+	size := p.options.Size
+	if err := checkLength(dst, size); err != nil {
+		return err
+	}
+	rng := cropStream.of(p.options).rand(p.options.Seed, i)
+	first, _ := slices.BinarySearch(p.ends, rng.Float64()*p.ends[len(p.ends)-1])
+	var sizes []photo
+	var err error
+	for k := range p.files {
+		if sizes, err = p.load((first + k) % len(p.files)); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("none of the %s photographs under %s can be read any more: %w", grouped(len(p.files)), shown(p.dir), err)
+	}
+	f := drawSize(sizes, rng.Float64())
+	best, bestX, bestY := -1, 0, 0
+	for range photoCandidates {
+		x, y := rng.IntN(f.width-size+1), rng.IntN(f.height-size+1)
+		if texture := f.texture(x, y, size); texture > best {
+			best, bestX, bestY = texture, x, y
+		}
+	}
+	f.crop(bestX, bestY, size, rng.IntN(8), dst)
+	return nil
+}
+
+// drawSize draws one of a photograph's sizes by its number of pixels; u is from 0 to 1.
+func drawSize(sizes []photo, u float64) photo {
+	total := 0
+	for _, f := range sizes {
+		total += f.width * f.height
+	}
+	at := int(u * float64(total))
+	for _, f := range sizes {
+		if at -= f.width * f.height; at < 0 {
+			return f
+		}
+	}
+	return sizes[len(sizes)-1]
+}
+
+// load returns a file at all sizes that hold a crop.
+func (p *photos) load(file int) ([]photo, error) {
+	f := &p.loaded[file]
+	f.once.Do(func() {
+		var d *decodedPicture
+		if d, f.err = p.open(file); f.err != nil {
+			p.lock.Lock()
+			p.broken[file] = f.err
+			p.lock.Unlock()
+			return
+		}
+		for _, size := range photoSizes {
+			width, height := int(math.Round(size*float64(d.width))), int(math.Round(size*float64(d.height)))
+			if min(width, height) >= p.options.Size {
+				f.sizes = append(f.sizes, newPhoto(d.image(), width, height))
+			}
+		}
+	})
+	return f.sizes, f.err
+}
+
+// newPhoto reduces an opaque picture to the given size.
+func newPhoto(img image.Image, width, height int) photo {
+	scaled := image.NewNRGBA(image.Rect(0, 0, width, height))
+	draw.CatmullRom.Scale(scaled, scaled.Rect, img, img.Bounds(), draw.Src, nil)
+	f := photo{width, height, make([]uint8, 0, 3*width*height)}
+	for i := 0; i < len(scaled.Pix); i += 4 {
+		f.pix = append(f.pix, scaled.Pix[i:i+3]...)
+	}
+	return f
+}
+
+// image returns the picture as an image, with the colours that can be seen in it.
+func (d *decodedPicture) image() image.Image {
+	if d.img != nil {
+		return d.img
+	}
+	return d.visible.Image()
+}
+
+// texture sums the differences of neighbours in green, on every second row and column.
+func (f photo) texture(left, top, size int) int {
+	sum := 0
+	for y := top; y < top+size-2; y += 2 {
+		row, below := f.pix[3*(y*f.width+left)+1:], f.pix[3*((y+2)*f.width+left)+1:]
+		for x := 0; x < 3*(size-2); x += 6 {
+			sum += distance(row[x], row[x+6]) + distance(row[x], below[x])
+		}
+	}
+	return sum
+}
+
+func distance(a, b uint8) int { return int(max(a, b)) - int(min(a, b)) }
+
+// crop fills dst with a crop in one of the eight ways to mirror and turn it.
+func (f photo) crop(left, top, size, turned int, dst []float32) {
+	for v := range size {
+		for u := range size {
+			x, y := u, v
+			if turned&4 != 0 {
+				x, y = y, x
+			}
+			if turned&1 != 0 {
+				x = size - 1 - x
+			}
+			if turned&2 != 0 {
+				y = size - 1 - y
+			}
+			from, to := f.pix[3*((top+y)*f.width+left+x):][:3], dst[3*(v*size+u):][:3]
+			for c, b := range from {
+				to[c] = float32(b)/127.5 - 1
+			}
+		}
+	}
+}
