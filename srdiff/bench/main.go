@@ -198,12 +198,12 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 	turns := func(do func(*runner) error) {
 		for _, i := range rand.Perm(len(running)) {
 			r := running[i]
-			err := r.Signal(syscall.SIGCONT)
+			err := r.Continue()
 			if err == nil {
 				err = do(r)
 			}
 			if err == nil {
-				err = r.Signal(syscall.SIGSTOP)
+				err = r.Stop()
 			}
 			if err != nil && ctx.Err() == nil {
 				r.End()
@@ -281,7 +281,7 @@ func begin(ctx context.Context, c contestant, warmUp int) (*runner, error) {
 	}
 	r.steps = times(trainSeconds, trained.Seconds/float64(warmUp))
 	r.passes = times(forwardSeconds, passed.Seconds/3)
-	return r, r.Signal(syscall.SIGSTOP)
+	return r, r.Stop()
 }
 
 // ask has the contestant do something.

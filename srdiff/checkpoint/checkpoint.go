@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package checkpoint reads and writes named tensors as a safetensors file, which PyTorch and JAX read
-// too. Such a file holds data and no code. It is written whole or not at all.
+// Package checkpoint reads and writes named tensors as a safetensors file, which PyTorch and JAX
+// read too. Such a file holds data and no code. It is written whole or not at all.
 package checkpoint
 
 import (
@@ -32,7 +32,8 @@ type File struct {
 	Metadata map[string]string // free text under free keys; may be empty
 }
 
-// maxBytes bounds the memory that Read takes. The project's largest network needs a hundredth of it.
+// maxBytes bounds the memory that Read takes. The project's largest network needs a hundredth of
+// it.
 const maxBytes = 4 << 30
 
 // dtypeOf pairs the types of safetensors with GoMLX's: those of weights and of optimizer state.
@@ -51,9 +52,9 @@ var halfTypes = map[safetensors.DType]func(bits uint16) float32{
 	safetensors.BF16: func(bits uint16) float32 { return bfloat16.FromBits(bits).Float32() },
 }
 
-// Read reads a safetensors file. Half-precision tensors, F16 and BF16, become float32. Other types must
-// be F32, F64, I32, I64, U32 or U64. The error is one line that names the file and says what it is if
-// it is missing, cut short, damaged or of another format.
+// Read reads a safetensors file. Half-precision tensors, F16 and BF16, become float32. Other types
+// must be F32, F64, I32, I64, U32 or U64. The error is one line that names the file and says what
+// it is if it is missing, cut short, damaged or of another format.
 func Read(path string) (File, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -173,8 +174,8 @@ func unknownType(dtype string) error {
 var onDisk = func(w io.Writer) io.Writer { return w }
 
 // Write writes a file whole or not at all, with a checksum of its content in the metadata under
-// "sha256". After an error a file that was there before is unchanged and nothing else is left behind.
-// A file that is replaced keeps its permissions.
+// "sha256". After an error a file that was there before is unchanged and nothing else is left
+// behind. A file that is replaced keeps its permissions.
 func Write(path string, file File) (err error) {
 	views := make(map[string]view, len(file.Tensors))
 	for name, t := range file.Tensors {

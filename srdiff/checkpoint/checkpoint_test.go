@@ -112,7 +112,8 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// Every half-precision number is read as its value: a sign, a power of two and a fraction (IEEE 754).
+// Every half-precision number is read as its value: a sign, a power of two and a fraction (IEEE
+// 754).
 func TestReadHalfPrecision(t *testing.T) {
 	for name, bits := range map[string]struct{ exponent, fraction int }{"F16": {5, 10}, "BF16": {8, 7}} {
 		data := header(fmt.Sprintf(`{"w":{"dtype":%q,"shape":[256,256],"data_offsets":[0,131072]}}`, name), 0)

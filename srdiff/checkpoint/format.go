@@ -84,8 +84,8 @@ func readable(dtype string) bool {
 
 const convert = "convert it in Python with safetensors.torch.save_file"
 
-// signatures are the formats that people take for safetensors files, by the bytes that files of them
-// begin with.
+// signatures are the formats that people take for safetensors files, by the bytes that files of
+// them begin with.
 var signatures = []struct{ prefix, what string }{
 	{"version https://git-lfs.github.com/", "a Git LFS pointer: fetch the file itself with 'git lfs pull'"},
 	{"GGUF", "a GGUF file: want the weights as safetensors"},
@@ -140,8 +140,8 @@ func isPickle(head []byte) bool {
 	return len(head) > 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5
 }
 
-// isONNX recognises the protocol buffer of an ONNX model. Field 1 is the version of the format, a small
-// number; the next field is one of those that a model has (onnx.proto, ModelProto).
+// isONNX recognises the protocol buffer of an ONNX model. Field 1 is the version of the format, a
+// small number; the next field is one of those that a model has (onnx.proto, ModelProto).
 func isONNX(head []byte) bool {
 	const producer, producerVersion, domain, modelVersion, doc, graph, opset = 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42
 	return len(head) > 2 && head[0] == 0x08 && head[1] < 0x20 &&

@@ -31,7 +31,8 @@ func (f *full) Write(p []byte) (int, error) {
 	return n, syscall.ENOSPC
 }
 
-// Wherever in a file the disk is full, the file that was there stays, nothing is left beside it, and the error says so.
+// Wherever in a file the disk becomes full, the old file is unchanged, nothing is left beside it,
+// and the error names the cause.
 func TestFullDisk(t *testing.T) {
 	defer func(before func(io.Writer) io.Writer) { onDisk = before }(onDisk)
 	dir := t.TempDir()

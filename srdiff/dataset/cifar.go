@@ -145,7 +145,8 @@ func (c *cifar) Picture(i uint64, dst []float32) error {
 	return nil
 }
 
-// readCIFARFolder reads the wanted files from dir or from the subfolder that the archive unpacks to.
+// readCIFARFolder reads the wanted files from dir or from the subfolder that the archive unpacks
+// to.
 func readCIFARFolder(dir string, wanted []string) (map[string][]byte, error) {
 	if below := filepath.Join(dir, "cifar-10-batches-bin"); isFolder(below) {
 		dir = below
@@ -182,8 +183,8 @@ func readCIFARFile(name string, wanted []string) (map[string][]byte, error) {
 	return readCIFARArchive(f, wanted)
 }
 
-// readCIFARArchive reads the wanted files from a gzipped tar archive, whatever their folder in it. It
-// skips everything else: other files, links, and names with "..".
+// readCIFARArchive reads the wanted files from a gzipped tar archive, whatever their folder in it.
+// It skips everything else: other files, links, and names with "..".
 func readCIFARArchive(r io.Reader, wanted []string) (map[string][]byte, error) {
 	unzipped, err := gzip.NewReader(r)
 	if err != nil {

@@ -28,7 +28,8 @@ type entry struct {
 	kind byte // of tar, 0 for a file
 }
 
-// records returns n CIFAR-10 records. Record k of file f begins with red 10f+k, green 100 and blue 200.
+// records returns n CIFAR-10 records. Record k of file f begins with red 10f+k, green 100 and blue
+// 200.
 func records(f, n int) []byte {
 	var out []byte
 	for k := range n {
@@ -42,7 +43,8 @@ func records(f, n int) []byte {
 	return out
 }
 
-// cifarEntries returns the archive's files with n records each, in the order and the folder of the real one.
+// cifarEntries returns the archive's files with n records each, in the order and the folder of the
+// real one.
 func cifarEntries(n int) []entry {
 	entries := []entry{
 		{name: "cifar-10-batches-bin/", kind: tar.TypeDir},

@@ -8,8 +8,8 @@ type Fingerprinter interface {
 	// differs for other data. It depends on the pictures alone and not on where or when they were
 	// stored: for CIFAR-10 on its pixels, for generated pictures on the generator's version and
 	// options, for a folder on the names of its files below it, their sizes and samples of their
-	// content. The first call may read the files and can take some seconds. It is safe for concurrent
-	// use.
+	// content. The first call may read the files and can take some seconds. It is safe for
+	// concurrent use.
 	Fingerprint() string
 }
 

@@ -2,8 +2,9 @@
 
 package dataset
 
-// Flip mirrors a random half of the pictures of src from left to right. The seed alone determines which
-// ones, and each epoch has others. The result has the fingerprint of src, and skips the same files.
+// Flip mirrors a random half of the pictures of src from left to right. The seed alone determines
+// which ones, and each epoch has others. The result has the fingerprint of src, and skips the same
+// files.
 func Flip(src Source, seed uint64) Source { return flipped{src, seed} }
 
 type flipped struct {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// About half of the pictures are mirrored, the same ones every time, and all others are as they were.
+// About half of the pictures are mirrored, the same ones every time, and all others are as they
+// were.
 func TestFlip(t *testing.T) {
 	const pictures, size = 200, 8
 	src, err := Open(context.Background(), "generated", Options{Size: size})

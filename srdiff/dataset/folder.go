@@ -14,7 +14,8 @@ import (
 const (
 	// Decoded pictures are kept up to this many bytes.
 	folderCache = 512 << 20
-	// From a folder that does not fit, this many crops are taken from a picture before the next one is decoded.
+	// From a folder that does not fit, this many crops are taken from a picture before the next one
+	// is decoded.
 	cropsPerPicture = 16
 )
 
@@ -30,8 +31,8 @@ type folder struct {
 	slots, crops int
 }
 
-// openFolder opens the pictures of at least o.Size pixels under dir. It keeps decoded ones up to limit
-// bytes, together with o.Share if that is the same folder.
+// openFolder opens the pictures of at least o.Size pixels under dir. It keeps decoded ones up to
+// limit bytes, together with o.Share if that is the same folder.
 func openFolder(ctx context.Context, dir string, o Options, limit int64) (Source, error) {
 	if f, ok := o.Share.(flipped); ok {
 		o.Share = f.Source
@@ -148,7 +149,8 @@ func (d *decodedPicture) bytes() int64 {
 	return 4 * pixels
 }
 
-// skippedCounts lists how many files of the folder were left out when it was opened and why, "" for none.
+// skippedCounts lists how many files of the folder were left out when it was opened and why, "" for
+// none.
 func (p *pictures) skippedCounts() string {
 	var parts []string
 	if p.small > 0 {

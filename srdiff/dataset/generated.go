@@ -18,10 +18,10 @@ const (
 const generatorVersion = 1
 
 // generated draws pictures at random. Photographs mostly show things that hide one another, so its
-// scenes are "dead leaves" (Matheron 1968; Lee, Mumford and Huang 2001): shapes of all sizes dropped on
-// top of each other; see scene.go. The arithmetic is plain Go and the result is rounded to 8 bits, so
-// the pixels are the same on all machines of one architecture. Where the compiler fuses multiplications
-// and additions, as on arm64, a few pixels may differ by one level.
+// scenes are "dead leaves" (Matheron 1968; Lee, Mumford and Huang 2001): shapes of all sizes
+// dropped on top of each other; see scene.go. The arithmetic is plain Go and the result is rounded
+// to 8 bits, so the pixels are the same on all machines of one architecture. Where the compiler
+// fuses multiplications and additions, as on arm64, a few pixels may differ by one level.
 type generated struct {
 	options Options
 	side    int // of a scene, in pixels
@@ -86,9 +86,10 @@ func (g *generated) Picture(i uint64, dst []float32) error {
 	return nil
 }
 
-// turn distributes work that serves several pictures: picture i is a crop of item, which stays in slot
-// until it has served that many crops. Pictures go round the slots, so that neighbours come from
-// different items. The slots change items at different times, so that the work is spread evenly.
+// turn distributes work that serves several pictures: picture i is a crop of item, which stays in
+// slot until it has served that many crops. Pictures go round the slots, so that neighbours come
+// from different items. The slots change items at different times, so that the work is spread
+// evenly.
 func turn(i uint64, slots, crops int) (item uint64, slot int) {
 	round := i / uint64(slots)
 	slot = int(i % uint64(slots))

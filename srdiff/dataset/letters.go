@@ -32,7 +32,7 @@ var fonts = sync.OnceValue(func() []*sfnt.Font {
 	return all
 })
 
-// word paints one to five letters of about the height 2r, turned about their left end at (x, y).
+// word paints one to five letters of a height of about 2r, rotated about their left end at (x, y).
 func (c *canvas) word(rng *rand.Rand, x, y, r float64, p paint) {
 	f := fonts()[rng.IntN(len(fonts()))]
 	angle := 0.3 * rng.NormFloat64()

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 )
 
-// palette is the handful of colours of one scene. They have much in common, as under one light.
+// palette holds the few colours of one scene. They are similar, as under one light.
 type palette struct {
 	contrast float64 // standard deviation of the brightness
 	colours  [][3]float32
@@ -28,8 +28,8 @@ func newPalette(rng *rand.Rand) palette {
 	return p
 }
 
-// colour returns red, green and blue from a brightness and the two axes along which the colours of photographs vary
-// most after it: from blue to orange and from magenta to green.
+// colour returns red, green and blue from a brightness and the two axes along which the colours of
+// photographs vary most after brightness: from blue to orange and from magenta to green.
 func colour(bright, orange, green float64) [3]float32 {
 	return [3]float32{
 		float32(bright + orange - 0.5*green),
@@ -38,8 +38,8 @@ func colour(bright, orange, green float64) [3]float32 {
 	}
 }
 
-// paint is what a shape is painted with: a colour of the palette, lighter on one side, on half of the shapes with a
-// texture.
+// paint is the colour of a shape: one of the palette, lighter on one side. Half of the shapes have
+// a texture too.
 type paint struct {
 	base   [3]float32 // at (x, y)
 	x, y   float32
@@ -51,7 +51,7 @@ type paint struct {
 	ux, uy, vx, vy float32 // texture pixels per pixel
 }
 
-// paint mixes the paint for something of radius r at (x, y).
+// paint chooses the paint for a shape of radius r at (x, y).
 func (p palette) paint(rng *rand.Rand, x, y, r float64, tiles []*tile) paint {
 	q := paint{base: p.colours[rng.IntN(len(p.colours))], x: float32(x), y: float32(y)}
 	vary := 0.3 * p.contrast
@@ -70,7 +70,7 @@ func (p palette) paint(rng *rand.Rand, x, y, r float64, tiles []*tile) paint {
 	strength := (0.005 + 0.35*p.contrast) * rng.ExpFloat64()
 	q.tint = colour(strength, 0.2*strength*rng.NormFloat64(), 0.1*strength*rng.NormFloat64())
 	q.u, q.v = float32(tileSide*rng.Float64()), float32(tileSide*rng.Float64())
-	// Turned, and drawn out along one direction as hair, grass and wood are.
+	// Rotated, and stretched along one direction as hair, grass and wood are.
 	along, across := math.Exp2(-2*rng.Float64()*rng.Float64()), math.Exp2(0.5-rng.Float64())
 	turn := 2 * math.Pi * rng.Float64()
 	sin, cos := math.Sincos(turn)
@@ -93,8 +93,8 @@ func (p *paint) at(x, y float32) (r, g, b float32) {
 
 const tileSide = 256
 
-// tile is a texture without seams: noise of mean 0 and variance 1 in which every octave has about as much power as the
-// next, which makes its amplitude spectrum fall as 1/f, the one of photographs.
+// tile is a texture without seams: noise of mean 0 and variance 1 whose octaves have about the same
+// power, so that its amplitude spectrum falls as 1/f, as that of photographs.
 type tile [tileSide * tileSide]float32
 
 // newTiles makes textures from smooth to rough.
@@ -107,7 +107,8 @@ func newTiles(rng *rand.Rand) []*tile {
 	return tiles
 }
 
-// newTile adds up octaves of noise, from coarse to fine, each gain times as strong as the one before it.
+// newTile adds octaves of noise, from coarse to fine. Each is gain times as strong as the one
+// before it.
 func newTile(rng *rand.Rand, gain float64) *tile {
 	side, strength := 2, 1.0
 	noise := make([]float32, side*side)
@@ -134,7 +135,8 @@ func newTile(rng *rand.Rand, gain float64) *tile {
 	return t
 }
 
-// double enlarges seamless noise to twice its side; each new value is 3/4 and 1/4 of the nearest two in each direction.
+// double enlarges seamless noise to twice its side; each new value is 3/4 and 1/4 of the nearest
+// two in each direction.
 func double(noise []float32, side int) []float32 {
 	out := make([]float32, 4*len(noise))
 	for y := range 2 * side {
@@ -147,7 +149,8 @@ func double(noise []float32, side int) []float32 {
 	return out
 }
 
-// at returns the texture at (u, v), interpolated between the nearest four values and repeated without end.
+// at returns the texture at (u, v), interpolated between the nearest four values and repeated
+// without end.
 func (t *tile) at(u, v float32) float32 {
 	fu, fv := math.Floor(float64(u)), math.Floor(float64(v))
 	du, dv := u-float32(fu), v-float32(fv)

@@ -18,8 +18,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// pictures are the pictures of a folder, of which the ones used last are kept decoded. They are safe
-// for concurrent use.
+// pictures are the pictures of a folder, of which the ones used last are kept decoded. They are
+// safe for concurrent use.
 type pictures struct {
 	dir         string
 	size        int      // pixels that each side must have
@@ -50,7 +50,8 @@ type cachedPicture struct {
 	used    uint64 // the clock's time of the last use
 }
 
-// findPictures looks at every picture under dir, but for the folder exclude, without decoding its pixels.
+// findPictures looks at every picture under dir, but for the folder exclude, without decoding its
+// pixels.
 func findPictures(ctx context.Context, dir, exclude string, size int, limit int64) (*pictures, error) {
 	found, unreadable, err := pictureFiles(dir, exclude)
 	if err != nil {
@@ -119,9 +120,9 @@ var foreign = []string{
 // readDir lists a folder; tests make it fail.
 var readDir = os.ReadDir
 
-// pictureFiles lists the files under dir with a picture's suffix, as sorted paths below dir, and what
-// cannot be read. Hidden files and folders and the folder exclude are left out, and links to folders
-// are not followed.
+// pictureFiles lists the files under dir with a picture's suffix, as sorted paths below dir, and
+// what cannot be read. Hidden files and folders and the folder exclude are left out, and links to
+// folders are not followed.
 func pictureFiles(dir, exclude string) (names []string, unreadable []fileError, err error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, nil, err
@@ -218,8 +219,8 @@ const (
 	partOfFile = 8 << 10
 )
 
-// hash hashes the names of the files below the folder, their sizes, and the content of small files. Of
-// a large file it takes the beginning, the middle and the end, which is quick in a folder of
+// hash hashes the names of the files below the folder, their sizes, and the content of small files.
+// Of a large file it takes the beginning, the middle and the end, which is quick in a folder of
 // photographs: a change of size, or of the picture, shows there.
 func (p *pictures) hash() string {
 	hash := sha256.New()
@@ -278,7 +279,8 @@ func (p *pictures) decoded(file int) (*decodedPicture, error) {
 	return c.picture, c.err
 }
 
-// decode fills c, and makes room in the cache by dropping the pictures whose last use is longest ago.
+// decode fills c, and makes room in the cache by dropping the pictures whose last use is longest
+// ago.
 func (p *pictures) decode(file int, c *cachedPicture) {
 	c.picture, c.err = p.open(file)
 	p.lock.Lock()

@@ -150,8 +150,8 @@ func transparent() *image.NRGBA {
 	return img
 }
 
-// Colours that nobody sees are replaced as they are before upscaling, in crops that lie wholly among
-// them too.
+// Colours that nobody sees are replaced as they are before upscaling, in crops that lie wholly
+// among them too.
 func TestFolderReplacesHiddenColours(t *testing.T) {
 	deep := image.NewNRGBA64(image.Rect(0, 0, 64, 64))
 	draw.Draw(deep, deep.Rect, transparent(), image.Point{}, draw.Src)

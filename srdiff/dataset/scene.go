@@ -16,11 +16,12 @@ const (
 	maxStretch = 4 // of a shape's half axes over its radius
 )
 
-// drawScene draws one scene and returns its pixels, [side, side, 3]. It drops shapes on a canvas from the nearest to
-// the farthest until next to nothing shows between them, lights and blurs the whole, and rounds it to 8 bits.
+// drawScene draws one scene and returns its pixels, [side, side, 3]. It drops shapes on a canvas
+// from the nearest to the farthest until nearly all of it is covered, lights and blurs the result,
+// and rounds it to 8 bits.
 //
-// The sizes follow the power law p(r) ~ r^-3, under which every scale covers the same area, as in photographs. A scene
-// is seen from a distance of 1 to 4, by which everything in it shrinks.
+// The sizes follow the power law p(r) ~ r^-3, under which each scale covers the same area, as in
+// photographs. A scene is seen from a distance of 1 to 4, which makes everything in it smaller.
 func drawScene(rng *rand.Rand, side int, tiles []*tile) []uint8 {
 	distance := math.Exp2(2 * rng.Float64())
 	rMin := minRadius / distance * math.Exp2(4*rng.Float64())
@@ -32,7 +33,8 @@ func drawScene(rng *rand.Rand, side int, tiles []*tile) []uint8 {
 	if rng.IntN(4) == 0 {
 		letters = 0.1
 	}
-	// The mean area of a disc under this power law, and with it the number of shapes that cover all several times.
+	// The mean area of a disc under this power law, from which follows how many shapes cover
+	// everything several times.
 	area := 2 * math.Pi * math.Log(rMax/rMin) / (1/(rMin*rMin) - 1/(rMax*rMax))
 	reach := float64(side) + 2*rMax
 	for range int(4 * reach * reach / area) {
@@ -73,7 +75,8 @@ func newShape(rng *rand.Rand, x, y, r float64) shape {
 	if rng.IntN(3) == 0 { // much in photographs stands or lies
 		angle = math.Pi/2*float64(rng.IntN(2)) + 0.05*rng.NormFloat64()
 	}
-	// The half axes are r times and r divided by 1 to 2, or up to maxStretch for bars: the area stays.
+	// The half axes are r times and r divided by 1 to 2, or up to maxStretch for bars: the area
+	// stays.
 	stretch := math.Exp2(rng.Float64())
 	if rng.IntN(5) == 0 {
 		stretch = 2 + (maxStretch-2)*rng.Float64()
@@ -151,7 +154,7 @@ func (c *canvas) shape(s shape, p paint) {
 	}
 }
 
-// rest paints all that still shows between the shapes.
+// rest paints what still shows between the shapes.
 func (c *canvas) rest(p paint) {
 	for i, open := range c.open {
 		if open > 0 {
@@ -160,7 +163,7 @@ func (c *canvas) rest(p paint) {
 	}
 }
 
-// put paints one pixel, cover of which lies behind what is there already.
+// put paints one pixel, of which the share cover lies behind what is painted already.
 func (c *canvas) put(x, y int, cover float32, p *paint) {
 	i := y*c.side + x
 	amount := c.open[i] * cover

@@ -13,9 +13,9 @@ import (
 // A Skipper is a Source that may have to skip some of its files.
 type Skipper interface {
 	// Skipped returns an error of one line for each file that was skipped so far, with its name:
-	// unreadable files and folders first, then pictures that are too small. A file that is damaged is
-	// found when it is first used, so there may be more errors at the end of a run than at its start.
-	// It is safe for concurrent use.
+	// unreadable files and folders first, then pictures that are too small. A file that is damaged
+	// is found when it is first used, so there may be more errors at the end of a run than at its
+	// start. It is safe for concurrent use.
 	Skipped() []error
 }
 
@@ -31,7 +31,8 @@ func Skipped(src Source) []error {
 const mostNamed = 3
 
 // SkippedLine returns a line for people about what src has skipped so far, with the first few files
-// and reasons; "" if there is nothing. A run shows it at its start, and at its end if it has changed.
+// and reasons; "" if there is nothing. A run shows it at its start, and at its end if it has
+// changed.
 func SkippedLine(src Source) string {
 	skipped := Skipped(src)
 	if len(skipped) == 0 {

@@ -1,7 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package dataset supplies training pictures: CIFAR-10, the pictures of a folder, or generated ones. All
-// three give batches of the same kind, so a training run changes its data by changing one word.
+// Package dataset supplies training pictures: CIFAR-10, the pictures of a folder, or generated
+// ones. All three give batches of the same kind, so a training run changes its data by changing one
+// word.
 package dataset
 
 import (
@@ -20,9 +21,9 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 )
 
-// Source is an endless supply of square training pictures with random access. Picture i has the same
-// pixels every time: they depend on the source's seed and on i alone. So a training run that is resumed
-// sees the pictures that it would have seen without the interruption.
+// Source is an endless supply of square training pictures with random access. Picture i has the
+// same pixels every time: they depend on the source's seed and on i alone. So a training run that
+// is resumed sees the pictures that it would have seen without the interruption.
 //
 // A Source may also be a [Fingerprinter] and a [Skipper].
 type Source interface {
@@ -32,38 +33,40 @@ type Source interface {
 	// Size is the height and width of every picture in pixels.
 	Size() int
 
-	// Picture fills dst, which must have Size*Size*3 elements, with picture i: rows of RGB in [-1, 1].
-	// It is safe for concurrent use.
+	// Picture fills dst, which must have Size*Size*3 elements, with picture i: rows of RGB in [-1,
+	// 1]. It is safe for concurrent use.
 	Picture(i uint64, dst []float32) error
 }
 
 // Options selects the pictures that Open opens. The zero value is the tutorial's: 32x32 pictures to
 // train on.
 type Options struct {
-	// Size is the height and width of the pictures, 8 to 256 pixels; 0 means 32. CIFAR-10 has only 32.
+	// Size is the height and width of the pictures, 8 to 256 pixels; 0 means 32. CIFAR-10 has only
+	// 32.
 	Size int
 
 	// Seed determines the order of the pictures, the places of crops, and what is generated.
 	Seed uint64
 
-	// HeldOut selects pictures that training does not see: CIFAR-10's test set, or another stream of
-	// generated pictures. A folder has no second set, so it gives other crops of the same pictures.
+	// HeldOut selects pictures that training does not see: CIFAR-10's test set, or another stream
+	// of generated pictures. A folder has no second set, so it gives other crops of the same
+	// pictures.
 	HeldOut bool
 
 	// Share, when not nil, is a source that was opened with the same spec and size, such as the one
-	// for training beside the one that is held out. The two keep decoded pictures in one cache instead
-	// of two. Other sources are ignored.
+	// for training beside the one that is held out. The two keep decoded pictures in one cache
+	// instead of two. Other sources are ignored.
 	Share Source
 
-	// Exclude, when not "", is a folder whose pictures are not used though it lies within a folder of
-	// pictures, such as that of the results.
+	// Exclude, when not "", is a folder whose pictures are not used though it lies within a folder
+	// of pictures, such as that of the results.
 	Exclude string
 
 	// Cache is the folder where downloads are kept; "" means srdiff in the user's cache folder.
 	Cache string
 
-	// Progress, when not nil, is called with the bytes of a download that have arrived, a few times a
-	// second at most.
+	// Progress, when not nil, is called with the bytes of a download that have arrived, a few times
+	// a second at most.
 	Progress func(done, total int64)
 }
 
@@ -76,14 +79,14 @@ const (
 // Open opens the pictures that spec names:
 //
 //	cifar10         CIFAR-10, downloaded once into Options.Cache
-//	cifar10:PATH    CIFAR-10 from the archive cifar-10-binary.tar.gz, or from the folder with its .bin files
+//	cifar10:PATH    CIFAR-10 from cifar-10-binary.tar.gz, or from the folder with its .bin files
 //	images:DIR      random crops of the pictures in a folder and the folders below it
 //	photos:DIR      crops of photographs at several sizes, the textured ones more often, mirrored and
 //	                turned: what super-resolution is trained on best; all photographs stay in memory
 //	generated       pictures that are drawn at random, for a first try without any download
 //
-// The error for any other spec lists these. If a download fails, the error says what to do. When ctx
-// ends during a download, the data that has arrived is kept for the next call.
+// The error for any other spec lists these. If a download fails, the error says what to do. When
+// ctx ends during a download, the data that has arrived is kept for the next call.
 func Open(ctx context.Context, spec string, o Options) (Source, error) {
 	if o.Size == 0 {
 		o.Size = defaultSize
@@ -122,8 +125,8 @@ func cacheFolder(dir string) (string, error) {
 	return filepath.Join(dir, "srdiff"), nil
 }
 
-// Batch returns batch n of src, which is pictures n*size to n*size+size-1, as a float32 tensor [size,
-// src.Size(), src.Size(), 3] with values in [-1, 1]. A value that is not finite is an error.
+// Batch returns batch n of src, which is pictures n*size to n*size+size-1, as a float32 tensor
+// [size, src.Size(), src.Size(), 3] with values in [-1, 1]. A value that is not finite is an error.
 func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
 	if size < 1 {
 		return nil, fmt.Errorf("batch size %d: it must be at least 1", size)
@@ -160,9 +163,9 @@ func Batch(src Source, size int, n int64) (*tensors.Tensor, error) {
 }
 
 // Batches returns the batches start, start+1, ... of src without end, each as the one input of a
-// train.Batch; see [Batch] for its shape. One batch is prepared in the background while the one before
-// it is in use. Each call of Iter begins at start again. The first error is yielded and ends the
-// iteration.
+// train.Batch; see [Batch] for its shape. One batch is prepared in the background while the one
+// before it is in use. Each call of Iter begins at start again. The first error is yielded and ends
+// the iteration.
 func Batches(src Source, size int, start int64) train.Dataset {
 	return &batches{src: src, size: size, start: start}
 }
@@ -175,8 +178,8 @@ type batches struct {
 
 func (b *batches) Name() string { return b.src.Name() }
 
-// Iter implements train.Dataset. It reads ahead by itself because dataset.Buffer of GoMLX v0.28.7 has a
-// data race: it stops its source while the source may still prepare a batch.
+// Iter implements train.Dataset. It reads ahead by itself because dataset.Buffer of GoMLX v0.28.7
+// has a data race: it stops its source while the source may still prepare a batch.
 func (b *batches) Iter() iter.Seq2[train.Batch, error] {
 	type result struct {
 		batch train.Batch
@@ -204,7 +207,8 @@ func (b *batches) Iter() iter.Seq2[train.Batch, error] {
 				}
 			}
 		}()
-		// No goroutine outlives the loop, since the source may be closed or replaced right after it.
+		// No goroutine outlives the loop, since the source may be closed or replaced right after
+		// it.
 		defer func() {
 			close(stop)
 			<-stopped

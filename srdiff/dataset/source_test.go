@@ -46,7 +46,8 @@ func specs(t *testing.T) []string {
 	return []string{"generated", "cifar10:" + writeCIFAR(t, 7), "images:" + writePictures(t)}
 }
 
-// writePictures makes a folder of pictures of 40x48 to 45x53 pixels in which every pixel is different.
+// writePictures makes a folder of pictures of 40x48 to 45x53 pixels in which every pixel is
+// different.
 func writePictures(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package download fetches large files of known content. It resumes interrupted downloads and checks
-// what arrives.
+// Package download fetches large files of known content. It resumes interrupted downloads and
+// checks what arrives.
 package download
 
 import (
@@ -58,8 +58,8 @@ type permanent struct{ error }
 func (p permanent) Unwrap() error { return p.error }
 
 // Fetch downloads the file to Path, unless it is there already, and makes its folder. A connection
-// that breaks or stalls is resumed a few times. If that does not help, or if ctx ends, the data that
-// has arrived is kept for the next call.
+// that breaks or stalls is resumed a few times. If that does not help, or if ctx ends, the data
+// that has arrived is kept for the next call.
 //
 // The error says why the file could not be had, or how the data that arrived differs from the file
 // that was wanted. While another process downloads the same file, the error is a *lock.HeldError.
@@ -116,8 +116,8 @@ func (d *File) fetch(ctx context.Context) error {
 	return os.Rename(part, d.Path)
 }
 
-// try sends one request for the missing rest of part and appends the answer. It returns nil when part
-// has its full size.
+// try sends one request for the missing rest of part and appends the answer. It returns nil when
+// part has its full size.
 func (d *File) try(ctx context.Context, part string) error {
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

@@ -71,7 +71,8 @@ func TestHTTPSOnly(t *testing.T) {
 	}
 }
 
-// offer starts a server and returns the download of its file, into a folder that does not exist yet.
+// offer starts a server and returns the download of its file, into a folder that does not exist
+// yet.
 func offer(t *testing.T, handler http.HandlerFunc) *File {
 	t.Helper()
 	hurry(t)

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// CPUFeatures lists the vector instructions that the engines can use and this processor has, such as "AVX2".
+// CPUFeatures lists the vector instructions of this processor that the engines can use, such as
+// "AVX2".
 func CPUFeatures() []string {
 	var features []string
 	for _, f := range []struct {
@@ -25,7 +26,8 @@ func CPUFeatures() []string {
 	return features
 }
 
-// simd says in words whether the go engine's matrix products use vector instructions here, and what to do if not.
+// simd describes whether the matrix products of the pure-Go engine use vector instructions on this
+// machine, and what to do if they do not.
 func simd() string {
 	switch {
 	case !builtWithSIMD:

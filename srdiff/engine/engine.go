@@ -1,14 +1,14 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package engine opens a GoMLX compute backend, which runs the graphs: XLA on a GPU or on the processor,
-// or pure Go. A program that is built without cgo has the pure-Go engine alone.
+// Package engine opens a GoMLX compute backend, which runs the graphs: XLA on a GPU or on the
+// processor, or pure Go. A program that is built without cgo has the pure-Go engine alone.
 //
-// Opening an engine of XLA changes the environment and the logger klog of the program only while the
-// plugin loads: TF_CPP_MIN_LOG_LEVEL and TF_ENABLE_ONEDNN_OPTS are set and klog is silent for that time,
-// and both are as before when Open returns. Two things cannot be avoided. When a program starts that
-// imports go-xla, as this package does, go-xla sets TF_CPP_MIN_LOG_LEVEL to 3 unless it is set. And on
-// CUDA it adds --xla_gpu_cuda_data_dir to XLA_FLAGS, where it must stay, since XLA reads it as late as
-// it compiles.
+// Opening an engine of XLA changes the environment and the logger klog of the program only while
+// the plugin loads: TF_CPP_MIN_LOG_LEVEL and TF_ENABLE_ONEDNN_OPTS are set and klog is silent for
+// that time, and both are as before when Open returns. Two things cannot be avoided. When a program
+// starts that imports go-xla, as this package does, go-xla sets TF_CPP_MIN_LOG_LEVEL to 3 unless it
+// is set. And on CUDA it adds --xla_gpu_cuda_data_dir to XLA_FLAGS, where it must stay, since XLA
+// reads it as late as it compiles.
 package engine
 
 import (
@@ -40,8 +40,8 @@ const Names = "auto, xla:cuda, xla:cpu, go"
 //	"auto"      the first of these that works; Why says why the ones before it do not.
 //	            The environment variable SRDIFF_ENGINE can name another choice for it
 //
-// The name of an XLA engine can be followed by go-xla's options, as in "xla:cuda,preallocate=true". By
-// default a GPU's memory is taken as it is needed. Plugins are searched in Folders. Nothing is
+// The name of an XLA engine can be followed by go-xla's options, as in "xla:cuda,preallocate=true".
+// By default a GPU's memory is taken as it is needed. Plugins are searched in Folders. Nothing is
 // downloaded: see package install.
 //
 // The error is one line that says what to do. It is returned for an unknown name, for options of
@@ -112,8 +112,8 @@ func openGo() (*Engine, error) {
 func (e *Engine) String() string { return e.Name + ": " + e.Why }
 
 // Close frees the memory and the threads that the engine holds. Models and programs that run on it
-// cannot be used any more. Closing an engine twice is allowed. The error is always nil; it makes Engine
-// an io.Closer.
+// cannot be used any more. Closing an engine twice is allowed. The error is always nil; it makes
+// Engine an io.Closer.
 func (e *Engine) Close() error {
 	if !e.Backend.IsFinalized() {
 		e.Backend.Finalize()

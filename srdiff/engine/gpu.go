@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// GPU is an NVIDIA GPU, as its driver describes it.
+// GPU is an NVIDIA GPU as its driver describes it.
 type GPU struct {
 	Name   string
 	Memory string // such as "81559 MiB"
@@ -23,11 +23,11 @@ type GPU struct {
 // String is the GPU's name with its memory.
 func (g GPU) String() string { return fmt.Sprintf("%s (%s)", g.Name, g.Memory) }
 
-// devices is where Linux lists what is plugged in.
+// devices is the folder where Linux lists PCI devices.
 var devices = "/sys/bus/pci/devices"
 
-// GPUs asks NVIDIA's driver for the machine's GPUs, by its program nvidia-smi. None is an error, which says whether the GPU
-// is missing or just its driver.
+// GPUs lists the machine's GPUs, which it asks NVIDIA's driver for through the program nvidia-smi.
+// If there is none, the error says whether the GPU or only its driver is missing.
 func GPUs() ([]GPU, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -50,7 +50,8 @@ func GPUs() ([]GPU, error) {
 	}
 }
 
-// pluggedIn says whether a display or 3D controller (class 03) of NVIDIA (vendor 10de) is there, driver or not.
+// pluggedIn reports whether the machine has a display or 3D controller (class 03) of NVIDIA (vendor
+// 10de), with or without a driver.
 func pluggedIn() bool {
 	vendors, _ := filepath.Glob(filepath.Join(devices, "*", "vendor")) // the pattern is right
 	for _, vendor := range vendors {

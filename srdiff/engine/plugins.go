@@ -41,8 +41,8 @@ func openXLA(platform, options string) (*Engine, error) {
 	return &Engine{Backend: backend, Name: platform, Why: why, Plugin: path}, nil
 }
 
-// OpenPlugin opens the engine of a kind, "cpu" or "cuda", on the PJRT plugin in a file. The error says in
-// one line why the plugin does not work.
+// OpenPlugin opens the engine of a kind, "cpu" or "cuda", on the PJRT plugin in a file. The error
+// says in one line why the plugin does not work.
 func OpenPlugin(kind, path string) (*Engine, error) {
 	if !HasXLA {
 		return nil, errWithoutXLA
@@ -81,8 +81,8 @@ func device(kind string) (why string, err error) {
 const pluginPaths = "PJRT_PLUGIN_LIBRARY_PATH"
 
 // Folders lists the folders that are searched for PJRT plugins, in this order: those of
-// PJRT_PLUGIN_LIBRARY_PATH; for a program in a repository's .lab/bin, the repository's .lab/lib/go-xla;
-// and go-xla's usual places.
+// PJRT_PLUGIN_LIBRARY_PATH; for a program in a repository's .lab/bin, the repository's
+// .lab/lib/go-xla; and go-xla's usual places.
 func Folders() []string {
 	folders := filepath.SplitList(os.Getenv(pluginPaths))
 	if program, err := os.Executable(); err == nil {
@@ -98,8 +98,8 @@ func Folders() []string {
 	return folders
 }
 
-// FindPlugin returns the file of the first PJRT plugin of a kind, "cpu" or "cuda", in Folders, "" if there
-// is none. (go-xla puts the CUDA plugin into a subfolder nvidia.)
+// FindPlugin returns the file of the first PJRT plugin of a kind, "cpu" or "cuda", in Folders, ""
+// if there is none. (go-xla puts the CUDA plugin into a subfolder nvidia.)
 func FindPlugin(kind string) string {
 	for _, folder := range Folders() {
 		for _, pattern := range []string{

@@ -20,8 +20,8 @@ import (
 // HasXLA reports whether XLA's engines are part of this program, which needs cgo.
 const HasXLA = true
 
-// The PJRT C API that a plugin must speak: the oldest version that srdiff is tested with, of go-xla's
-// own major version.
+// The PJRT C API that a plugin must speak: the oldest version that srdiff is tested with, of
+// go-xla's own major version.
 const (
 	apiMajor = 0
 	apiMinor = 90
@@ -62,9 +62,9 @@ func load(path, options string) (compute.Backend, error) {
 // loading lets one plugin load at a time, since the environment and the logger are the process's.
 var loading sync.Mutex
 
-// quietly calls f while the libraries' messages to their developers are off: those of go-xla, which logs
-// to klog, and those of XLA and TensorFlow, which read variables of the environment when they load. A
-// failure is an error all the same. Afterwards klog and the environment are as before.
+// quietly calls f while the libraries' messages to their developers are off: those of go-xla, which
+// logs to klog, and those of XLA and TensorFlow, which read variables of the environment when they
+// load. A failure is an error all the same. Afterwards klog and the environment are as before.
 func quietly(f func()) {
 	loading.Lock()
 	defer loading.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// layer is a convolution of pictures [batch, height, width, in] with weights [taps, taps, in, out], and zeros around the
-// pictures where it is padded.
+// layer is a convolution of pictures [batch, height, width, in] with weights [taps, taps, in, out].
+// If it is padded, the pictures have zeros around them.
 type layer struct {
 	batch, height, width, in, out int
 	taps, stride, dilation        int
@@ -39,7 +39,8 @@ func (l layer) size() (height, width int) {
 	return size(l.height), size(l.width)
 }
 
-// convolve computes in plain loops the convolution y of x with w, and the gradients of the sum of y times dy.
+// convolve computes in plain loops the convolution y of x with w, and the gradients of the sum of y
+// times dy.
 func (l layer) convolve(x, w, dy []float32) (y, dx, dw []float64) {
 	height, width := l.size()
 	y, dx, dw = make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
@@ -69,8 +70,9 @@ func (l layer) convolve(x, w, dy []float32) (y, dx, dw []float64) {
 	return y, dx, dw
 }
 
-// TestXLAConvolution holds XLA's convolutions and their gradients against plain loops: the plugin for the CPU that
-// 'srdiff engine install cpu' builds has some of its own (install/xlacpu/convolution.h).
+// TestXLAConvolution compares XLA's convolutions and their gradients with plain loops: the plugin
+// for the CPU that 'srdiff engine install cpu' builds has some of its own
+// (install/xlacpu/convolution.h).
 func TestXLAConvolution(t *testing.T) {
 	path := FindPlugin("cpu")
 	if path == "" {

@@ -20,7 +20,8 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// refused expects xla:cpu to be an error of one line with all words in it, and auto to open the go engine and say why.
+// refused expects xla:cpu to return an error of one line with all these words, and auto to open the
+// go engine and give the same reason.
 func refused(t *testing.T, words ...string) {
 	t.Helper()
 	_, err := Open("xla:cpu")
@@ -77,7 +78,8 @@ func TestPluginOfAnotherVersion(t *testing.T) {
 	refused(t, "does not work", "version 7.1 of the PJRT C API, and 0.90 or a later 0.x is needed")
 }
 
-// Opening an engine leaves the program's environment and logger as they were, whether it works or not.
+// Opening an engine leaves the program's environment and logger as they were, whether it works or
+// not.
 func TestOpenLeavesTheProgramAlone(t *testing.T) {
 	path := write(t, filepath.Join(emptyMachine(t), "pjrt_c_api_cpu_plugin.so"), "no library")
 	defer klog.CaptureState().Restore()

@@ -47,7 +47,7 @@ func TestDistanceEqualsScipy(t *testing.T) {
 		a, b := numbers(g.Counts[0], g.Dimensions, g.Seeds[0]), numbers(g.Counts[1], g.Dimensions, g.Seeds[1])
 		for range 2 {
 			got, err := Distance(a, b)
-			if err != nil || math.Abs(got-g.Distance) > 1e-9*g.Distance {
+			if err != nil || !(math.Abs(got-g.Distance) <= 1e-9*g.Distance) {
 				t.Errorf("%v: distance %v, want %v (%v)", g, got, g.Distance, err)
 			}
 			a, b = b, a // the distance is symmetric
@@ -59,7 +59,7 @@ func TestDistanceEqualsScipy(t *testing.T) {
 func TestDistanceClosedForms(t *testing.T) {
 	a := [][]float64{{-1}, {1}, {-1}, {1}}
 	b := [][]float64{{2}, {8}, {2}, {8}} // mean 5, three times the deviation of a, which is sqrt(4/3)
-	if d, err := Distance(a, b); err != nil || math.Abs(d-(25+4*4./3)) > 1e-12 {
+	if d, err := Distance(a, b); err != nil || !(math.Abs(d-(25+4*4./3)) <= 1e-12) {
 		t.Errorf("distance %v, want %v (%v)", d, 25+4*4./3, err)
 	}
 	var p, q [][]float64
@@ -68,17 +68,17 @@ func TestDistanceClosedForms(t *testing.T) {
 			p, q = append(p, []float64{x, y}), append(q, []float64{1 + 2*x, 5 * y})
 		}
 	}
-	if d, err := Distance(p, q); err != nil || math.Abs(d-(1+4./3*(1+16))) > 1e-12 {
+	if d, err := Distance(p, q); err != nil || !(math.Abs(d-(1+4./3*(1+16))) <= 1e-12) {
 		t.Errorf("distance %v, want %v (%v)", d, 1+4./3*(1+16), err)
 	}
 	same := numbers(64, 32, 1)
-	if d, err := Distance(same, same); err != nil || d > 1e-12 {
+	if d, err := Distance(same, same); err != nil || !(d <= 1e-12) {
 		t.Errorf("distance of equal sets is %v, want 0 (%v)", d, err)
 	}
 	for _, row := range same { // a covariance that lacks a rank, as of a feature that is always 0
 		row[3] = 0
 	}
-	if d, err := Distance(same, same); err != nil || d > 1e-12 {
+	if d, err := Distance(same, same); err != nil || !(d <= 1e-12) {
 		t.Errorf("distance of equal sets without full rank is %v, want 0 (%v)", d, err)
 	}
 }
@@ -130,7 +130,7 @@ func TestIntervalIsTheSpread(t *testing.T) {
 	}
 	// (m_a - m_b)^2 + (s_a - s_b)^2 = 2, and what the interval says of its spread.
 	spread := 1.96 * math.Sqrt(squares-sum*sum)
-	if math.Abs(sum-2) > 0.15 || halves < 0.75*spread || halves > 1.35*spread {
+	if !(math.Abs(sum-2) <= 0.15) || !(halves >= 0.75*spread && halves <= 1.35*spread) {
 		t.Errorf("distance %.3f ± %.3f, and it spreads by %.3f; want 2", sum, halves, spread)
 	}
 	a, b := draw()

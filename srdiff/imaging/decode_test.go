@@ -86,7 +86,7 @@ func TestDecodeReadsEveryFormat(t *testing.T) {
 			p := FromImage(img)
 			for i, got := range p.Pix {
 				want := float64([]uint16{test.want.R, test.want.G, test.want.B}[i%3])/65535*2 - 1
-				if math.Abs(float64(got)-want) > test.near*2/255+1e-6 {
+				if !(math.Abs(float64(got)-want) <= test.near*2/255+1e-6) {
 					t.Fatalf("value %d is %v, want %v", i, got, want)
 				}
 			}
@@ -142,7 +142,7 @@ func TestDecodeTurnsPhotographsUpright(t *testing.T) {
 		red, blue float32
 	}{{"top", 2, 1, -1}, {"bottom", 13, -1, 1}} {
 		i := (test.y*p.Width + 4) * 3
-		if math.Abs(float64(p.Pix[i]-test.red)) > .05 || math.Abs(float64(p.Pix[i+2]-test.blue)) > .05 {
+		if !(math.Abs(float64(p.Pix[i]-test.red)) <= .05) || !(math.Abs(float64(p.Pix[i+2]-test.blue)) <= .05) {
 			t.Errorf("the %s is %v", test.name, p.Pix[i:i+3])
 		}
 	}

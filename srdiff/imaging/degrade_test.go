@@ -69,7 +69,7 @@ func TestShrinkingSumsToOne(t *testing.T) {
 					for _, w := range row {
 						sum += float64(w)
 					}
-					if len(row) != size[0] || math.Abs(sum-1) > 1e-6 {
+					if len(row) != size[0] || !(math.Abs(sum-1) <= 1e-6) {
 						t.Errorf("%s %v, blur %g: a row of %d sums to %v", filter, size, blur, len(row), sum)
 					}
 				}
@@ -158,13 +158,13 @@ func TestShrinkEqualsDense(t *testing.T) {
 					want += w * v * float64(p.Pix[(j*from[0]+k)*3+c])
 				}
 			}
-			if math.Abs(float64(v)-want) > 1e-6 {
+			if !(math.Abs(float64(v)-want) <= 1e-6) {
 				t.Fatalf("%s, %v to %v, blur %g: value %d is %v, want %v", filter, from, to, blur, i, v, want)
 			}
 		}
 		for x, row := range Shrinking(filter, from[0], to[0], blur) {
 			for i, w := range row {
-				if math.Abs(float64(w)-columns[x][i]) > 1e-6 {
+				if !(math.Abs(float64(w)-columns[x][i]) <= 1e-6) {
 					t.Fatalf("%s, %v to %v, blur %g: weight %d of pixel %d is %v, want %v", filter, from, to, blur, i, x, w, columns[x][i])
 				}
 			}
@@ -204,10 +204,10 @@ func TestImresizeEqualsMATLAB(t *testing.T) {
 		unequal := 0
 		for i, v := range got.Pix {
 			d := math.Abs(float64((v+1)*127.5) - float64(c.Pix[i]))
-			if d > 1.01 {
+			if !(d <= 1.01) {
 				t.Fatalf("%v by %v: value %d is %v, want %d", c.From, c.Scale, i, (v+1)*127.5, c.Pix[i])
 			}
-			if d > 0.01 {
+			if !(d <= 0.01) {
 				unequal++ // Halves may be rounded either way.
 			}
 		}

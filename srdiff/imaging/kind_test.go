@@ -21,7 +21,7 @@ func TestVisible(t *testing.T) {
 	// The weights of red and blue are 1 and 1/3: 3/4 red and 1/4 blue, in [-1, 1].
 	want := []float32{1, -1, -1, -1, -1, 1, .5, -1, -.5, .5, -1, -.5}
 	for i, got := range Visible(img).Pix {
-		if math.Abs(float64(got-want[i])) > 1e-6 {
+		if !(math.Abs(float64(got-want[i])) <= 1e-6) {
 			t.Errorf("value %d is %v, want %v", i, got, want[i])
 		}
 	}

@@ -95,7 +95,7 @@ func TestFromImageReadsEveryKindOfPicture(t *testing.T) {
 				t.Fatalf("got %dx%d with %d values, want 2x3 with 18", p.Width, p.Height, len(p.Pix))
 			}
 			for i, got := range p.Pix {
-				if want := test.want[i%3]; math.Abs(float64(got)-want) > 1e-6 {
+				if want := test.want[i%3]; !(math.Abs(float64(got)-want) <= 1e-6) {
 					t.Fatalf("value %d is %v, want %v", i, got, want)
 				}
 			}

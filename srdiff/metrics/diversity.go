@@ -9,9 +9,10 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Diversity returns how much several results of one input differ: the mean over pixels and channels of the standard deviation over
-// the n results, with n - 1 in its denominator. It is the sigma of SRFlow (Lugmayr et al. 2020) on the scale 0..1, where theirs is
-// 0..255. 0 is one result again and again. Fewer than two results, or results of different sizes, are an error.
+// Diversity returns how much several results of one input differ: the mean over pixels and channels
+// of the standard deviation over the n results, with n - 1 in its denominator. It is the sigma of
+// SRFlow (Lugmayr et al. 2020), on the scale 0..1 in place of 0..255. Equal results have 0. Fewer
+// than two results, or results of different sizes, are an error.
 func Diversity(results ...imaging.Picture) (float64, error) {
 	if len(results) < 2 {
 		return 0, fmt.Errorf("diversity of %d results: want at least 2 of one input", len(results))

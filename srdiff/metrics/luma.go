@@ -9,10 +9,11 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// PSNRY returns the PSNR of the luma channel in decibels, as papers on super-resolution report it: the
-// pictures are rounded to 8 bits, Y is that of ITU-R BT.601 in 16..235 and is not rounded, the peak is
-// 255, and border pixels are cropped at each side, usually as many as the factor of enlargement. Equal
-// pictures have +Inf. Pictures of different sizes, and a border that leaves nothing, are an error.
+// PSNRY returns the PSNR of the luma channel in decibels, as papers on super-resolution report it:
+// the pictures are rounded to 8 bits, Y is that of ITU-R BT.601 in 16..235 and is not rounded, the
+// peak is 255, and border pixels are cropped at each side, usually as many as the factor of
+// enlargement. Equal pictures have +Inf. Pictures of different sizes, and a border that leaves
+// nothing, are an error.
 func PSNRY(a, b imaging.Picture, border int) (float64, error) {
 	p, q, err := lumas(a, b, border)
 	if err != nil {
@@ -27,8 +28,8 @@ func PSNRY(a, b imaging.Picture, border int) (float64, error) {
 }
 
 // SSIMY returns the SSIM of the luma channel, as papers on super-resolution report it: Y is that of
-// PSNRY, and the index that of [SSIM] with a range of 255. Pictures of different sizes, and a border
-// that leaves a side below 11 pixels, are an error.
+// PSNRY, and the index that of [SSIM] with a range of 255. Pictures of different sizes, and a
+// border that leaves a side below 11 pixels, are an error.
 func SSIMY(a, b imaging.Picture, border int) (float64, error) {
 	p, q, err := lumas(a, b, border)
 	if err != nil {

@@ -74,7 +74,7 @@ func TestSharpnessClosedForms(t *testing.T) {
 		"noise":        {func(_, _ int) float64 { return 0.5 + 0.05*rng.NormFloat64() }, 3. / 8 * 0.05 * 0.05, 2e-5},
 	} {
 		// The inner pixels are 16 whole periods of the wave.
-		if v, err := Sharpness(painted(130, 130, test.f)); err != nil || math.Abs(v-test.want) > test.tolerance {
+		if v, err := Sharpness(painted(130, 130, test.f)); err != nil || !(math.Abs(v-test.want) <= test.tolerance) {
 			t.Errorf("%s: sharpness %v, want %v (%v)", name, v, test.want, err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestDiversityClosedForms(t *testing.T) {
 	if v, err := Diversity(grey, grey, grey); err != nil || v != 0 {
 		t.Errorf("diversity of equal results is %v, want 0 (%v)", v, err)
 	}
-	if v, err := Diversity(grey, light); err != nil || math.Abs(v-0.2/math.Sqrt2) > 1e-7 {
+	if v, err := Diversity(grey, light); err != nil || !(math.Abs(v-0.2/math.Sqrt2) <= 1e-7) {
 		t.Errorf("diversity %v, want %v (%v)", v, 0.2/math.Sqrt2, err)
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package metrics says how close two pictures are. All measures take values from [-1, 1] to [0, 1] and clamp them
-// there, as they would be in a file. A NaN that a measure reads makes it NaN.
+// Package metrics measures how close two pictures are. All measures map values from [-1, 1] to [0,
+// 1] and clamp them there, as a file would. A NaN in a picture makes the measure NaN.
 package metrics
 
 import (
@@ -11,12 +11,13 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// MaxPSNR is what the PSNR of a picture counts for at most in a mean, in dB, as in VMAF for 8 bits: of a flat picture an exact
-// enlargement is easy, and one infinite value would be the mean of all.
+// MaxPSNR is the most, in dB, that one picture's PSNR counts in a mean, as in VMAF for 8 bits. A
+// flat picture is easily enlarged exactly, and a single infinite value would make the mean
+// infinite.
 const MaxPSNR = 60
 
-// PSNR returns the peak signal-to-noise ratio in decibels, 10 log10(1/MSE), over all pixels and channels. More is
-// closer; equal pictures have +Inf. Pictures of different sizes are an error.
+// PSNR returns the peak signal-to-noise ratio in decibels, 10 log10(1/MSE), over all pixels and
+// channels. More is closer; equal pictures have +Inf. Pictures of different sizes are an error.
 func PSNR(a, b imaging.Picture) (float64, error) {
 	if err := sameSize(a, b); err != nil {
 		return 0, err
@@ -24,9 +25,10 @@ func PSNR(a, b imaging.Picture) (float64, error) {
 	return 10 * math.Log10(1/meanSquaredError(a, b)), nil
 }
 
-// Consistency returns how badly a super-resolved picture explains its input: the mean squared error between lowRes
-// and the result scaled down by shrink, as lowRes was made; nil is imaging.Bilinear. 0 is exact. SR3 (Saharia et al.
-// 2021, section 4) reports it times 1e5. A lowRes larger than the result, or of another size than shrink gives, is an
+// Consistency returns how badly a super-resolved picture explains its input: the mean squared error
+// between lowRes and the result scaled down by shrink. shrink must be the function that made
+// lowRes; nil is imaging.Bilinear. 0 is exact. SR3 (Saharia et al. 2021, section 4) reports it
+// times 1e5. A lowRes that is larger than the result, or of another size than shrink returns, is an
 // error.
 func Consistency(result, lowRes imaging.Picture, shrink func(imaging.Picture) imaging.Picture) (float64, error) {
 	for _, p := range []imaging.Picture{result, lowRes} {

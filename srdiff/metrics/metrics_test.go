@@ -73,7 +73,7 @@ func TestEqualPictures(t *testing.T) {
 	if v, err := PSNR(p, p); err != nil || !math.IsInf(v, 1) {
 		t.Errorf("PSNR %v, %v, want +Inf", v, err)
 	}
-	if v, err := SSIM(p, p); err != nil || math.Abs(v-1) > 1e-9 {
+	if v, err := SSIM(p, p); err != nil || !(math.Abs(v-1) <= 1e-9) {
 		t.Errorf("SSIM %v, %v, want 1", v, err)
 	}
 	if v, err := Consistency(p, p, nil); err != nil || v != 0 {

@@ -11,8 +11,9 @@ type Scores struct {
 	Consistency float64 `json:"consistency"` // mean squared error of the shrunken result, on the scale 0..1
 }
 
-// Score measures a result beside its original and the low-resolution picture that it was made of, which shrink makes of a
-// picture: see PSNR, SSIM and Consistency, also for its errors.
+// Score measures a result against its original and against the low-resolution picture that it was
+// made from. shrink makes that picture from the original. See PSNR, SSIM and Consistency for the
+// measures and their errors.
 func Score(result, original, lowRes imaging.Picture, shrink func(imaging.Picture) imaging.Picture) (s Scores, err error) {
 	if s.PSNR, err = PSNR(result, original); err != nil {
 		return s, err
@@ -24,7 +25,7 @@ func Score(result, original, lowRes imaging.Picture, shrink func(imaging.Picture
 	return s, err
 }
 
-// Add adds a share of other scores: 1/n of each of n makes their mean.
+// Add adds a share of other scores: adding 1/n of each of n scores gives their mean.
 func (s *Scores) Add(share float64, other Scores) {
 	s.PSNR += share * other.PSNR
 	s.SSIM += share * other.SSIM

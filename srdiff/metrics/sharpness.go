@@ -8,14 +8,16 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Sharpness returns the mean squared gradient of a picture, at least 0, the Tenengrad measure (Krotkov 1988; GRA6 in the survey of
-// Pertuz et al. 2013) without a threshold, over the three channels and the pixels that have all neighbours:
+// Sharpness returns the mean squared gradient of a picture, at least 0, the Tenengrad measure
+// (Krotkov 1988; GRA6 in the survey of Pertuz et al. 2013) without a threshold, over the three
+// channels and the pixels that have all neighbours:
 //
 //	mean of G_x^2 + G_y^2,   G_x = 1/8 [-1 0 1; -2 0 2; -1 0 1] * picture,   G_y its transpose
 //
-// That is the squared slope, per pixel on the scale 0..1, of a picture that is a slope. It needs no original; beside one, it is
-// read as a ratio: see Ratio. Noise raises it as detail does, by 3/8 of its variance on the scale 0..1, and a checkerboard of
-// single pixels does not. A picture with a side below 3 pixels is an error.
+// A picture with a constant slope has the square of that slope, per pixel on the scale 0..1. The
+// measure needs no original; compared with one, it is read as a ratio: see Ratio. Noise raises it
+// as detail does, by 3/8 of the noise's variance on the scale 0..1; a checkerboard of single pixels
+// does not. A picture with a side below 3 pixels is an error.
 func Sharpness(p imaging.Picture) (float64, error) {
 	if err := check(p); err != nil {
 		return 0, err

@@ -44,12 +44,13 @@ func (m *moments) ssim() float64 {
 	return (2*a*b + c1) * (2*cov + c2) / ((a*a + b*b + c1) * (varA + varB + c2))
 }
 
-// SSIM returns the structural similarity of Wang, Bovik, Sheikh and Simoncelli (2004): the mean over the
-// three channels and over all places where an 11x11 Gaussian window of sigma 1.5 fits, with K1 = .01 and
-// K2 = .03. Equal pictures have 1. It is an error if the sizes differ or a side is below 11 pixels.
+// SSIM returns the structural similarity of Wang, Bovik, Sheikh and Simoncelli (2004): the mean
+// over the three channels and over all places where an 11x11 Gaussian window of sigma 1.5 fits,
+// with K1 = .01 and K2 = .03. Equal pictures have 1. It is an error if the sizes differ or a side
+// is below 11 pixels.
 //
-// That is scikit-image's structural_similarity with gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-// data_range=1 and channel_axis=-1.
+// That is scikit-image's structural_similarity with gaussian_weights=True, sigma=1.5,
+// use_sample_covariance=False, data_range=1 and channel_axis=-1.
 func SSIM(a, b imaging.Picture) (float64, error) {
 	if err := sameSize(a, b); err != nil {
 		return 0, err
@@ -80,8 +81,8 @@ func fitsWindow(width, height int) error {
 // windows returns at how many places SSIM's window fits into a picture.
 func windows(width, height int) float64 { return float64(width-window+1) * float64(height-window+1) }
 
-// ssimSum returns the sum of the index over all windows of two channels. It filters rows as it goes down
-// the picture, and keeps the last 11 of them to filter columns.
+// ssimSum returns the sum of the index over all windows of two channels. It filters rows as it goes
+// down the picture, and keeps the last 11 of them to filter columns.
 func ssimSum(width, height int, a, b func(x, y int) float64) float64 {
 	products := make([]moments, width)
 	var rows [window][]moments // Row y is at y modulo 11.

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -31,8 +30,8 @@ type Process struct {
 func Start(ctx context.Context, command []string) (*Process, error) {
 	p := &Process{cmd: exec.CommandContext(ctx, command[0], command[1:]...)}
 	p.cmd.Stderr = &p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its own children are stopped and ended with it
-	p.cmd.Cancel = func() error { return p.Signal(syscall.SIGKILL) }
+	group(p.cmd)
+	p.cmd.Cancel = p.kill
 	p.cmd.WaitDelay = 5 * time.Second // for a child that got away and keeps the pipes open
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -44,9 +43,6 @@ func Start(ctx context.Context, command []string) (*Process, error) {
 	p.answers = json.NewDecoder(out)
 	return p, p.cmd.Start()
 }
-
-// Signal sends a signal to the process and its children.
-func (p *Process) Signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }
 
 // Ask sends a line and waits for the answer to it.
 func (p *Process) Ask(answer any, format string, args ...any) error {
@@ -85,7 +81,7 @@ func (p *Process) End() error {
 		return nil
 	}
 	p.asks.Close()
-	p.Signal(syscall.SIGKILL) // it may be gone already
+	p.kill() // it may have ended already
 	return p.cmd.Wait()
 }
 

@@ -20,11 +20,12 @@ import (
 //go:embed xlacpu/*.cc xlacpu/*.h xlacpu/exports.map xlacpu/mlir
 var sources embed.FS
 
-// flags are the compiler's arguments, run in the folder that holds the libraries, the headers and xlacpu.
+// flags are the compiler's arguments. It runs in the folder that holds the libraries, the headers
+// and xlacpu.
 func flags(name string) []string {
 	return []string{
 		"-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden",
-		// As the wheel's libraries were built: objects are laid out differently without these.
+		// The same as for the wheel's libraries: they change the layout of objects.
 		"-DNDEBUG", "-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64",
 		`-DWHEEL="` + tensorflow.project + " " + tensorflow.version + `"`,
 		"-Ixlacpu", "-isystem", headers, "-isystem", headers + "/external/highwayhash",
@@ -38,7 +39,8 @@ func flags(name string) []string {
 // ownPlugins is the pattern of the names of plugins that were built here.
 const ownPlugins = "pjrt_c_api_cpu_tf*_plugin.so"
 
-// pluginName names the plugin for what it is built from, so that one that was built from something else is not taken for it.
+// pluginName returns the plugin's file name. It has a hash of the sources, so that a plugin built
+// from other sources is told apart.
 func pluginName() string {
 	hash := sha256.New()
 	fmt.Fprint(hash, tensorflow.sha256, flags(""))
@@ -53,7 +55,7 @@ func pluginName() string {
 	return fmt.Sprintf("pjrt_c_api_cpu_tf%s-%x_plugin.so", tensorflow.version, hash.Sum(nil)[:4])
 }
 
-// outdated says whether a plugin was built here from something else than what would be built now, and can be replaced.
+// outdated reports whether a plugin was built here, but from other sources than these.
 func outdated(path string) bool {
 	own, _ := filepath.Match(ownPlugins, filepath.Base(path)) // the pattern is right
 	return own && filepath.Base(path) != pluginName() && canWrite(filepath.Dir(path))
@@ -103,7 +105,7 @@ func compile(ctx context.Context, compiler []string, folder, name string, report
 	}
 }
 
-// firstError finds the line that matters in what a compiler said.
+// firstError returns the line of a compiler's messages that matters.
 func firstError(messages string, err error) string {
 	for line := range strings.Lines(messages) {
 		if strings.Contains(line, "error") || strings.Contains(line, "undefined reference") {
@@ -113,7 +115,8 @@ func firstError(messages string, err error) string {
 	return strings.TrimSpace(err.Error() + " " + strings.Join(strings.Fields(messages), " "))
 }
 
-// strip takes what only debuggers need off the libraries, a quarter of their size, where there is a program for that.
+// strip removes the debuggers' tables from the libraries, a quarter of their size, if the program
+// strip is installed.
 func strip(ctx context.Context, folder string) {
 	cmd := exec.CommandContext(ctx, "strip", append([]string{"--strip-unneeded"}, libraries...)...)
 	cmd.Dir = folder

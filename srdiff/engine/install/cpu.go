@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// CPU makes sure that there is a plugin for the engine "xla:cpu" and returns its file. One that is there and works stays.
-// Otherwise go-xla's plugin is taken from GitHub, or else one is built from a wheel of TensorFlow, which takes a download of
-// 274 MB, 1.2 GB of disk, a C++ compiler and two minutes, on linux/amd64 only. The error says in one line why neither
-// worked.
+// CPU returns the file of a plugin for the engine "xla:cpu", and installs one if there is none that
+// works. It takes go-xla's plugin from GitHub, or else builds one from a wheel of TensorFlow. That
+// needs linux/amd64, a download of 274 MB, 1.2 GB of disk, a C++ compiler and two minutes. The
+// error says in one line why neither worked.
 func CPU(ctx context.Context, report Report) (path string, err error) {
 	return once(ctx, "cpu", report, func(folder string) (string, error) {
 		path, gitHubErr := fromGitHub(ctx, folder, report)

@@ -14,17 +14,20 @@ import (
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
-// jaxVersion is the release of JAX whose plugin is taken. NVIDIA's libraries are not pinned: go-xla takes the newest of each
-// that JAX's newest release allows. They are of the same CUDA, 12 or 13, and JAX bounds them from below alone (cuDNN also to
-// 9.x), so that what is newest now is at least as new as what jaxVersion asked for.
+// jaxVersion is the release of JAX whose plugin is installed. NVIDIA's libraries are not pinned:
+// go-xla installs the newest of each that JAX's newest release allows. They are of the same CUDA,
+// 12 or 13, and JAX bounds them from below only (cuDNN also to 9.x), so the newest is at least as
+// new as jaxVersion requires.
 const jaxVersion = "0.10.2"
 
-// cudaSpace is what the installation takes at its peak, in bytes: the downloads and what comes out of them. Tests change it.
+// cudaSpace is the disk space in bytes that the installation needs at its peak, for the downloads
+// and the unpacked files. Tests change it.
 var cudaSpace int64 = 7 << 30
 
-// CUDA makes sure that there is a plugin for the engine "xla:cuda" and returns its file. One that is there and works stays.
-// Otherwise JAX's plugin and NVIDIA's libraries for the driver's CUDA are taken from PyPI, 2.4 GB, on linux/amd64 only.
-// A GPU or driver that is missing or too old, too little disk space and a download that fails are errors of one line.
+// CUDA returns the file of a plugin for the engine "xla:cuda", and installs one if there is none
+// that works: JAX's plugin and NVIDIA's libraries for the driver's CUDA, 2.4 GB from PyPI, on
+// linux/amd64 only. The error is one line if the GPU or its driver is missing or too old, if there
+// is too little disk space, or if a download fails.
 func CUDA(ctx context.Context, report Report) (path string, err error) {
 	gpus, err := engine.GPUs()
 	if err != nil {
@@ -51,7 +54,8 @@ func fromPyPI(ctx context.Context, plugin, folder string, report Report) (path s
 	if err != nil {
 		return "", fmt.Errorf("no plugin for XLA on the GPU: %w", err)
 	}
-	// What is downloaded is kept until all is installed, so that an installation that was stopped goes on from there.
+	// Downloads are kept until all is installed, so that an interrupted installation can go on from
+	// there.
 	err = goXLA(ctx, report, "downloading CUDA", func() error { return cudaInstall(plugin, version, folder) })
 	if ctx.Err() != nil {
 		return "", fmt.Errorf("the installation was stopped: %w", context.Cause(ctx))
@@ -68,7 +72,8 @@ func fromPyPI(ctx context.Context, plugin, folder string, report Report) (path s
 	return path, removeDownloads()
 }
 
-// cudaFor names go-xla's plugin for an NVIDIA driver, by the oldest drivers that CUDA 13 and CUDA 12 run on.
+// cudaFor returns the name of go-xla's plugin for a version of NVIDIA's driver. CUDA 13 and CUDA 12
+// each have an oldest driver.
 func cudaFor(driver string) (string, error) {
 	major, _, _ := strings.Cut(driver, ".")
 	n, err := strconv.Atoi(major)
@@ -83,7 +88,7 @@ func cudaFor(driver string) (string, error) {
 	return "", fmt.Errorf("NVIDIA's driver %s is too old for CUDA 12: update it to 525 or later, better 580", driver)
 }
 
-// pickJAX returns jaxVersion, or the newest version there is if PyPI does not have that for a plugin.
+// pickJAX returns jaxVersion, or the newest version if PyPI does not have jaxVersion of a plugin.
 func pickJAX(ctx context.Context, plugin string) (string, error) {
 	info, _, err := askPyPI(ctx, "jax-"+plugin+"-pjrt")
 	if err != nil {
@@ -95,7 +100,7 @@ func pickJAX(ctx context.Context, plugin string) (string, error) {
 	return "latest", nil
 }
 
-// removeDownloads empties go-xla's cache of what has been installed.
+// removeDownloads removes installed files from go-xla's cache.
 func removeDownloads() error {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -17,11 +17,10 @@ import (
 	"time"
 
 	"github.com/gomlx/go-xla/installer"
-	"github.com/gomlx/go-xla/pjrt"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
-// gitHubWait is how long GitHub may take to answer before it counts as out of reach. Tests shorten it.
+// gitHubWait is how long GitHub may take to answer. Tests shorten it.
 var gitHubWait = 5 * time.Second
 
 // fromGitHub installs go-xla's plugin for the processor from its release on GitHub.
@@ -35,8 +34,8 @@ func fromGitHub(ctx context.Context, folder string, report Report) (path string,
 		return "", err
 	}
 	err = goXLA(ctx, report, "downloading go-xla's plugin from GitHub", func() error {
-		// No cache: GitHub names no checksum to check what lies there against.
-		return installer.CPUInstall(platform, pjrt.DefaultCPUVersion, folder, false, installer.Quiet)
+		// No cache: GitHub offers no checksum to check a cached file against.
+		return installer.CPUInstall(platform, cpuVersion, folder, false, installer.Quiet)
 	})
 	if err != nil {
 		return "", err
@@ -46,17 +45,18 @@ func fromGitHub(ctx context.Context, folder string, report Report) (path string,
 		return "", errors.New("the release holds no plugin")
 	}
 	if err := works("cpu", path); err != nil {
-		// Out of the way of the next one: both the file and the link to it that go-xla made.
+		// Remove it, the file and the link to it that go-xla made, so that it is not found first.
 		file, _ := filepath.EvalSymlinks(path)
 		return "", errors.Join(fmt.Errorf("go-xla's plugin does not work: %w", err), os.Remove(path), os.RemoveAll(file))
 	}
 	return path, nil
 }
 
-// gitHubAnswers asks for the release that go-xla would ask for, which knows no timeout.
+// gitHubAnswers returns an error unless GitHub answers for the release that go-xla will ask for.
+// go-xla itself has no timeout.
 func gitHubAnswers(ctx context.Context) error {
 	url := fmt.Sprintf("https://api.github.com/repos/%s/releases/tags/%s",
-		installer.BinaryCPUReleasesRepo, pjrt.DefaultCPUVersion)
+		installer.BinaryCPUReleasesRepo, cpuVersion)
 	ctx, cancel := context.WithTimeoutCause(ctx, gitHubWait, fmt.Errorf("api.github.com did not answer in %v", gitHubWait))
 	defer cancel()
 	response, err := get(ctx, url)
@@ -66,7 +66,7 @@ func gitHubAnswers(ctx context.Context) error {
 	return response.Body.Close()
 }
 
-// get asks for a web page and takes anything but a page for an error.
+// get requests a web page. Any status but 200 is an error.
 func get(ctx context.Context, url string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -86,9 +86,9 @@ func get(ctx context.Context, url string) (*http.Response, error) {
 	return response, nil
 }
 
-// goXLA runs a function of go-xla's installer and reports how much it has downloaded. That code draws a spinner on standard
-// output, terminal or not, and asks with http.DefaultTransport, without a context; so while it runs, standard output goes
-// nowhere, and requests end with ctx.
+// goXLA runs a function of go-xla's installer and reports how much it has downloaded. The installer
+// draws a spinner on standard output, terminal or not, and uses http.DefaultTransport without a
+// context. So standard output is discarded while it runs, and its requests end with ctx.
 func goXLA(ctx context.Context, report Report, what string, install func() error) error {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -109,7 +109,8 @@ func goXLA(ctx context.Context, report Report, what string, install func() error
 	return nil
 }
 
-// watched is a transport whose requests end with ctx, or when nothing comes for a while, and which reports what arrives.
+// watched is a transport that reports the bytes that arrive. Its requests end with ctx, or when no
+// data arrives for stallTime.
 type watched struct {
 	ctx    context.Context
 	what   string
@@ -118,7 +119,7 @@ type watched struct {
 	bytes  atomic.Int64
 }
 
-// stallTime is how long a download may bring nothing.
+// stallTime is how long a download may go without data.
 const stallTime = 60 * time.Second
 
 var pypi = &url.URL{Scheme: "https", Host: "pypi.org", Path: "/pypi/project/json"}

@@ -1,9 +1,10 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package install brings the PJRT plugins that XLA engines run on to where package engine finds them.
+// Package install installs the PJRT plugins of the XLA engines where package engine finds them.
 //
-// For the processor it takes go-xla's plugin from GitHub or, where GitHub cannot be reached, builds one from the Python
-// package tensorflow-cpu (see xlacpu/README.md). For NVIDIA's GPUs it takes JAX's plugin and NVIDIA's libraries from PyPI.
+// For the processor it takes go-xla's plugin from GitHub. Where GitHub cannot be reached, it builds
+// a plugin from the Python package tensorflow-cpu (see xlacpu/README.md). For NVIDIA's GPUs it
+// takes JAX's plugin and NVIDIA's libraries from PyPI.
 package install
 
 import (
@@ -20,12 +21,13 @@ import (
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
-// Report is told how far an installation is, as with fmt.Printf: several times a second while a step goes on, and with last
-// when one is done.
+// Report receives the progress of an installation, with the arguments of fmt.Printf: several times
+// a second during a step, and with last when the step is done.
 type Report func(last bool, format string, args ...any)
 
-// once returns the plugin of a kind that is there and works, or has build make one in a folder. No two processes of a user
-// build at a time, and the one that waited takes what the other has built.
+// once returns the installed plugin of a kind if it works, or lets build make one in a folder. A
+// user's processes build one at a time; a process that waited returns the plugin that the other one
+// built.
 func once(ctx context.Context, kind string, report Report, build func(folder string) (path string, err error)) (string, error) {
 	if !engine.HasXLA {
 		return "", errors.New("this program was built without cgo and cannot use a plugin: build it with CGO_ENABLED=1 and a C compiler")
@@ -48,8 +50,8 @@ func once(ctx context.Context, kind string, report Report, build func(folder str
 	return build(folder)
 }
 
-// installed returns the plugin of a kind that package engine finds, "" if there is none or an older one of our own making,
-// and the error that keeps it from working.
+// installed returns the plugin of a kind that package engine finds, and the error if it does not
+// work. It returns "" if there is none, or only an older one that was built here.
 func installed(kind string) (path string, err error) {
 	path = engine.FindPlugin(kind)
 	if path == "" || outdated(path) {
@@ -58,7 +60,7 @@ func installed(kind string) (path string, err error) {
 	return path, works(kind, path)
 }
 
-// works opens a plugin and has it compute something. Tests replace it.
+// works opens a plugin and computes something with it. Tests replace it.
 var works = func(kind, path string) error {
 	eng, err := engine.OpenPlugin(kind, path)
 	if err != nil {
@@ -82,8 +84,9 @@ var works = func(kind, path string) error {
 	return nil
 }
 
-// place returns the folder where a plugin shall go, the first of engine.Folders that can be written, once no plugin of the
-// kind that does not work stands in the way there. If one that does work is there already, it is returned instead.
+// place returns the folder for a new plugin: the first of engine.Folders that can be written.
+// Plugins there that do not work are renamed first, since they would be found before the new one.
+// If one works already, its path is returned instead.
 func place(kind string) (folder, path string, err error) {
 	folders := engine.Folders()
 	for _, f := range folders {
@@ -111,7 +114,7 @@ func place(kind string) (folder, path string, err error) {
 	}
 }
 
-// canWrite says whether files can be made in a folder, which it makes if it is not there.
+// canWrite reports whether files can be created in a folder. It makes the folder if it is missing.
 func canWrite(folder string) bool {
 	if os.MkdirAll(folder, 0o755) != nil {
 		return false
@@ -124,10 +127,10 @@ func canWrite(folder string) bool {
 	return os.Remove(f.Name()) == nil
 }
 
-// temporary is the pattern of names that do not last.
+// temporary is the pattern of the names of temporary files.
 const temporary = ".installing-*"
 
-// cacheFolder is where downloads lie until they are installed.
+// cacheFolder is the folder of downloads that are not installed yet.
 func cacheFolder() (string, error) {
 	cache, err := os.UserCacheDir()
 	return filepath.Join(cache, "srdiff"), err
@@ -167,7 +170,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// oneLine takes line breaks and stack traces off an error.
+// oneLine removes line breaks and stack traces from an error.
 func oneLine(err error) error {
 	return fmt.Errorf("%s", strings.Join(strings.Fields(err.Error()), " "))
 }

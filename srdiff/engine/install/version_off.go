@@ -1,0 +1,8 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+//go:build !cgo
+
+package install
+
+// cpuVersion is of no use: without cgo nothing is installed.
+const cpuVersion = ""
