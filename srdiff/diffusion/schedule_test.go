@@ -4,6 +4,7 @@ package diffusion
 
 import (
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -61,5 +62,49 @@ func TestOneTimestep(t *testing.T) {
 	}
 	if s.Betas[0] != 0.1 || s.AlphaBars[0] != 0.9 {
 		t.Errorf("got beta %v, alpha_bar %v", s.Betas[0], s.AlphaBars[0])
+	}
+}
+
+// Schedules that leave no signal, or no noise, in float64 or in float32 are refused by name. All
+// others have finite tables.
+func TestScheduleLimits(t *testing.T) {
+	for _, test := range []struct {
+		c    Config
+		want string // of the error; "" for none
+	}{
+		{Config{BetaStart: 1e-17}, "beta_start is 1e-17"},
+		{Config{BetaStart: 1e-13, Schedule: Sigmoidal}, "beta_start is 1e-13"},
+		{Config{Timesteps: 20_000}, "want alpha_bar from 1e-60"},
+		{Config{Timesteps: 20_000, ZeroSNR: true}, "want alpha_bar from 1e-60"},
+		{Config{BetaEnd: 1 - 1e-16}, "want alpha_bar from 1e-60"},
+		{Config{BetaStart: 1e-12, Prediction: PredictV}, ""},
+		{Config{BetaStart: 1e-12, Schedule: ScaledLinear}, ""},
+		{Config{Timesteps: 1}, ""},
+		{Config{Timesteps: 2, ZeroSNR: true}, ""},
+		{Config{Timesteps: 2, ZeroSNR: true, Schedule: Cosine}, ""},
+		{Config{Timesteps: 100_000, Schedule: Cosine}, ""},
+	} {
+		s, err := NewSchedule(test.c)
+		if test.want != "" {
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%+v: got %v, want one line with %q", test.c, err, test.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%+v: %v", test.c, err)
+			continue
+		}
+		for i := range s.Timesteps {
+			ofX0, ofXt := s.PosteriorMean(i)
+			for _, v := range []float64{s.SNR(i), ofX0, ofXt, s.PosteriorVariance(i)} {
+				if v-v != 0 {
+					t.Fatalf("%+v: the schedule has a number that is not finite at timestep %d", test.c, i)
+				}
+			}
+		}
+		if ofX0, _ := s.PosteriorMean(0); math.Abs(ofX0-1) > 1e-3 {
+			t.Errorf("%+v: the last step gives %v x_0", test.c, ofX0)
+		}
 	}
 }
