@@ -45,6 +45,18 @@ func TestGuide(t *testing.T) {
 	}
 }
 
+// A prediction that is constant has no spread to divide by.
+func TestGuideConstant(t *testing.T) {
+	constant := func(v float32) *tensors.Tensor { return tensors.FromScalarAndDimensions(v, 1, 4, 4, 3) }
+	for _, v := range []float32{0, 0.3, -0.7} {
+		for _, rescale := range []float32{0, 0.5, 1} {
+			got := graphtest.Run(t, func(in []*Node) *Node { return Guide(in[0], in[1], in[2], in[3]) },
+				constant(v), constant(0.1), float32(2), rescale)
+			graphtest.Near(t, "guided", graphtest.Float64s(got), graphtest.Float64s(constant(3*v-0.2)), 1e-6)
+		}
+	}
+}
+
 func TestDrop(t *testing.T) {
 	y := graphtest.Pattern(1, 1, 3, 2, 2, 4)
 	got := graphtest.Float64s(graphtest.Run(t, func(in []*Node) *Node { return Drop(in[0], in[1]) }, y, []bool{false, true, false}))
