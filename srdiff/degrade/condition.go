@@ -15,8 +15,9 @@ func Downscale(x *Node, factor int) *Node {
 	return nn.Resize(x, d[1]/factor, d[2]/factor)
 }
 
-// Condition returns the tutorial's condition y of a high-resolution picture x_0: the picture made
-// smaller and enlarged again, so that only its low-resolution content is left.
+// Condition returns the condition y of a high-resolution picture x_0 without noise: the picture made
+// smaller as the configuration says and enlarged again, so that only its low-resolution content is
+// left. The zero Config makes the tutorial's.
 //
 //	y = Upsample(Shrink(x_0))
 //
