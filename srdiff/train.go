@@ -190,9 +190,7 @@ func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
 	in, t, eps, rng := m.draw(inputs, state.NodeValue(x0), m.Config.Training.DropCondition)
 	state.SetNodeValue(rng)
 	if m.hasTeacher() {
-		in, x0, _ = m.denoiser().residual(weightsAt(scope, teacherScope), in, x0)
-		in.Xt = m.schedule.QSample(x0, t, eps)
-		x0, eps = m.studentTarget(weightsAt(scope, teacherScope), in, t)
+		in, x0, eps = m.taught(scope, in, x0, t, eps)
 	}
 	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
 }
