@@ -79,9 +79,7 @@ func (m *Model) restore(path string) error {
 	if err != nil {
 		return err
 	}
-	config := about.Config.WithDefaults()
-	config.Training.LearningRate = m.Config.Training.LearningRate // it may change on the way
-	if config != m.Config || about.Step > m.Step {
+	if !m.isOfRun(about.Config) || about.Step > m.Step {
 		return fmt.Errorf("%s is of another run", path)
 	}
 	for name, t := range file.Tensors {
