@@ -75,10 +75,10 @@ type Progress struct {
 // ends training with an error, and so does a weight that is not finite when it is to be saved: then
 // the files and the model are as they were last saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
-	if steps <= m.Step {
-		return m.checkSource(src)
+	if err := firstError(m.checkConfig(), m.checkSource(src)); err != nil || steps <= m.Step {
+		return err
 	}
-	if err := firstError(m.checkSource(src), m.checkSteps(steps), m.devices().Check()); err != nil {
+	if err := firstError(m.checkSteps(steps), m.devices().Check()); err != nil {
 		return err
 	}
 	if m.Config.Training.Flip {
@@ -98,6 +98,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		}
 		batches = training.Degraded{Dataset: batches, Degradation: d, Factor: m.Config.Factor, Seed: m.Config.Training.Seed, First: m.Step}
 	}
+	data := idOf(src)
 	r := &run{m: m, ctx: ctx, steps: steps, dir: dir, on: on, first: m.Step, savedStep: m.Step, clock: training.NewClock(m.Step), saved: time.Now()}
 	if dir != "" {
 		defer func() { err = firstError(err, r.closeFolder()) }()
@@ -119,6 +120,7 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if err := r.noteUpdate(); err != nil {
 		return err
 	}
+	m.data = data
 	returned := false
 	defer func() {
 		if !returned { // a listener panicked
@@ -206,6 +208,20 @@ func (r *run) saveLast() error {
 		return nil
 	}
 	return r.save()
+}
+
+// checkConfig returns an error unless the model can be trained as its configuration says now. It is
+// complete, so a zero does not stand for a default.
+func (m *Model) checkConfig() error {
+	now := m.Config
+	now.Training = m.made.Training
+	if now != m.made {
+		return errors.New("the configuration was changed after the model was made: of it, only Training may change, make another model")
+	}
+	if size := m.Config.Training.ImageSize; size < 1 {
+		return fmt.Errorf("image size is %d: want a positive number", size)
+	}
+	return firstError(m.Config.Training.validate(), m.Config.Validate())
 }
 
 // checkSource returns an error unless the model can be trained on pictures of src.
