@@ -128,7 +128,7 @@ func TestNoiseOnTheHost(t *testing.T) {
 	}
 	average, _ := graphtest.Spread(levels)
 	mean, std := graphtest.Spread(scaled)
-	if math.Abs(average-0.2) > 0.03 || math.Abs(mean) > 0.04 || math.Abs(std-1) > 0.03 { // four standard errors
+	if !(math.Abs(average-0.2) <= 0.03) || !(math.Abs(mean) <= 0.04) || !(math.Abs(std-1) <= 0.03) { // four standard errors
 		t.Errorf("levels of mean %.3f, noise over level of mean %.3f and std %.3f, want 0.2, 0 and 1", average, mean, std)
 	}
 }

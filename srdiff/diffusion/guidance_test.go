@@ -34,11 +34,11 @@ func TestGuide(t *testing.T) {
 		_, should := graphtest.Spread(a[from:to])
 		_, is := graphtest.Spread(full[from:to])
 		_, guided := graphtest.Spread(want[from:to])
-		if math.Abs(is/should-1) > 1e-5 || guided < 1.5*should {
+		if !(math.Abs(is/should-1) <= 1e-5) || guided < 1.5*should {
 			t.Errorf("rescaled, the std is %v, want %v; before %v", is, should, guided)
 		}
 		for i := from; i < to; i++ {
-			if w := (0.3*should/guided + 0.7) * want[i]; math.Abs(some[i]-w) > 1e-5 {
+			if w := (0.3*should/guided + 0.7) * want[i]; !(math.Abs(some[i]-w) <= 1e-5) {
 				t.Fatalf("rescaled by 0.3: value %d is %v, want %v", i, some[i], w)
 			}
 		}

@@ -15,14 +15,14 @@ func TestLinearSchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at, want := range map[int]float64{0: 0.9999, 1: 0.9997800920720721, 499: 0.07858724288177824, 999: 4.035829765375676e-05} {
-		if got := s.AlphaBars[at]; math.Abs(got-want) > 1e-12*want {
+		if got := s.AlphaBars[at]; !(math.Abs(got-want) <= 1e-12*want) {
 			t.Errorf("alpha_bar[%d] is %v, want %v", at, got, want)
 		}
 	}
-	if s.Betas[0] != 1e-4 || math.Abs(s.Betas[999]-0.02) > 1e-15 {
+	if s.Betas[0] != 1e-4 || !(math.Abs(s.Betas[999]-0.02) <= 1e-15) {
 		t.Errorf("betas run from %v to %v, want 1e-4 to 0.02", s.Betas[0], s.Betas[999])
 	}
-	if snr := s.SNR(499); math.Abs(snr-0.07858724288177824/(1-0.07858724288177824)) > 1e-12 {
+	if snr := s.SNR(499); !(math.Abs(snr-0.07858724288177824/(1-0.07858724288177824)) <= 1e-12) {
 		t.Errorf("SNR(499) is %v", snr)
 	}
 }
@@ -45,12 +45,12 @@ func TestPosteriorIsBayes(t *testing.T) {
 		for name, v := range map[string][2]float64{
 			"variance": {s.PosteriorVariance(step), variance}, "x_0": {ofX0, wantX0}, "x_t": {ofXt, wantXt},
 		} {
-			if math.Abs(v[0]-v[1]) > 1e-12 {
+			if !(math.Abs(v[0]-v[1]) <= 1e-12) {
 				t.Errorf("t = %d: posterior %s is %v, want %v", step, name, v[0], v[1])
 			}
 		}
 	}
-	if ofX0, ofXt := s.PosteriorMean(0); math.Abs(ofX0-1) > 1e-12 || ofXt != 0 || s.PosteriorVariance(0) != 0 {
+	if ofX0, ofXt := s.PosteriorMean(0); !(math.Abs(ofX0-1) <= 1e-12) || ofXt != 0 || s.PosteriorVariance(0) != 0 {
 		t.Errorf("the last step must give x_0 itself, got %v x_0 + %v x_t, variance %v", ofX0, ofXt, s.PosteriorVariance(0))
 	}
 }
@@ -103,7 +103,7 @@ func TestScheduleLimits(t *testing.T) {
 				}
 			}
 		}
-		if ofX0, _ := s.PosteriorMean(0); math.Abs(ofX0-1) > 1e-3 {
+		if ofX0, _ := s.PosteriorMean(0); !(math.Abs(ofX0-1) <= 1e-3) {
 			t.Errorf("%+v: the last step gives %v x_0", test.c, ofX0)
 		}
 	}
