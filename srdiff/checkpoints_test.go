@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -117,16 +118,78 @@ func (p poisoned) Picture(i uint64, dst []float32) error {
 }
 
 func TestPoisonedBatch(t *testing.T) {
-	savingEvery(t, 0)
 	dir := t.TempDir()
 	m := newSmall(t, small)
 	err := m.Train(context.Background(), poisoned{waves{8}, 22}, 12, dir) // in the 6th batch of 4
-	if err == nil || !strings.Contains(err.Error(), "picture 22 of waves: a value is NaN") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.HasPrefix(err.Error(), "picture 22 of waves: a value is NaN") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
 	old, err := Resume(graphtest.Engine(t), dir)
 	if err != nil || old.Step != 5 || m.Step != 5 || weightsOf(t, old) != weightsOf(t, m) {
 		t.Errorf("the model is at step %d, what is saved at %v: %v", m.Step, old, err)
+	}
+}
+
+// However a run ends early, it is saved at its last update, and what was resumed goes on as if
+// nothing had happened.
+func TestEarlyEndIsSaved(t *testing.T) {
+	accumulating := small
+	accumulating.Training.Accumulate = 3
+	for _, c := range []Config{small, accumulating} {
+		straight := t.TempDir()
+		want := newSmall(t, c)
+		trainSmall(t, want, 12, straight)
+		last := 8 / want.Config.Training.Accumulate * want.Config.Training.Accumulate
+		for name, end := range map[string]func(m *Model, dir string){
+			"source": func(m *Model, dir string) {
+				if err := m.Train(context.Background(), poisoned{waves{8}, 34}, 12, dir); err == nil || !strings.HasPrefix(err.Error(), "picture 34") {
+					t.Errorf("got %v, want the error of the source", err)
+				}
+			},
+			"panic": func(m *Model, dir string) {
+				defer func() {
+					if p := recover(); p != "mine" {
+						t.Errorf("the listener's panic became %v", p)
+					}
+				}()
+				trainSmall(t, m, 12, dir, func(p Progress) {
+					if p.Step == 8 {
+						panic("mine")
+					}
+				})
+			},
+			"context": func(m *Model, dir string) {
+				ctx, stop := context.WithCancel(context.Background())
+				err := m.Train(ctx, waves{8}, 12, dir, func(p Progress) {
+					if p.Step == 7 {
+						stop() // noticed after step 8
+					}
+				})
+				if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), fmt.Sprintf("stopped at step %d of 12", last)) {
+					t.Errorf("got %v, want that it stopped at step %d", err, last)
+				}
+			},
+		} {
+			dir := t.TempDir()
+			m := newSmall(t, c)
+			end(m, dir)
+			old, err := Resume(graphtest.Engine(t), dir)
+			if err != nil {
+				t.Errorf("%s, accumulating %d: %v", name, c.Training.Accumulate, err)
+				continue
+			}
+			if old.Step != last || m.Step != last {
+				t.Errorf("%s, accumulating %d: saved at step %d, the model is at %d, want %d", name, c.Training.Accumulate, old.Step, m.Step, last)
+			}
+			trainSmall(t, old, 12, dir)
+			if !slices.Equal(lossesIn(t, dir), lossesIn(t, straight)) || weightsOf(t, old) != weightsOf(t, want) {
+				t.Errorf("%s, accumulating %d: the resumed run is not the one that went through", name, c.Training.Accumulate)
+			}
+			trainSmall(t, m, 12, "")
+			if weightsOf(t, m) != weightsOf(t, want) {
+				t.Errorf("%s, accumulating %d: the model that went on is not the one that went through", name, c.Training.Accumulate)
+			}
+		}
 	}
 }
 

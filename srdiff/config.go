@@ -96,8 +96,23 @@ func (c Config) Validate() error {
 			"the condition, omit them")
 	case t.ImageSize < multiple || t.ImageSize%multiple != 0 || t.ImageSize > 1024:
 		return fmt.Errorf("image size is %d: want a multiple of %d, at most 1024", t.ImageSize, multiple)
+	case t.ImageSize*t.ImageSize > c.maxPixels():
+		return fmt.Errorf("image size is %d: the network's attention, which has every pixel look at all others, takes at most %d pixels, "+
+			"so take smaller pictures or less attention", t.ImageSize, c.maxPixels())
+	}
+	if err := (SampleOptions{}).Validate(c); err != nil {
+		return fmt.Errorf("such a model could not be sampled: %w", err)
 	}
 	return nil
+}
+
+// maxPixels is how many pixels the network of a valid configuration can take at once.
+func (c Config) maxPixels() int {
+	network, err := networks.New(c.Network)
+	if limited, ok := network.(networks.Limited); err == nil && ok {
+		return limited.MaxPixels()
+	}
+	return 1 << 40
 }
 
 func (c TrainingConfig) validate() error {

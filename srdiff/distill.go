@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/networks"
 	"github.com/srdiff/srlab/srdiff/nn"
@@ -99,6 +100,16 @@ func (m *Model) studentTimesteps(steps int) []int {
 		panic(err)
 	}
 	return list
+}
+
+// taught replaces the x_0 and the noise of a batch by what the teacher makes of them: see
+// studentTarget. The teacher is used as it is outside of training.
+func (m *Model) taught(scope *model.Scope, in networks.Inputs, x0, t, eps *Node) (_ networks.Inputs, targetX0, targetEps *Node) {
+	teacher := weightsAt(scope, teacherScope).Fixed()
+	in, x0, _ = m.denoiser().residual(teacher, in, x0)
+	in.Xt = m.schedule.QSample(x0, t, eps)
+	targetX0, targetEps = m.studentTarget(teacher, in, t)
+	return in, targetX0, targetEps
 }
 
 // studentTarget returns the student's target at x_t: the x_0 for which one DDIM step lands where

@@ -102,6 +102,36 @@ func TestStudentTarget(t *testing.T) {
 	}
 }
 
+// A teacher that was trained with dropout teaches without it.
+func TestTeacherHasNoDropout(t *testing.T) {
+	c := velocity
+	c.Network.Dropout = 0.5
+	m := student(t, trained(t, c), 5)
+	target := func(training bool) *tensors.Tensor {
+		exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) *Node {
+			m.store.SetTraining(in[0].Graph(), training)
+			_, x0, _ := m.taught(scope, networks.Inputs{Low: in[1]}, in[0], in[2], in[3])
+			return x0
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Call(graphtest.Pattern(1, 0.8, 2, 8, 8, 3), graphtest.Pattern(2, 0.8, 2, 2, 2, 3), []int32{99, 59}, graphtest.Pattern(3, 1.2, 2, 8, 8, 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	graphtest.Same(t, "target while training", target(true), target(false), 1e-6)
+}
+
+// trained is a model after a few steps: some layers of a new one are zero, which hides what is before them.
+func trained(t *testing.T, c Config) *Model {
+	m := newSmall(t, c)
+	trainSmall(t, m, 5, "")
+	return m
+}
+
 // The whole path on a tiny model: the student at 2 steps comes closer to what its teacher makes in
 // many than the teacher does in 2.
 func TestDistillEndToEnd(t *testing.T) {

@@ -40,7 +40,7 @@ func TestDropCondition(t *testing.T) {
 			dropped++
 		}
 	}
-	if math.Abs(float64(dropped)/2000-0.25) > 0.04 { // four standard deviations
+	if !(math.Abs(float64(dropped)/2000-0.25) <= 0.04) { // four standard deviations
 		t.Errorf("%d of 2000 conditions dropped, want a quarter", dropped)
 	}
 }
@@ -84,7 +84,7 @@ func TestGuidedSampling(t *testing.T) {
 		if k > 0 {
 			r := diffusion.DDIM.Steps(m.schedule.Points(within.at...), diffusion.SamplerOptions{})[k]
 			for i, x := range within.x[k] {
-				if w := r.OfXt*within.x[k-1][i] + r.OfX0*within.x0[k][i]; math.Abs(x-w) > 1e-4*(1+math.Abs(w)) {
+				if w := r.OfXt*within.x[k-1][i] + r.OfX0*within.x0[k][i]; !(math.Abs(x-w) <= 1e-4*(1+math.Abs(w))) {
 					t.Fatalf("t = %d: value %d is %v, want %v", at, i, x, w)
 				}
 			}
@@ -131,7 +131,7 @@ func TestGuidedSampling(t *testing.T) {
 		bar := m.schedule.AlphaBars[at]
 		for i, got := range guided.x0[k] {
 			want := (guided.x[k-1][i] - math.Sqrt(1-bar)*eps[i]) / math.Sqrt(bar)
-			if math.Abs(got-want) > 1e-4*(1+math.Abs(want))/math.Sqrt(bar) {
+			if !(math.Abs(got-want) <= 1e-4*(1+math.Abs(want))/math.Sqrt(bar)) {
 				t.Fatalf("t = %d: x_0[%d] is %v, want %v", at, i, got, want)
 			}
 		}

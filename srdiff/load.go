@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,7 +55,9 @@ func (m *Model) write(path string, file checkpoint.File) error {
 	if err != nil {
 		return err
 	}
-	file.Metadata = map[string]string{"format": "pt", metadataKey: string(text)}
+	about := map[string]string{"format": "pt", metadataKey: string(text)}
+	maps.Copy(about, file.Metadata)
+	file.Metadata = about
 	return checkpoint.Write(path, file)
 }
 

@@ -22,6 +22,8 @@ type Model struct {
 	Damaged []error // the checkpoints that Resume could not read, newest first
 	Devices int     // of the engine, over which Train spreads every batch; 0 is 1
 
+	made      Config // what Config was at first
+	data      dataID // what it was last trained on; may be empty
 	backend   compute.Backend
 	schedule  *diffusion.Schedule
 	network   networks.Network
@@ -67,7 +69,7 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{
-		Config: d.config, schedule: d.schedule, network: d.network, predictor: d.predictor, backend: backend, store: model.NewStore(),
+		Config: d.config, made: d.config, schedule: d.schedule, network: d.network, predictor: d.predictor, backend: backend, store: model.NewStore(),
 		samplers: map[samplerVariant]*model.Exec{}, noiseErrors: map[string]*model.Exec{},
 	}
 	if err := m.declare(); err != nil {

@@ -46,7 +46,7 @@ func TestFirstLoss(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if loss := float64(tensors.ToScalar[float32](out[0])); math.Abs(loss-1) > 0.05 {
+		if loss := float64(tensors.ToScalar[float32](out[0])); !(math.Abs(loss-1) <= 0.05) {
 			t.Errorf("loss at timestep %d is %.3f: want 1", timestep, loss)
 		}
 	}

@@ -20,10 +20,23 @@ import (
 // NoiseError returns the mean squared error of the predicted noise over the first batches of src,
 // with timesteps and noise that follow from the seed alone. On pictures that training does not see,
 // it measures what the network has learned. For the tutorial's setting it is the mean of Loss. A
-// regression predicts no noise, which is an error.
+// regression predicts no noise, which is an error; so are fewer than one batch and pictures of a size
+// that the network cannot take.
 func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int, seed int64) (float64, error) {
 	if m.Config.Diffusion.Prediction == diffusion.Regression {
 		return 0, errors.New("this model was trained for regression, which predicts no noise: measure its pictures")
+	}
+	if batches < 1 {
+		return 0, fmt.Errorf("measuring the noise error on %d batches: want at least 1", batches)
+	}
+	if err := m.checkConfig(); err != nil {
+		return 0, err
+	}
+	if size, multiple := src.Size(), m.Config.multiple(); size < 1 || size%multiple != 0 {
+		return 0, fmt.Errorf("the pictures of %s are %d pixels wide: want a multiple of %d", src.Name(), size, multiple)
+	}
+	if err := m.checkSize(src.Size(), src.Size()); err != nil {
+		return 0, err
 	}
 	program, err := m.noiseErrorProgram()
 	if err != nil {

@@ -257,7 +257,7 @@ func TestResumeWithAnotherLearningRate(t *testing.T) {
 	// Adam's first steps move the weight that moves most by about the learning rate.
 	moved := largestDifference(middle, before) / c.Training.LearningRate
 	after := largestDifference(valuesOf(t, m, weightsScope), middle) / c.Training.LearningRate
-	if math.Abs(moved-1) > 0.1 || math.Abs(after-0.1) > 0.05 {
+	if !(math.Abs(moved-1) <= 0.1) || !(math.Abs(after-0.1) <= 0.05) {
 		t.Errorf("weights moved by %.3f of the first learning rate, then by %.3f, want 1 and 0.1", moved, after)
 	}
 }

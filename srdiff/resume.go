@@ -3,6 +3,7 @@
 package srdiff
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -10,8 +11,38 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/internal/training"
 )
+
+// dataKey is the metadata key of a checkpoint under which its dataID is.
+const dataKey = "srdiff.data"
+
+// dataID identifies the data that a run learns from.
+type dataID struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+func idOf(src dataset.Source) dataID { return dataID{src.Name(), dataset.Fingerprint(src)} }
+
+// CheckData returns an error unless src is the data that the model was last trained on: by their
+// fingerprints, or by their names where one has no fingerprint. It is for a run that is resumed. A
+// model that does not know its data fits all.
+func (m *Model) CheckData(src dataset.Source) error {
+	was, is := m.data, idOf(src)
+	switch {
+	case was.Name == "" || was == is:
+		return nil
+	case was.Fingerprint != "" && is.Fingerprint != "" && was.Fingerprint == is.Fingerprint:
+		return nil
+	case was.Name != is.Name:
+		return fmt.Errorf("the run learned from %s, and this is %s: give the same data", was.Name, is.Name)
+	case was.Fingerprint != "" && is.Fingerprint != "":
+		return fmt.Errorf("the run learned from other pictures than those that %s holds now: restore them", is.Name)
+	}
+	return nil
+}
 
 // saveTraining writes what Resume needs and then the model, each whole or not at all. Should the
 // second fail, the first still holds everything.
@@ -24,6 +55,11 @@ func (m *Model) saveTraining(dir string) error {
 		}
 		file.Tensors[v.Path()] = value
 	}
+	text, err := json.Marshal(m.data)
+	if err != nil {
+		return err
+	}
+	file.Metadata = map[string]string{dataKey: string(text)}
 	if err := m.write(filepath.Join(dir, TrainingFile), file); err != nil {
 		return err
 	}
@@ -59,6 +95,11 @@ func resume(backend compute.Backend, path string) (*Model, error) {
 			return nil, fmt.Errorf("%s does not fit: weight %s is missing or not %s", path, w.Name, w.Shape())
 		}
 	}
+	if text, ok := file.Metadata[dataKey]; ok {
+		if err := json.Unmarshal([]byte(text), &m.data); err != nil {
+			return nil, fmt.Errorf("%s: its record of the data cannot be read: %w", path, err)
+		}
+	}
 	for name, t := range file.Tensors {
 		v, err := m.store.CreateVariable(name, t)
 		if err != nil {
@@ -79,9 +120,7 @@ func (m *Model) restore(path string) error {
 	if err != nil {
 		return err
 	}
-	config := about.Config.WithDefaults()
-	config.Training.LearningRate = m.Config.Training.LearningRate // it may change on the way
-	if config != m.Config || about.Step > m.Step {
+	if !m.isOfRun(about.Config) || about.Step > m.Step {
 		return fmt.Errorf("%s is of another run", path)
 	}
 	for name, t := range file.Tensors {

@@ -64,7 +64,7 @@ func TestSampleTakesTheSteps(t *testing.T) {
 					rest := next[i] - r.OfXt*x[i] - r.OfX0*x0[i] - r.OfBefore*before[i]
 					if r.Sigma > 0 {
 						noise = append(noise, rest/r.Sigma)
-					} else if math.Abs(rest) > 1e-4*(1+math.Abs(next[i])) {
+					} else if !(math.Abs(rest) <= 1e-4*(1+math.Abs(next[i]))) {
 						t.Fatalf("%s: step %d is off by %.2g", name, seen, rest)
 					}
 				}
@@ -85,7 +85,7 @@ func TestSampleTakesTheSteps(t *testing.T) {
 		}
 		average, std := graphtest.Spread(noise)
 		t.Logf("%s: noise of mean %.3f and std %.3f", name, average, std)
-		if math.Abs(average) > 0.05 || math.Abs(std-1) > 0.05 {
+		if !(math.Abs(average) <= 0.05) || !(math.Abs(std-1) <= 0.05) {
 			t.Errorf("%s: the noise has mean %.3f and std %.3f, want 0 and 1", name, average, std)
 		}
 	}

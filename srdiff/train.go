@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
@@ -63,7 +62,12 @@ type Progress struct {
 // and noise follow from TrainingConfig.Seed and the step, so that a run that was stopped and
 // resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none),
 // the files above are written there every minute, at the end, and when ctx ends, which stops
-// training after the current step; then the error wraps ctx's.
+// training after the current step; then the error wraps ctx's. An error of src, or a panic of a
+// listener, ends training too, and what was done is saved first. Steps of half an update are given
+// up.
+//
+// One run at a time uses a folder. A folder with files of another run, or of another program, is an
+// error.
 //
 // The last three saves are kept, as training-STEP.safetensors.
 //
@@ -71,10 +75,10 @@ type Progress struct {
 // ends training with an error, and so does a weight that is not finite when it is to be saved: then
 // the files and the model are as they were last saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
-	if steps <= m.Step {
-		return m.checkSource(src)
+	if err := firstError(m.checkConfig(), m.checkSource(src)); err != nil || steps <= m.Step {
+		return err
 	}
-	if err := firstError(m.checkSource(src), m.checkSteps(steps), m.devices().Check()); err != nil {
+	if err := firstError(m.checkSteps(steps), m.devices().Check()); err != nil {
 		return err
 	}
 	if m.Config.Training.Flip {
@@ -94,12 +98,13 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		}
 		batches = training.Degraded{Dataset: batches, Degradation: d, Factor: m.Config.Factor, Seed: m.Config.Training.Seed, First: m.Step}
 	}
-	r := &run{m: m, ctx: ctx, steps: steps, dir: dir, on: on, first: m.Step, clock: training.NewClock(m.Step), saved: time.Now()}
+	data := idOf(src)
+	r := &run{m: m, ctx: ctx, steps: steps, dir: dir, on: on, first: m.Step, savedStep: m.Step, clock: training.NewClock(m.Step), saved: time.Now()}
 	if dir != "" {
+		defer func() { err = firstError(err, r.closeFolder()) }()
 		if err := r.openFolder(); err != nil {
 			return err
 		}
-		defer func() { err = firstError(err, r.metrics.Close()) }()
 	}
 	trainer, err := m.trainer()
 	if err != nil {
@@ -112,8 +117,111 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 		ended = r.afterStep(float64(tensors.ToScalar[float32](metrics[0])))
 		return ended
 	})
+	if err := r.noteUpdate(); err != nil {
+		return err
+	}
+	m.data = data
+	returned := false
+	defer func() {
+		if !returned { // a listener panicked
+			_ = r.saveLast()
+		}
+	}()
 	_, err = loop.RunSteps(batches, steps-m.Step)
-	return firstError(ended, err)
+	returned = true
+	if err = firstError(ended, r.plain(err)); err == nil {
+		return nil
+	}
+	if unsaved := r.saveLast(); unsaved != nil {
+		return fmt.Errorf("%w; saving what was done failed: %w", err, unsaved)
+	}
+	if stopped, ok := errors.AsType[*stoppedError](err); ok {
+		return r.stopped(stopped.cause)
+	}
+	return err
+}
+
+// plain takes an error out of what the loop wraps it in.
+func (r *run) plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if batch, ok := errors.AsType[*training.BatchError](err); ok {
+		return batch.Err
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return fmt.Errorf("the engine %s failed at step %d: %w", r.m.backend.Name(), r.m.Step+1, err)
+}
+
+// stopped is the error of a run that its context ended.
+func (r *run) stopped(cause error) error {
+	message := fmt.Sprintf("training stopped at step %d of %d", r.m.Step, r.steps)
+	if r.dir != "" {
+		message += ", and is saved in " + r.dir
+	}
+	return &stoppedError{message, cause}
+}
+
+// noteUpdate remembers the random state after an update of the weights. Where gradients accumulate
+// over several steps, it is all that the steps of half an update change, beside the gradients.
+func (r *run) noteUpdate() (err error) {
+	r.updated = r.m.Step
+	if r.m.Config.Training.Accumulate == 1 {
+		return nil
+	}
+	state, err := r.m.store.GetVariable(model.RNGStateVariableName).Value()
+	if err == nil {
+		r.randomState, err = state.LocalClone()
+	}
+	return err
+}
+
+// undoHalfUpdate goes back to the last update of the weights: half an update can be neither saved
+// nor resumed.
+func (r *run) undoHalfUpdate() error {
+	if r.m.Step == r.updated {
+		return nil
+	}
+	r.m.Step = r.updated
+	for v := range r.m.store.IterVariables() {
+		if !strings.HasPrefix(v.Path(), "/"+train.AccumulatedGradientsScope+"/") {
+			continue
+		}
+		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
+			return err
+		}
+	}
+	return r.m.store.GetVariable(model.RNGStateVariableName).SetValue(r.randomState)
+}
+
+// saveLast saves a run that ended early at its last complete step.
+func (r *run) saveLast() error {
+	if r.isBroken {
+		return nil
+	}
+	if err := r.undoHalfUpdate(); err != nil {
+		return err
+	}
+	if r.dir == "" || r.m.Step == r.savedStep {
+		return nil
+	}
+	return r.save()
+}
+
+// checkConfig returns an error unless the model can be trained as its configuration says now. It is
+// complete, so a zero does not stand for a default.
+func (m *Model) checkConfig() error {
+	now := m.Config
+	now.Training = m.made.Training
+	if now != m.made {
+		return errors.New("the configuration was changed after the model was made: of it, only Training may change, make another model")
+	}
+	if size := m.Config.Training.ImageSize; size < 1 {
+		return fmt.Errorf("image size is %d: want a positive number", size)
+	}
+	return firstError(m.Config.Training.validate(), m.Config.Validate())
 }
 
 // checkSource returns an error unless the model can be trained on pictures of src.
@@ -190,9 +298,7 @@ func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
 	in, t, eps, rng := m.draw(inputs, state.NodeValue(x0), m.Config.Training.DropCondition)
 	state.SetNodeValue(rng)
 	if m.hasTeacher() {
-		in, x0, _ = m.denoiser().residual(weightsAt(scope, teacherScope), in, x0)
-		in.Xt = m.schedule.QSample(x0, t, eps)
-		x0, eps = m.studentTarget(weightsAt(scope, teacherScope), in, t)
+		in, x0, eps = m.taught(scope, in, x0, t, eps)
 	}
 	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
 }
@@ -253,24 +359,16 @@ type run struct {
 	dir        string // "" for none
 	on         []func(Progress)
 	metrics    *training.Metrics // nil without a folder
+	release    func()            // of the folder's lock; nil without a folder
 	divergence training.Divergence
 	clock      *training.Clock
 	saved      time.Time // when the run was last saved, or began
+	savedStep  int       // the step at which it was, or began
 	hasSaved   bool
-}
+	isBroken   bool // it diverged or could not be saved, so there is nothing more to save
 
-// openFolder makes the folder and opens the metrics in it.
-func (r *run) openFolder() (err error) {
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
-		return fmt.Errorf("making the output folder: %w", err)
-	}
-	if r.m.Step == 0 {
-		for _, old := range training.OldCheckpoints(r.dir) { // of another run
-			os.Remove(old)
-		}
-	}
-	r.metrics, err = training.OpenMetrics(filepath.Join(r.dir, MetricsFile), r.m.Step, r.m.madeBy())
-	return err
+	updated     int             // the step of the last update of the weights
+	randomState *tensors.Tensor // after it, where gradients accumulate
 }
 
 // madeBy describes what a run's losses come from.
@@ -295,8 +393,13 @@ func (r *run) afterStep(loss float64) error {
 	}
 	m.Step++
 	p := r.progress(loss)
-	updated := m.Step%m.Config.Training.Accumulate == 0 // half an update can be neither saved nor resumed
-	stopped := r.ctx.Err()                              // asked once: a run that stops here is saved here
+	updated := m.Step%m.Config.Training.Accumulate == 0 // see undoHalfUpdate
+	if updated {
+		if err := r.noteUpdate(); err != nil {
+			return err
+		}
+	}
+	stopped := r.ctx.Err() // asked once: a run that stops here is saved here
 	p.Saved = r.dir != "" && updated && (m.Step == r.steps || stopped != nil || time.Since(r.saved) >= saveEvery)
 	if r.metrics != nil { // before the model: a run that is killed between the two writes its last lines again
 		r.metrics.Write(training.MetricsLine{Step: p.Step, Loss: p.Loss, ImagesPerSecond: p.ImagesPerSecond}, p.Saved)
@@ -307,12 +410,8 @@ func (r *run) afterStep(loss float64) error {
 		}
 	}
 	r.notify(p)
-	if stopped != nil && updated && m.Step < r.steps {
-		message := fmt.Sprintf("training stopped at step %d of %d", m.Step, r.steps)
-		if r.dir != "" {
-			message += ", and is saved in " + r.dir
-		}
-		return &stoppedError{message, stopped}
+	if stopped != nil && m.Step < r.steps {
+		return &stoppedError{"training stopped", stopped} // it says more when the run is saved
 	}
 	return nil
 }
@@ -337,7 +436,8 @@ func (r *run) notify(p Progress) {
 }
 
 // save writes the run's files, unless a weight is not finite, which ends the run.
-func (r *run) save() error {
+func (r *run) save() (err error) {
+	defer func() { r.isBroken = r.isBroken || err != nil }()
 	if name, err := r.m.notFinite(); err != nil {
 		return err
 	} else if name != "" {
@@ -346,7 +446,7 @@ func (r *run) save() error {
 	if err := r.m.saveTraining(r.dir); err != nil {
 		return err
 	}
-	r.saved, r.hasSaved = time.Now(), true
+	r.saved, r.savedStep, r.hasSaved = time.Now(), r.m.Step, true
 	return nil
 }
 
@@ -354,6 +454,7 @@ func (r *run) save() error {
 // checkpoint of the run, if there is one.
 func (r *run) diverged(step int, problem string) error {
 	m := r.m
+	r.isBroken = true
 	if name, err := m.notFinite(); err == nil && name != "" {
 		problem += fmt.Sprintf(", and %s is not finite", name)
 	}

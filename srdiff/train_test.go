@@ -232,3 +232,96 @@ func TestTrainRefusesTooManySteps(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// The configuration of a model is open to change, so each use validates it.
+func TestChangedConfig(t *testing.T) {
+	for want, change := range map[string]func(c *Config){
+		"accumulate is 0":                func(c *Config) { c.Training.Accumulate = 0 },
+		"accumulate is -2":               func(c *Config) { c.Training.Accumulate = -2 },
+		"batch size is 0":                func(c *Config) { c.Training.BatchSize = 0 },
+		"learning rate is 0":             func(c *Config) { c.Training.LearningRate = 0 },
+		"learning rate is NaN":           func(c *Config) { c.Training.LearningRate = math.NaN() },
+		"EMA decay is 0":                 func(c *Config) { c.Training.EMA = 0 },
+		`loss is ""`:                     func(c *Config) { c.Training.Loss = "" },
+		"image size is 0":                func(c *Config) { c.Training.ImageSize = 0 },
+		"image size is 6":                func(c *Config) { c.Training.ImageSize = 6 },
+		"only Training may change":       func(c *Config) { c.Diffusion.Timesteps = 50 },
+		"only Training may change, make": func(c *Config) { c.Factor = 0 },
+	} {
+		m := newSmall(t, small)
+		change(&m.Config)
+		_, measured := m.NoiseError(context.Background(), waves{8}, 1, 1)
+		for _, err := range []error{m.Train(context.Background(), waves{8}, 2, ""), measured} {
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, want)
+			}
+		}
+	}
+}
+
+func TestNoiseErrorRefuses(t *testing.T) {
+	m := newSmall(t, small)
+	for _, batches := range []int{0, -1} {
+		if v, err := m.NoiseError(context.Background(), waves{8}, batches, 1); err == nil || !strings.Contains(err.Error(), "want at least 1") {
+			t.Errorf("%d batches: got %v and %v, want an error", batches, v, err)
+		}
+	}
+	if _, err := m.NoiseError(context.Background(), waves{10}, 1, 1); err == nil || !strings.Contains(err.Error(), "want a multiple of 4") {
+		t.Errorf("pictures of another size: %v", err)
+	}
+}
+
+// What cannot be sampled cannot be configured.
+func TestAttentionLimit(t *testing.T) {
+	c := Config{Network: networks.Config{Name: networks.Tiny, Attention: 3}, Training: TrainingConfig{ImageSize: 64}}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.Training.ImageSize = 68
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "takes at most 4096 pixels") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want the limit of the attention", err)
+	}
+}
+
+// A run that is resumed says what data it began with.
+func TestCheckData(t *testing.T) {
+	dir := t.TempDir()
+	trainSmall(t, newSmall(t, small), 2, dir)
+	m, err := Resume(graphtest.Engine(t), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.CheckData(waves{8}); err != nil {
+		t.Error(err)
+	}
+	if err := m.CheckData(renamed{waves{8}}); err == nil || !strings.Contains(err.Error(), "learned from waves, and this is ripples") {
+		t.Errorf("got %v, want that the data differs", err)
+	}
+	if err := m.CheckData(marked{waves{8}, "a"}); err != nil { // waves has no fingerprint, so its name decides
+		t.Error(err)
+	}
+	if err := m.Train(context.Background(), marked{waves{8}, "a"}, 4, dir); err != nil {
+		t.Fatal(err)
+	}
+	if m, err = Resume(graphtest.Engine(t), dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.CheckData(marked{waves{8}, "b"}); err == nil || !strings.Contains(err.Error(), "other pictures") {
+		t.Errorf("got %v, want that the pictures differ", err)
+	}
+	if err := newSmall(t, small).CheckData(waves{8}); err != nil {
+		t.Errorf("a new model: %v", err)
+	}
+}
+
+// renamed is a source of another name, and marked one with a fingerprint.
+type renamed struct{ waves }
+
+func (renamed) Name() string { return "ripples" }
+
+type marked struct {
+	waves
+	fingerprint string
+}
+
+func (m marked) Fingerprint() string { return m.fingerprint }

@@ -33,8 +33,9 @@ func middle(x *Node, axis int) *Node {
 	return MulScalar(Add(at(n/2-1), at(n/2)), 0.5)
 }
 
-// Condition returns the tutorial's condition y of a high-resolution picture x_0: the picture made
-// smaller and enlarged again, so that only its low-resolution content is left.
+// Condition returns the condition y of a high-resolution picture x_0 without noise: the picture made
+// smaller as the configuration says and enlarged again, so that only its low-resolution content is
+// left. The zero Config makes the tutorial's.
 //
 //	y = Upsample(Shrink(x_0))
 //

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/srdiff/srlab/srdiff/imaging"
@@ -88,11 +89,31 @@ func (c Config) Picture(p imaging.Picture, factor int) imaging.Picture {
 	return imaging.Shrink(p, string(c.Kernel), p.Width/factor, p.Height/factor, c.Blur)
 }
 
-// Shrink is Picture for nodes of a graph, of a degradation without a name. x0 is [batch, height,
-// width, 3], height and width multiples of factor; the result is [batch, height/factor,
-// width/factor, 3].
+// Noisy returns a low-resolution picture with noise of the given standard deviation added, which
+// the seed and the number of the picture determine. The picture itself stays as it is.
+func Noisy(p imaging.Picture, level float64, seed int64, n int) imaging.Picture {
+	p.Pix = slices.Clone(p.Pix)
+	addNoise(rand.New(rand.NewPCG(uint64(seed), uint64(n))), p, level)
+	return p
+}
+
+func addNoise(rng *rand.Rand, p imaging.Picture, level float64) {
+	if level == 0 {
+		return
+	}
+	for i := range p.Pix {
+		p.Pix[i] += float32(level * rng.NormFloat64())
+	}
+}
+
+// Shrink is Picture for nodes of a graph. x0 is [batch, height, width, 3], height and width
+// multiples of factor; the result is [batch, height/factor, width/factor, 3]. A registered
+// degradation works on the host alone, so Shrink panics for one.
 func (c Config) Shrink(x0 *Node, factor int) *Node {
 	c = c.WithDefaults()
+	if c.Name != "" {
+		panic(fmt.Errorf("the degradation %s has no form in a graph: make its pictures with Config.Picture or Batch", c.Name))
+	}
 	size := x0.Shape().Dimensions
 	if c.Kernel == Bilinear && c.Blur == 0 {
 		return Downscale(x0, factor)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,7 +128,7 @@ func TestNoiseOnTheHost(t *testing.T) {
 	}
 	average, _ := graphtest.Spread(levels)
 	mean, std := graphtest.Spread(scaled)
-	if math.Abs(average-0.2) > 0.03 || math.Abs(mean) > 0.04 || math.Abs(std-1) > 0.03 { // four standard errors
+	if !(math.Abs(average-0.2) <= 0.03) || !(math.Abs(mean) <= 0.04) || !(math.Abs(std-1) <= 0.03) { // four standard errors
 		t.Errorf("levels of mean %.3f, noise over level of mean %.3f and std %.3f, want 0.2, 0 and 1", average, mean, std)
 	}
 }
@@ -144,5 +145,41 @@ func TestValidate(t *testing.T) {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: got %v, want one line with %q", c, err, want)
 		}
+	}
+}
+
+// Noisy adds noise of the given level, the same for the same seed and number, to a copy.
+func TestNoisy(t *testing.T) {
+	p := imaging.New(40, 40)
+	a, b, c := Noisy(p, 0.2, 1, 5), Noisy(p, 0.2, 1, 5), Noisy(p, 0.2, 1, 6)
+	if !slices.Equal(a.Pix, b.Pix) || slices.Equal(a.Pix, c.Pix) || !slices.Equal(p.Pix, imaging.New(40, 40).Pix) {
+		t.Error("the noise is not that of the seed and the number, or the picture itself changed")
+	}
+	var values []float64
+	for _, v := range a.Pix {
+		values = append(values, float64(v))
+	}
+	if mean, std := graphtest.Spread(values); !(math.Abs(mean) < 0.012 && math.Abs(std-0.2) < 0.009) { // four standard errors
+		t.Errorf("the noise has mean %.3f and std %.3f, want 0 and 0.2", mean, std)
+	}
+	if !slices.Equal(Noisy(p, 0, 1, 5).Pix, p.Pix) {
+		t.Error("a level of 0 changed the picture")
+	}
+}
+
+// The condition is that of the configuration, and a degradation without a form in a graph panics.
+func TestConditionFollowsConfig(t *testing.T) {
+	x0 := graphtest.Pattern(1, 1, 1, 16, 16, 3)
+	c := Config{Kernel: Bicubic, Blur: 1}
+	low := c.Picture(imaging.Picture{Width: 16, Height: 16, Pix: tensors.MustCopyFlatData[float32](x0)}, 4)
+	want := graphtest.Run(t, func(in []*Node) *Node { return nn.Upsample(in[0], 4) }, tensors.FromFlatDataAndDimensions(low.Pix, 1, 4, 4, 3))
+	graphtest.Same(t, "Condition", graphtest.Run(t, func(in []*Node) *Node { return c.Condition(in[0], 4) }, x0), want, 1e-5)
+	_, err := NewExec(graphtest.Engine(t), func(x *Node) *Node { return Config{Name: "fog"}.Condition(x, 4) })
+	if err == nil {
+		exec := MustNewExec(graphtest.Engine(t), func(x *Node) *Node { return Config{Name: "fog"}.Condition(x, 4) })
+		_, err = exec.Call(x0)
+	}
+	if err == nil || !strings.Contains(err.Error(), "no form in a graph") {
+		t.Errorf("got %v, want that the degradation has no form in a graph", err)
 	}
 }

@@ -66,9 +66,7 @@ func (r resampling) Apply(rng *rand.Rand, p imaging.Picture, factor int) (low im
 		return low, 0
 	}
 	level = r.config.Noise * rng.Float64()
-	for i := range low.Pix {
-		low.Pix[i] += float32(level * rng.NormFloat64())
-	}
+	addNoise(rng, low, level)
 	return low, level
 }
 

@@ -18,7 +18,7 @@ func TestAlphaBarsAreTorchs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, w := range want {
-		if math.Abs(s.AlphaBars[i]-w) > 1e-12*w {
+		if !(math.Abs(s.AlphaBars[i]-w) <= 1e-12*w) {
 			t.Fatalf("alpha_bar[%d] is %v, want %v", i, s.AlphaBars[i], w)
 		}
 	}

@@ -32,11 +32,20 @@ func Drop(condition, drop *Node) *Node {
 //
 //	rescale guided std(conditional) / std(guided) + (1 - rescale) guided,     std over each picture
 //
+// A guided prediction that is constant has no spread to bring back, and stays as it is.
+//
 // The predictions are [batch, height, width, 3]; weight and rescale are scalars or [1, 1, 1, 1].
 func Guide(conditional, unconditional, weight, rescale *Node) *Node {
 	guided := Add(conditional, Mul(weight, Sub(conditional, unconditional)))
 	ratio := Div(spread(conditional), spread(guided))
+	ratio = Where(isConstant(guided), OnesLike(ratio), ratio) // 0/0, or two rounding errors
 	return Mul(guided, Add(Mul(rescale, ratio), OneMinus(rescale)))
+}
+
+// isConstant reports for each picture, [batch, 1, 1, 1], whether its values differ by rounding alone.
+func isConstant(x *Node) *Node {
+	size := Sqrt(ReduceAndKeep(Square(x), ReduceMean, 1, 2, 3))
+	return LessOrEqual(spread(x), MulScalar(size, 1e-4))
 }
 
 // spread is the standard deviation of each picture, [batch, 1, 1, 1].

@@ -34,13 +34,25 @@ func TestGuide(t *testing.T) {
 		_, should := graphtest.Spread(a[from:to])
 		_, is := graphtest.Spread(full[from:to])
 		_, guided := graphtest.Spread(want[from:to])
-		if math.Abs(is/should-1) > 1e-5 || guided < 1.5*should {
+		if !(math.Abs(is/should-1) <= 1e-5) || guided < 1.5*should {
 			t.Errorf("rescaled, the std is %v, want %v; before %v", is, should, guided)
 		}
 		for i := from; i < to; i++ {
-			if w := (0.3*should/guided + 0.7) * want[i]; math.Abs(some[i]-w) > 1e-5 {
+			if w := (0.3*should/guided + 0.7) * want[i]; !(math.Abs(some[i]-w) <= 1e-5) {
 				t.Fatalf("rescaled by 0.3: value %d is %v, want %v", i, some[i], w)
 			}
+		}
+	}
+}
+
+// A prediction that is constant has no spread to divide by.
+func TestGuideConstant(t *testing.T) {
+	constant := func(v float32) *tensors.Tensor { return tensors.FromScalarAndDimensions(v, 1, 4, 4, 3) }
+	for _, v := range []float32{0, 0.3, -0.7} {
+		for _, rescale := range []float32{0, 0.5, 1} {
+			got := graphtest.Run(t, func(in []*Node) *Node { return Guide(in[0], in[1], in[2], in[3]) },
+				constant(v), constant(0.1), float32(2), rescale)
+			graphtest.Near(t, "guided", graphtest.Float64s(got), graphtest.Float64s(constant(3*v-0.2)), 1e-6)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func TestNormalIsNormal(t *testing.T) {
 			product += a * b / n
 			ofSquares += (a*a - 1) * (b*b - 1) / n
 		}
-		if limit := 5 / math.Sqrt(n); math.Abs(product) > limit || math.Abs(ofSquares) > 2*limit {
+		if limit := 5 / math.Sqrt(n); !(math.Abs(product) <= limit) || !(math.Abs(ofSquares) <= 2*limit) {
 			t.Errorf("numbers %d apart: their products are %v in the mean, their squares' %v: want 0", apart, product, ofSquares)
 		}
 	}

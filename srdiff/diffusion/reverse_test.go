@@ -63,7 +63,7 @@ func TestReverseChainOfAGaussian(t *testing.T) {
 	n := float64(len(values))
 	gotMean, gotStd := sum/n, math.Sqrt(squares/n-sum*sum/n/n)
 	t.Logf("mean %.4f, std %.4f", gotMean, gotStd)
-	if math.Abs(gotMean-mean) > 0.02 || math.Abs(gotStd-std) > 0.02 {
+	if !(math.Abs(gotMean-mean) <= 0.02) || !(math.Abs(gotStd-std) <= 0.02) {
 		t.Errorf("samples are N(%.3f, %.3f^2), want N(%v, %v^2)", gotMean, gotStd, mean, std)
 	}
 }

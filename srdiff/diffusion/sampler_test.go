@@ -275,7 +275,7 @@ func TestSamplersAgree(t *testing.T) {
 					sameSteps(t, name+": DPM-Solver++(2M) of a constant x_0 and DDIM", []Step{both}, ddim[i:i+1], 1e-9)
 				}
 				for _, sampler := range [][]Step{DDPM.Steps(s.Points(list...), SamplerOptions{}), DDPM.Steps(s.Points(list...), SamplerOptions{SmallVariance: true}), ddim, DDIM.Steps(s.Points(list...), SamplerOptions{Eta: 0.3}), solver} {
-					if end := sampler[last]; end.Sigma != 0 || math.Abs(end.OfX0-1) > 1e-9 || math.Abs(end.OfXt) > 1e-9 {
+					if end := sampler[last]; end.Sigma != 0 || !(math.Abs(end.OfX0-1) <= 1e-9) || !(math.Abs(end.OfXt) <= 1e-9) {
 						t.Errorf("%s: the last step is %+v, want it to give x_0 itself", name, end)
 					}
 				}
@@ -373,14 +373,14 @@ func TestSamplersOnAGaussian(t *testing.T) {
 			for i, steps := range counts {
 				x = testGaussian.sample(s, sampler.steps(s, spaced(t, spacing, s.Timesteps, steps)))
 				line += fmt.Sprintf("   %.4f %.4f", x.mean, x.std())
-				if list := known[sampler.name]; spacing == Trailing && list != nil && math.Abs(x.std()-list[i]) > 0.0015 {
+				if list := known[sampler.name]; spacing == Trailing && list != nil && !(math.Abs(x.std()-list[i]) <= 0.0015) {
 					t.Errorf("%s: std %.4f with %d steps, known is %.3f", sampler.name, x.std(), steps, list[i])
 				}
 			}
 			t.Log(line)
 			// x_T is not quite N(0, 1), as alpha_bar_T is 4e-5, and 1000 steps have an error of
 			// their own.
-			if math.Abs(x.mean-testGaussian.mean) > 0.002 || math.Abs(x.std()-testGaussian.std) > 0.005 {
+			if !(math.Abs(x.mean-testGaussian.mean) <= 0.002) || !(math.Abs(x.std()-testGaussian.std) <= 0.005) {
 				t.Errorf("%s, %s: mean %.4f and std %.4f with 1000 steps, want %v", sampler.name, spacing, x.mean, x.std(), testGaussian)
 			}
 		}
@@ -423,7 +423,7 @@ func TestOrderOfConvergence(t *testing.T) {
 			before, after := errorOf(steps), errorOf(2*steps)
 			order := math.Log2(before / after)
 			t.Logf("%s: relative error %.2e with %d steps, %.2e with %d: order %.2f", sampler.name, before, steps, after, 2*steps, order)
-			if math.Abs(order-float64(sampler.order)) > 0.25 { // a finite step's higher orders, and rounding to timesteps
+			if !(math.Abs(order-float64(sampler.order)) <= 0.25) { // a finite step's higher orders, and rounding to timesteps
 				t.Errorf("%s: order %.2f, want %d", sampler.name, order, sampler.order)
 			}
 		}
@@ -468,7 +468,7 @@ func TestSamplesOfAGaussian(t *testing.T) {
 		mean, std := graphtest.Spread(graphtest.Float64s(x))
 		t.Logf("%s: mean %.4f, std %.4f; want %.4f, %.4f", sampler.name, mean, std, want.mean, want.std())
 		n := float64(size * size * 3) // five standard errors
-		if math.Abs(mean-want.mean) > 5*want.std()/math.Sqrt(n) || math.Abs(std-want.std()) > 5*want.std()/math.Sqrt(2*n) {
+		if !(math.Abs(mean-want.mean) <= 5*want.std()/math.Sqrt(n)) || !(math.Abs(std-want.std()) <= 5*want.std()/math.Sqrt(2*n)) {
 			t.Errorf("%s: samples are not as the steps say", sampler.name)
 		}
 	}

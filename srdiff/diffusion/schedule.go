@@ -25,6 +25,13 @@ const (
 // uses.
 const maxTimesteps = 100_000
 
+// minBetaStart bounds betaStart: 1 - alpha_bar_0 would be lost in rounding, which the posterior
+// divides by.
+const minBetaStart = 1e-12
+
+// minAlphaBar bounds alpha_bar: x_0 of a prediction of eps is divided by its root, in float32.
+const minAlphaBar = 1e-60
+
 // maxCosineBeta keeps the cosine schedule from destroying a picture in one step (Nichol and
 // Dhariwal 2021, section 3.2).
 const maxCosineBeta = 0.999
@@ -55,16 +62,17 @@ type Schedule struct {
 // Cosine ignores the betas of the configuration. With c.ZeroSNR the result is rescaled: see
 // RescaleToZeroSNR.
 //
-// It returns an error that names the value when the kind is unknown, T is not in 1..100000, or the
-// betas are not 0 < betaStart <= betaEnd < 1. Zeros stand for their defaults.
+// It returns an error that names the value when the kind is unknown, T is not in 1..100000, the
+// betas are not 1e-12 <= betaStart <= betaEnd < 1, or alpha_bar falls below 1e-60. Zeros stand for
+// their defaults.
 func NewSchedule(c Config) (*Schedule, error) {
 	c = c.WithDefaults()
 	timesteps, betaStart, betaEnd := c.Timesteps, c.BetaStart, c.BetaEnd
 	switch {
 	case timesteps < 1 || timesteps > maxTimesteps:
 		return nil, fmt.Errorf("timesteps is %d: want a number from 1 to %d", timesteps, maxTimesteps)
-	case !(betaStart > 0 && betaStart < 1): // written so that NaN fails too
-		return nil, fmt.Errorf("beta_start is %g: want a number between 0 and 1, such as 1e-4", betaStart)
+	case !(betaStart >= minBetaStart && betaStart < 1): // written so that NaN fails too
+		return nil, fmt.Errorf("beta_start is %g: want a number from %g to below 1, such as 1e-4", betaStart, minBetaStart)
 	case !(betaEnd > 0 && betaEnd < 1):
 		return nil, fmt.Errorf("beta_end is %g: want a number between 0 and 1, such as 0.02", betaEnd)
 	case betaStart > betaEnd:
@@ -100,6 +108,9 @@ func NewSchedule(c Config) (*Schedule, error) {
 		alphaBar *= s.Alphas[t]
 		s.AlphaBars[t] = alphaBar
 	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	if c.ZeroSNR {
 		return s.RescaleToZeroSNR()
 	}
@@ -126,7 +137,23 @@ func (s *Schedule) RescaleToZeroSNR() (*Schedule, error) {
 		r.Alphas[t] = r.AlphaBars[t] / r.alphaBarBefore(t)
 		r.Betas[t] = 1 - r.Alphas[t]
 	}
-	return r, nil
+	return r, r.check()
+}
+
+// check returns an error unless x_t keeps some signal and has some noise at every timestep, and all
+// numbers are finite. The last timestep of a rescaled schedule has no signal.
+func (s *Schedule) check() error {
+	for t, alphaBar := range s.AlphaBars {
+		least := minAlphaBar
+		if s.ZeroSNR && t == s.Timesteps-1 {
+			least = 0
+		}
+		if !(alphaBar >= least && alphaBar < 1 && s.Betas[t] >= 0 && s.Betas[t] <= 1) { // NaN fails too
+			return fmt.Errorf("the schedule has alpha_bar %g and beta %g at timestep %d of %d: want alpha_bar from %g to below 1, "+
+				"so take fewer timesteps or another beta_end", alphaBar, s.Betas[t], t, s.Timesteps, least)
+		}
+	}
+	return nil
 }
 
 func square(x float64) float64 { return x * x }

@@ -22,7 +22,7 @@ func TestKarras(t *testing.T) {
 		between := 0
 		for i, p := range points {
 			want := math.Pow(first+float64(i)/float64(max(1, steps-1))*(last-first), 7)
-			if got := sigma(p.AlphaBar); math.Abs(got/want-1) > 1e-9 {
+			if got := sigma(p.AlphaBar); !(math.Abs(got/want-1) <= 1e-9) {
 				t.Errorf("%d steps: sigma %d is %v, want %v", steps, i, got, want)
 			}
 			low, high := int(math.Floor(p.T)), int(math.Ceil(p.T))

@@ -112,8 +112,8 @@ func TestPrecondition(t *testing.T) {
 				errors, withXt, withY, xts = errors+e*e/n, withXt+e*xt/n, withY+e*y/n, xts+xt*xt/n
 			}
 			const tolerance = 0.015 // five standard errors
-			if math.Abs(errors-1) > tolerance || math.Abs(withY) > tolerance ||
-				prediction != Regression && math.Abs(withXt)/math.Sqrt(xts) > tolerance {
+			if !(math.Abs(errors-1) <= tolerance) || !(math.Abs(withY) <= tolerance) ||
+				prediction != Regression && !(math.Abs(withXt)/math.Sqrt(xts) <= tolerance) {
 				t.Errorf("%s at timestep %d: what is left has variance %.3f, covariance %.3f with x_t and %.3f with y: want 1, 0 and 0",
 					prediction, timestep, errors, withXt, withY)
 			}

@@ -23,6 +23,7 @@ type Scope struct {
 	name     string       // of the layer in PyTorch's state_dict; "" for the whole network
 	scale    float64      // of first values: see Scaled
 	declared *[]Weight    // the list of Declared, or nil
+	fixed    bool         // see Fixed
 }
 
 // NewScope returns the scope of a network whose weights are in a GoMLX scope.
@@ -46,6 +47,14 @@ func (s *Scope) Scaled(times float64) *Scope {
 	return &scaled
 }
 
+// Fixed returns the same scope for a network that another one learns from: it predicts as it does
+// outside of training, without Dropout.
+func (s *Scope) Fixed() *Scope {
+	fixed := *s
+	fixed.fixed = true
+	return &fixed
+}
+
 // Weight returns a weight of the layer as a float32 node of the graph. The name in w is the
 // weight's within the layer, such as "bias".
 func (s *Scope) Weight(g *Graph, w Weight) *Node {
@@ -63,8 +72,11 @@ func (s *Scope) Weight(g *Graph, w Weight) *Node {
 }
 
 // Dropout zeroes the given share of values while training, and scales the others up (Srivastava et
-// al. 2014). Outside of training, and for a share of 0, it returns x.
+// al. 2014). Outside of training, in a scope that is Fixed, and for a share of 0, it returns x.
 func Dropout(scope *Scope, x *Node, share float64) *Node {
+	if scope.fixed {
+		return x
+	}
 	return layers.DropoutStatic(scope.network, x, share)
 }
 

@@ -126,6 +126,11 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	if err := checkRoom(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
 		return err
 	}
+	release, err := lockFolder(o.out)
+	if err != nil {
+		return err
+	}
+	defer release()
 	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
 	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
 		return err

@@ -233,3 +233,15 @@ func TestEvalMistakes(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }
+
+// The pictures have the noise that the network is told of.
+func TestEvalInputNoise(t *testing.T) {
+	model := tinyOf(t, "m", srdiff.Config{Degradation: degrade.Config{Noise: 0.5}})
+	clean, _ := evaluated(t, "--model", model, "--count", "4")
+	noisy, _ := evaluated(t, "--model", model, "--count", "4", "--input-noise", "0.5")
+	again, _ := evaluated(t, "--model", model, "--count", "4", "--input-noise", "0.5")
+	if !(noisy.Bilinear.PSNR < clean.Bilinear.PSNR-3) || noisy.Bilinear.PSNR != again.Bilinear.PSNR {
+		t.Errorf("bilinear enlargement has a PSNR of %v, with noise %v and %v: want it to fall, to the same value each time",
+			clean.Bilinear.PSNR, noisy.Bilinear.PSNR, again.Bilinear.PSNR)
+	}
+}

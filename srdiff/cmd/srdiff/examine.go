@@ -184,7 +184,7 @@ func (e *examination) examine(ctx context.Context) error {
 		if b.originals, err = pictures(e.src, b.first, min(evalBatch, e.count-b.first)); err != nil {
 			return err
 		}
-		b.low = shrink(e.config, b.originals)
+		b.low = shrink(e.config, b.originals, e.sampling, b.first)
 		e.low = append(e.low, b.low[:min(len(b.low), sheetRows-len(e.low))]...)
 		for _, c := range e.candidates {
 			samples, seconds, err := c.enlarge(ctx, b)

@@ -16,6 +16,7 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
+	"github.com/srdiff/srlab/srdiff/internal/lock"
 )
 
 // dataFile is the file in a run's folder that says what the run learns from.
@@ -73,6 +74,18 @@ func (r dataRecord) check(dir string, resumed, mayBeNew bool, log io.Writer) (is
 			dir, old.Name, old.Data, r.Name)
 	}
 	return true, nil
+}
+
+// lockFolder makes a folder and keeps other processes from working in it until release is called.
+func lockFolder(dir string) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	release, err = lock.Acquire(filepath.Join(dir, "distillation.lock"))
+	if _, held := errors.AsType[*lock.HeldError](err); held {
+		return nil, fmt.Errorf("the folder %s is %w", dir, err)
+	}
+	return release, err
 }
 
 // recording writes the record of a run's data.

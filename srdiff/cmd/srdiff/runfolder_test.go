@@ -280,3 +280,20 @@ func TestRunWithinItsData(t *testing.T) {
 		t.Errorf("status %d, %q", status, errs)
 	}
 }
+
+// Of two distillations in one folder the second is refused.
+func TestTwoDistillations(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	release, err := lockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockFolder(dir); err == nil || !strings.Contains(err.Error(), "the folder "+dir+" is in use by process") {
+		t.Errorf("got %v, want that the folder is in use", err)
+	}
+	release()
+	if release, err = lockFolder(dir); err != nil {
+		t.Fatal(err)
+	}
+	release()
+}

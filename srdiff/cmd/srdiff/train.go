@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
@@ -254,9 +255,9 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	if err != nil {
 		return err
 	}
-	low := shrink(m.Config, originals)
 	var rest remaining
 	sampling.Seed = m.Config.Training.Seed
+	low := shrink(m.Config, originals, sampling, 0)
 	sampling.Each = func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps%s",
 			count, s.Done, s.Steps, rest.left(float64(s.Done), float64(s.Steps)))
@@ -274,11 +275,12 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...), made.chunk())
 }
 
-// shrink returns the low-resolution pictures that the condition is made of.
-func shrink(c srdiff.Config, pictures []imaging.Picture) []imaging.Picture {
+// shrink returns the low-resolution pictures that the condition is made of. They have the noise that the
+// network is told of. first is the number of the first picture.
+func shrink(c srdiff.Config, pictures []imaging.Picture, o srdiff.SampleOptions, first int) []imaging.Picture {
 	low := make([]imaging.Picture, len(pictures))
 	for i, p := range pictures {
-		low[i] = c.Degradation.Picture(p, c.Factor)
+		low[i] = degrade.Noisy(c.Degradation.Picture(p, c.Factor), o.Noise, o.Seed, first+i)
 	}
 	return low
 }

@@ -27,7 +27,9 @@ func (d Degraded) Iter() iter.Seq2[train.Batch, error] {
 		n := d.First
 		for batch, err := range d.Dataset.Iter() {
 			if err == nil {
-				err = d.add(&batch, n)
+				if err = d.add(&batch, n); err != nil {
+					err = &BatchError{err}
+				}
 			}
 			if !yield(batch, err) || err != nil {
 				return

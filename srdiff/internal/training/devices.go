@@ -41,7 +41,7 @@ func (d Devices) Check() error {
 // that they do not depend on the number of devices.
 func (d Devices) Batches(store *model.Store, src dataset.Source, step int) (train.Dataset, error) {
 	if d.Count <= 1 {
-		return dataset.Batches(src, d.BatchSize, int64(step)), nil
+		return marking{dataset.Batches(src, d.BatchSize, int64(step))}, nil
 	}
 	mesh, err := distributed.NewDeviceMesh([]int{d.Count}, []string{"batch"})
 	if err != nil {
@@ -57,7 +57,7 @@ func (d Devices) Batches(store *model.Store, src dataset.Source, step int) (trai
 	if err != nil {
 		return nil, err
 	}
-	parts := dataset.Batches(src, d.BatchSize/d.Count, int64(step)*int64(d.Count))
+	parts := marking{dataset.Batches(src, d.BatchSize/d.Count, int64(step)*int64(d.Count))}
 	specs := []*distributed.ShardingSpec{split}
 	return gomlxdata.NewDistributedAccumulator(d.Backend, parts, distributed.AutoSharding, specs, specs, nil)
 }

@@ -60,6 +60,37 @@ func OpenMetrics(path string, step int, madeBy any) (*Metrics, error) {
 	return &Metrics{file: file, w: bufio.NewWriter(file), madeBy: madeBy}, nil
 }
 
+// MadeBy decodes what made the first line of a file of metrics. A file that is missing or empty is
+// not found. One that does not begin with such a line is found, and an error.
+func MadeBy(path string, madeBy any) (found bool, err error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	const longest = 1 << 20 // more than any configuration takes
+	line, err := bufio.NewReader(io.LimitReader(file, longest)).ReadBytes('\n')
+	if len(line) == 0 {
+		if err == io.EOF {
+			err = nil
+		}
+		return false, err
+	}
+	var first struct {
+		Step   int             `json:"step"`
+		MadeBy json.RawMessage `json:"made_by"`
+	}
+	if err := json.Unmarshal(line, &first); err != nil {
+		return true, err
+	}
+	if first.Step < 1 || first.MadeBy == nil {
+		return true, errors.New("its first line does not say what made it")
+	}
+	return true, json.Unmarshal(first.MadeBy, madeBy)
+}
+
 // Write writes a line. With sync, the line is on the disk when Write returns.
 func (m *Metrics) Write(line MetricsLine, sync bool) {
 	line.MadeBy, m.madeBy = m.madeBy, nil
