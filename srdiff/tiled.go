@@ -283,33 +283,41 @@ func normals(seed int64, n int) func() float64 {
 	return rand.New(rand.NewChaCha8(key)).NormFloat64
 }
 
-// DefaultMemory is the default of SampleOptions.Memory. It is enough for results of 36 megapixels.
+// DefaultMemory is the default of SampleOptions.Memory. It is enough for results of 30 megapixels.
 const DefaultMemory = 2_000_000_000
 
 // What sampleTiles takes, in bytes: measured, with something to spare (docs/benchmarks.md).
 const (
 	engineMemory  = 400_000_000 // an engine, with its programs
 	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
-	pixelMemory   = 12 + 8 + 2  // for each pixel of the result: x_t, the picture in up to 16 bits, and the input, which is smaller
-	solverMemory  = 12          // x_0' beside them
+
+	// For each pixel of the result: x_t, and the input, which is smaller, twice, since Go's collector lets
+	// as much garbage gather as there is in use, and the picture in up to 16 bits.
+	pixelMemory  = 2*(12+2) + 8
+	solverMemory = 2 * 12 // x_0' beside them
 )
 
 // checkMemory returns an error unless the options allow the memory that sampleTiles takes for a
 // result of width x height.
 func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
+	need := m.memory(o, width, height, multistep)
+	if allowed := cmp.Or(o.Memory, DefaultMemory); need > allowed {
+		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
+			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
+	}
+	return nil
+}
+
+// memory is how many bytes a program takes that makes a result of width x height in tiles.
+func (m *Model) memory(o SampleOptions, width, height int, multistep bool) int64 {
 	rows, columns := m.tilesOf(height, o.BackProject).Size, m.tilesOf(width, o.BackProject).Size
 	perPixel := pixelMemory
 	if multistep {
 		perPixel += solverMemory
 	}
 	inTile := channelMemory * m.Config.Network.BaseChannels * rows * columns
-	if m.reach(0) > 0 { // it computes at low resolution
+	if m.isLocal() { // it computes at low resolution
 		inTile /= m.Config.Factor
 	}
-	need := engineMemory + inTile + 12*rows*width + perPixel*width*height
-	if allowed := cmp.Or(o.Memory, DefaultMemory); int64(need) > allowed {
-		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
-			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
-	}
-	return nil
+	return int64(engineMemory + inTile + 12*rows*width + perPixel*width*height)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // MaxUpscaled is how many pixels a result of Upscale may have. It is in memory as a whole, with
-// some 20 bytes a pixel.
+// some 36 bytes a pixel.
 const MaxUpscaled = 100_000_000
 
 // Upscale enlarges any picture Config.Factor times in each direction: see Sample. The result is of
