@@ -29,10 +29,10 @@ var memoryCases = map[string]func(t *testing.T) int64{
 		m := newSmall(t, Config{Network: networks.Config{BaseChannels: 32}})
 		return upscaleMeasured(t, m, SampleOptions{Steps: 1}, 40, 40)
 	},
-	"tiles of a predictor": func(t *testing.T) int64 {
-		c := tinyPredictor(4)
-		c.Network.BaseChannels, c.Network.Blocks = 32, 2
-		return upscaleMeasured(t, newSmall(t, c), SampleOptions{Steps: 1, Memory: 1e10}, 260, 256)
+	"tiles of a refiner": func(t *testing.T) int64 {
+		c := tinyRefiner(4)
+		c.Network.BaseChannels, c.Predictor.BaseChannels = 16, 16
+		return upscaleMeasured(t, newSmall(t, c), SampleOptions{Steps: 1}, 200, 256)
 	},
 	"many sizes": func(t *testing.T) int64 {
 		m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})

@@ -28,9 +28,9 @@ import (
 // 16 times in attention (docs/benchmarks.md). They are variables for the tests.
 var tileSize, tileOverlap = 128, 16
 
-// localTileSize is the size of the tiles for a network that is local: large, since such tiles overlap by
-// twice what the network looks at.
-var localTileSize = 1024
+// localTileSize is the size of the tiles for a network that is local, in pixels of the low-resolution
+// picture, at which it computes: large, since such tiles overlap by twice what the network looks at.
+var localTileSize = 256
 
 // sampleAny is Sample for one picture, in tiles if the result is larger than one.
 func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
@@ -226,7 +226,7 @@ func inside(low, rows, columns *Node) *Node {
 func (m *Model) tileSize() int {
 	size := tileSize
 	if m.reach(0) > 0 {
-		size = localTileSize
+		size = localTileSize * m.Config.Factor
 	}
 	for size*size > m.maxPixels() {
 		size /= 2
@@ -290,6 +290,7 @@ const DefaultMemory = 2_000_000_000
 const (
 	engineMemory  = 400_000_000 // an engine, with its programs
 	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
+	localMemory   = 256         // the same for a network that is local, and a low-resolution pixel
 
 	// For each pixel of the result: x_t, and the input, which is smaller, twice, since Go's collector lets
 	// as much garbage gather as there is in use, and the picture in up to 16 bits.
@@ -316,8 +317,9 @@ func (m *Model) memory(o SampleOptions, width, height int, multistep bool) int64
 		perPixel += solverMemory
 	}
 	inTile := channelMemory * m.Config.Network.BaseChannels * rows * columns
-	if m.isLocal() { // it computes at low resolution
-		inTile /= m.Config.Factor
+	if m.isLocal() {
+		channels := max(m.Config.Network.BaseChannels, m.Config.Predictor.BaseChannels)
+		inTile = localMemory * channels * (rows / m.Config.Factor) * (columns / m.Config.Factor)
 	}
 	return int64(engineMemory + inTile + 12*rows*width + perPixel*width*height)
 }
