@@ -4,12 +4,11 @@ package srdiff
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"testing"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/train"
@@ -47,39 +46,28 @@ func BenchmarkTrainStep(b *testing.B) {
 }
 
 // One reverse step of sampling, which is a forward pass of the network and little else, for 16
-// pictures of 32x32.
+// pictures of 32x32. It is taken by the function that Sample calls.
 func BenchmarkForward16(b *testing.B) {
 	m, err := NewModel(graphtest.Engine(b), Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	const batch = 16
-	rng, err := RNGStateFromSeed(1)
+	low, err := dataset.Batch(waves{m.Config.Training.ImageSize / m.Config.Factor}, batch, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
-	x, err := dataset.Batch(waves{m.Config.Training.ImageSize}, batch, 0)
+	o, _, err := m.prepare(SampleOptions{Seed: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
-	low, err := dataset.Batch(waves{m.Config.Training.ImageSize / 4}, batch, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	level := tensors.FromShape(shapes.Make(dtypes.Float32, batch))
-	reverse, err := m.sampler(samplerVariant{weights: weightsScope, stochastic: true, clip: diffusion.ClipStatic})
-	if err != nil {
-		b.Fatal(err)
-	}
-	rows := tensors.FromValue(table(diffusion.DDPM.Steps(m.schedule.Points(500, 499), diffusion.SamplerOptions{}), SampleOptions{}))
+	step := diffusion.DDPM.Steps(m.schedule.Points(500, 499), diffusion.SamplerOptions{})[:1]
 	measure(b, batch, func() {
-		out, err := reverse.Call(x, x, rng, int32(0), int32(1), low, level, rows)
+		x, err := m.sample(context.Background(), o, step, low)
 		if err != nil {
 			b.Fatal(err)
 		}
-		for _, o := range out {
-			o.MustFinalizeAll()
-		}
+		x.MustFinalizeAll()
 	})
 }
 

@@ -33,8 +33,8 @@ type Model struct {
 	raw       bool             // see WithRawWeights
 
 	// The programs of Sample and NoiseError.
-	start       *Exec
-	samplers    map[samplerVariant]*model.Exec
+	graph       func(m *Model, scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node // Model.build, but in tests
+	programs    *programs
 	noiseErrors map[string]*model.Exec // by the weights that they use
 }
 
@@ -70,12 +70,9 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 	}
 	m := &Model{
 		Config: d.config, made: d.config, schedule: d.schedule, network: d.network, predictor: d.predictor, backend: backend, store: model.NewStore(),
-		samplers: map[samplerVariant]*model.Exec{}, noiseErrors: map[string]*model.Exec{},
+		graph: (*Model).build, programs: &programs{}, noiseErrors: map[string]*model.Exec{},
 	}
-	if err := m.declare(); err != nil {
-		return nil, err
-	}
-	return m, m.newStart()
+	return m, m.declare()
 }
 
 // denoiser is the network as the model's configuration says now.
@@ -139,10 +136,7 @@ func (m *Model) copyWeights(to string, from *Model, fromScope string, trainable 
 // the garbage collector comes to them. The model, and those of WithRawWeights, must not be used
 // after it.
 func (m *Model) Close() {
-	m.start.Finalize()
-	for _, program := range m.samplers {
-		program.Finalize()
-	}
+	m.programs.close()
 	for _, program := range m.noiseErrors {
 		program.Finalize()
 	}

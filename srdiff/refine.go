@@ -116,7 +116,7 @@ func (m *Model) refined(in networks.Inputs, r0, amount *Node, backProject int) *
 	return x0
 }
 
-// sampleEach is Sample for a model that refines, one picture after the other.
+// sampleEach is Sample for a network that is local, one picture after the other.
 func (m *Model) sampleEach(ctx context.Context, o SampleOptions, low []imaging.Picture) ([]imaging.Picture, error) {
 	if len(low) == 0 {
 		return nil, errors.New("no pictures: want at least one")
@@ -133,6 +133,10 @@ func (m *Model) sampleEach(ctx context.Context, o SampleOptions, low []imaging.P
 
 // backProjectionReach is how many low-resolution pixels further a back-projection looks.
 const backProjectionReach = 3
+
+// isLocal reports whether the network's tiles can be told apart from their picture: see
+// networks.Local.
+func (m *Model) isLocal() bool { return m.reach(0) > 0 }
 
 // reach is how many low-resolution pixels around a tile its x_0 depends on, or 0 for a network whose
 // tiles cannot be told apart from their picture: see networks.Local.

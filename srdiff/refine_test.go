@@ -69,7 +69,7 @@ func TestLocalTiles(t *testing.T) {
 			low := randomPicture(61, 47)
 			var results []imaging.Picture
 			for _, size := range []int{1 << 12, 1} { // in one piece, and in the smallest tiles there are
-				localTileSize = size * factor
+				localTileSize = size
 				result, err := m.sampleTiles(t.Context(), SampleOptions{Seed: 1, BackProject: 1}, low)
 				if err != nil {
 					t.Fatal(err)

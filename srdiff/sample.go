@@ -4,6 +4,7 @@ package srdiff
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -35,13 +36,25 @@ import (
 // SampleOptions.Validate.
 //
 // The loop runs on the engine, as many steps at a time as take about a second, so that ctx is
-// heeded. With a callback, it runs one step at a time.
+// heeded. With a callback, it runs one step at a time. A network that is local works in tiles.
+//
+// The network sees pictures of few sizes: smaller ones are mirrored at their border, and what is made
+// of that is cropped away. The result does not depend on what was sampled before.
 func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Picture) ([]imaging.Picture, error) {
 	o, steps, err := m.prepare(o)
 	if err != nil {
 		return nil, err
 	}
-	if m.Config.refines() {
+	for i, p := range low {
+		if err := checkPicture(p, m.Config.Factor); err != nil {
+			return nil, err
+		}
+		if p.Width != low[0].Width || p.Height != low[0].Height { // which padding might hide
+			return nil, fmt.Errorf("picture %d is %dx%d and the first one %dx%d: want one size for all",
+				i, p.Width, p.Height, low[0].Width, low[0].Height)
+		}
+	}
+	if m.isLocal() {
 		return m.sampleEach(ctx, o, low)
 	}
 	padded := make([]imaging.Picture, len(low))
@@ -60,24 +73,57 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 		return nil, err
 	}
 	pictures, err := Pictures(x)
+	if err != nil {
+		return nil, err
+	}
 	for i, p := range low {
-		if err == nil && (p.Width != padded[i].Width || p.Height != padded[i].Height) {
+		if p.Width != padded[i].Width || p.Height != padded[i].Height {
 			pictures[i] = tiles.Part(pictures[i], 0, 0, p.Width*m.Config.Factor, p.Height*m.Config.Factor)
 		}
+		if err := checkFinite(pictures[i]); err != nil {
+			return nil, err
+		}
 	}
-	return pictures, err
+	return pictures, nil
 }
 
-// pad repeats the last row and column of a low-resolution picture until the network can take its
-// result: see networks.Network.Multiple.
+// pad mirrors a low-resolution picture at its right and lower border until there is a program for
+// its size: see paddedSide. One that is larger than a tile is padded to what the network can take:
+// see networks.Network.Multiple.
 func (m *Model) pad(low imaging.Picture) imaging.Picture {
-	multiple := m.Config.multiple() / m.Config.Factor // of the low-resolution picture
-	up := func(n int) int { return (n + multiple - 1) / multiple * multiple }
-	width, height := up(low.Width), up(low.Height)
+	most := m.tileSize() / m.Config.Factor
+	side := func(n int) int { return m.paddedSide(n, most) }
+	if max(low.Width, low.Height) > most {
+		side = m.multipleSide
+	}
+	width, height := side(low.Width), side(low.Height)
 	if width == low.Width && height == low.Height {
 		return low
 	}
 	return tiles.Part(low, 0, 0, width, height)
+}
+
+// checkPicture returns an error for a low-resolution picture that has no pixels, not the pixels
+// that it should have, or too many.
+func checkPicture(p imaging.Picture, factor int) error {
+	if err := checkSides(p.Width, p.Height, factor); err != nil {
+		return err
+	}
+	if want := 3 * p.Width * p.Height; len(p.Pix) != want {
+		return fmt.Errorf("the picture is %dx%d and has %d values: want %d, three for each pixel", p.Width, p.Height, len(p.Pix), want)
+	}
+	return nil
+}
+
+// checkFinite returns an error for a result that is no picture.
+func checkFinite(p imaging.Picture) error {
+	for _, v := range p.Pix {
+		if v-v != 0 { // NaN or infinite
+			return errors.New("the model predicts values that are not finite numbers: its weights are damaged or its training diverged, " +
+				"use another checkpoint")
+		}
+	}
+	return nil
 }
 
 // checkSize returns an error for results that are too large for the network.
@@ -104,9 +150,13 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.S
 	if err != nil {
 		return nil, fmt.Errorf("seeding the noise: %w", err)
 	}
-	start, err := m.start.Call(low, rng, float32(o.Noise))
+	begin, err := m.program(samplerVariant{weights: m.inUse(), start: true}, low)
 	if err != nil {
-		return nil, fmt.Errorf("starting to sample: %w", err)
+		return nil, err
+	}
+	start, err := begin.Call(low, rng, float32(o.Noise))
+	if err != nil {
+		return nil, plain("starting to sample", err)
 	}
 	x, x0, level, rng := start[0], start[1], start[2], start[3]
 	rows := tensors.FromValue(table(steps, o))
@@ -118,7 +168,7 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.S
 			return nil, &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t), ctx.Err()}
 		}
 		variant.guided = o.guided(t)
-		reverse, err := m.sampler(variant)
+		reverse, err := m.program(variant, x)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +181,7 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.S
 			err = finalize(x, x0, rng)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("sampling at timestep %.0f: %w", t, err)
+			return nil, plain(fmt.Sprintf("sampling at timestep %.0f", t), err)
 		}
 		x, x0, rng = next[0], next[1], next[2]
 		if o.Each != nil {
@@ -184,50 +234,38 @@ type samplerVariant struct {
 	stochastic, guided bool
 	clip               diffusion.Clipping
 	backProject        int
+	start              bool // the program is Model.startOf
 	tiles              bool // the program is Model.tileX0
+	padded             bool // of a network that is local: the tile reaches beyond the picture, see nn.Scope.Within
 	last               bool // of a model that refines: the step's x_0 is the picture, see Model.refined
 }
 
-// sampler returns the program of the reverse steps k up to before end, or of a tile's x_0: see
-// Model.tileX0.
+// build makes the graph of a program.
+func (m *Model) build(scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node {
+	switch {
+	case v.start:
+		return m.startOf(inputs)
+	case v.tiles:
+		return []*Node{m.tileX0(scope, v, inputs)}
+	}
+	return m.reverseSteps(scope, v, inputs)
+}
+
+// startOf is what sampling begins with: low, random state, noise of low -> x_T, zeros, noise of
+// each picture, random state.
+func (m *Model) startOf(inputs []*Node) []*Node {
+	low, rng, level := inputs[0], inputs[1], inputs[2]
+	d := low.Shape().Dimensions
+	rng, xT := diffusion.Normal(rng, shapes.Make(dtypes.Float32, d[0], m.Config.Factor*d[1], m.Config.Factor*d[2], 3))
+	return []*Node{xT, Zeros(low.Graph(), xT.Shape()), BroadcastToDims(level, d[0]), rng}
+}
+
+// reverseSteps builds the loop over reverse steps k up to before end:
 //
 //	x_t, x_0', random state, k, end, low, level, table -> x_s, x_0, random state
-func (m *Model) sampler(v samplerVariant) (*model.Exec, error) {
-	if exec := m.samplers[v]; exec != nil {
-		return exec, nil
-	}
-	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, inputs []*Node) []*Node {
-		if v.tiles {
-			return []*Node{m.tileX0(weightsAt(scope, v.weights), v, inputs)}
-		}
-		return m.reverseSteps(weightsAt(scope, v.weights), v, inputs)
-	})
-	if err != nil {
-		return nil, err
-	}
-	exec.SetMaxCache(-1) // pictures come in any number of sizes
-	m.samplers[v] = exec
-	return exec, nil
-}
-
-// newStart makes the program that sampling begins with: low, random state, noise of low -> x_T,
-// zeros, noise of each picture, random state.
-func (m *Model) newStart() (err error) {
-	m.start, err = NewExec(m.backend, func(low, rng, level *Node) []*Node {
-		d := low.Shape().Dimensions
-		newRNG, xT := diffusion.Normal(rng, shapes.Make(dtypes.Float32, d[0], m.Config.Factor*d[1], m.Config.Factor*d[2], 3))
-		return []*Node{xT, Zeros(low.Graph(), xT.Shape()), BroadcastToDims(level, d[0]), newRNG}
-	})
-	if err == nil {
-		m.start.SetMaxCache(-1)
-	}
-	return err
-}
-
-// reverseSteps builds the loop over reverse steps.
 func (m *Model) reverseSteps(scope *nn.Scope, v samplerVariant, state []*Node) []*Node {
 	// Everything that the loop uses travels in its state, the weights too: XLA's engines refuse
-	// values from around it (TestLoopsSeeNothingAround). That holds for constants as well, which
+	// values from around it (TestLoops). That holds for constants as well, which
 	// GoMLX would share with the loop, so none is made here.
 	var variables []*model.Variable
 	inputs := len(state)
@@ -298,7 +336,8 @@ func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in 
 	for range v.backProject {
 		x0 = m.Config.Degradation.BackProject(x0, withoutBorder(low, in.Margin))
 	}
-	return v.clip.X0(x0)
+	// Clipping must not turn values that are not finite into a picture.
+	return Where(IsFinite(x0), v.clip.X0(x0), x0)
 }
 
 // withoutBorder is a picture without its border of the given width.

@@ -126,7 +126,7 @@ func TestNetworkAndDegradationFromOutside(t *testing.T) {
 	if tiled.Width != 183 || tiled.Height != 150 {
 		t.Fatalf("61x50 became %dx%d", tiled.Width, tiled.Height)
 	}
-	// A convolution sees zeros beyond the picture in one piece, and its repeated border in tiles.
+	// A convolution sees zeros beyond the picture in one piece, and its mirrored border in tiles.
 	const border = 3 * 3
 	for y := border; y < tiled.Height-border; y++ {
 		for x := 3 * border; x < 3*(tiled.Width-border); x++ {

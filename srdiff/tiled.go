@@ -28,13 +28,16 @@ import (
 // 16 times in attention (docs/benchmarks.md). They are variables for the tests.
 var tileSize, tileOverlap = 128, 16
 
-// localTileSize is the size of the tiles for a network that is local: large, since such tiles overlap by
-// twice what the network looks at.
-var localTileSize = 1024
+// localTileSize is the size of the tiles for a network that is local, in pixels of the low-resolution
+// picture, at which it computes: large, since such tiles overlap by twice what the network looks at.
+var localTileSize = 256
 
 // sampleAny is Sample for one picture, in tiles if the result is larger than one.
 func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
-	if m.Config.refines() || max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
+	if err := checkPicture(low, m.Config.Factor); err != nil {
+		return imaging.Picture{}, err
+	}
+	if m.isLocal() || max(low.Width, low.Height)*m.Config.Factor > m.tileSize() {
 		return m.sampleTiles(ctx, o, low)
 	}
 	out, err := m.Sample(ctx, o, low)
@@ -65,8 +68,7 @@ func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Pi
 	if err != nil {
 		return imaging.Picture{}, err
 	}
-	padded := m.pad(low)
-	t, err := m.newTiled(o, steps, padded)
+	t, err := m.newTiled(o, steps, low)
 	if err != nil {
 		return imaging.Picture{}, err
 	}
@@ -75,10 +77,7 @@ func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Pi
 			return imaging.Picture{}, err
 		}
 	}
-	if padded.Width != low.Width || padded.Height != low.Height {
-		return tiles.Part(t.x, 0, 0, low.Width*m.Config.Factor, low.Height*m.Config.Factor), nil
-	}
-	return t.x, nil
+	return t.x, checkFinite(t.x)
 }
 
 // tiled is a picture that is sampled in tiles.
@@ -121,6 +120,8 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 	t.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
 	t.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor+2*margin, width/factor+2*margin, 3))
 	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, tiles: true}
+	// Whether the tile is padded or just as large as the picture, the program is the same.
+	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(t.rows.At) == 1 || len(t.columns.At) == 1)
 	return t, nil
 }
 
@@ -128,7 +129,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 func (t *tiled) step(ctx context.Context, k int) error {
 	t.variant.guided = t.o.guided(t.steps[k].T)
 	t.variant.last = t.m.Config.refines() && k == len(t.steps)-1
-	predict, err := t.m.sampler(t.variant)
+	predict, err := t.m.program(t.variant, t.xt)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (t *tiled) step(ctx context.Context, k int) error {
 				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t.steps[k].T), ctx.Err()}
 			}
 			if err := t.addTile(predict, k, r, c); err != nil {
-				return fmt.Errorf("sampling at timestep %.0f: %w", t.steps[k].T, err)
+				return plain(fmt.Sprintf("sampling at timestep %.0f", t.steps[k].T), err)
 			}
 			if t.o.Each != nil {
 				count := len(t.rows.At) * len(t.columns.At)
@@ -163,12 +164,13 @@ func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
 	left, top, factor, margin := t.columns.At[c], t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
 	tiles.Crop(t.xt, t.x, left, top)
 	tiles.Crop(t.tileLow, t.low, left/factor-margin, top/factor-margin)
-	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k], float32(1-t.o.Fidelity))
+	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k], float32(1-t.o.Fidelity),
+		int32(t.low.Height-top/factor), int32(t.low.Width-left/factor))
 	if err != nil {
 		return err
 	}
 	err = tensors.ConstFlatData(out[0], func(tile []float32) {
-		tiles.Blend(t.x0, t.x.Width, left, tile, t.rows.Weights[r], t.columns.Weights[c])
+		tiles.Blend(t.x0, t.x.Width, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
 	})
 	return firstError(err, finalize(out...))
 }
@@ -193,10 +195,13 @@ func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 }
 
 // tileX0 is the x_0 of a tile: x_t, low with the network's margin around it, low's noise, a row of
-// table -> x_0.
+// table, 1 - fidelity, rows and columns of low up to the picture's end -> x_0.
 func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
 	inputs := networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()}
+	if v.padded {
+		scope = scope.Within(inside(low, in[5], in[6]))
+	}
 	if m.Config.refines() {
 		inputs = m.denoiser().guess(scope, inputs)
 	}
@@ -207,12 +212,21 @@ func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	return x0
 }
 
+// inside is 1 in the first rows and columns of a tile, as many as lie in the picture, and 0 elsewhere,
+// [1, height, width, 1]: see nn.Scope.Within.
+func inside(low, rows, columns *Node) *Node {
+	shape := low.Shape().Clone()
+	shape.DType, shape.Dimensions[3] = dtypes.Int32, 1
+	before := func(end *Node, axis int) *Node { return LessThan(Iota(low.Graph(), shape, axis), end) }
+	return ConvertDType(LogicalAnd(before(rows, 1), before(columns, 2)), low.DType())
+}
+
 // tileSize is the size of the tiles for the model's network, a multiple of what it needs, smaller
 // where attention is at large resolutions.
 func (m *Model) tileSize() int {
 	size := tileSize
 	if m.reach(0) > 0 {
-		size = localTileSize
+		size = localTileSize * m.Config.Factor
 	}
 	for size*size > m.maxPixels() {
 		size /= 2
@@ -221,13 +235,44 @@ func (m *Model) tileSize() int {
 	return max(1, size/multiple) * multiple
 }
 
-// tilesOf lays tiles over n pixels.
+// tilesOf lays tiles over n pixels of the result. A picture that is smaller than a tile lies in one
+// that reaches beyond it: see paddedSide.
 func (m *Model) tilesOf(n, backProject int) tiles.Line {
-	if reach := m.reach(backProject); reach > 0 {
-		margin := reach * m.Config.Factor
-		return tiles.LayExact(n, max(m.tileSize(), 3*margin), margin)
+	factor, size, margin := m.Config.Factor, m.tileSize(), m.reach(backProject)*m.Config.Factor
+	if m.isLocal() {
+		size = max(size, 3*margin)
 	}
-	return tiles.Lay(n, m.tileSize(), tileOverlap, m.Config.Factor)
+	switch {
+	case n <= size && m.isLocal() && backProject > 0: // which depends on where the picture ends
+		return tiles.One(n, n)
+	case n <= size:
+		return tiles.One(n, factor*m.paddedSide(n/factor, size/factor))
+	case m.isLocal():
+		return tiles.LayExact(n, size, margin)
+	}
+	return tiles.Lay(n, size, tileOverlap, factor)
+}
+
+// paddedSide is the side that a low-resolution picture with a side of n pixels is padded to, where
+// a tile has most. There are few such sides, since XLA takes seconds and some 10 MB for a program
+// of each: powers of two from 8 and, from 32 on, where computing is what takes long, also those
+// half way between two.
+func (m *Model) paddedSide(n, most int) int {
+	side := 8
+	for side < n {
+		if half := side + side/2; side >= 32 && half >= n {
+			side = half
+		} else {
+			side *= 2
+		}
+	}
+	return min(m.multipleSide(side), most)
+}
+
+// multipleSide is the least side of at least n low-resolution pixels that the network can take.
+func (m *Model) multipleSide(n int) int {
+	multiple := m.Config.multiple() / m.Config.Factor
+	return (n + multiple - 1) / multiple * multiple
 }
 
 // normals returns stream number n of a seed's standard normal numbers.
@@ -238,33 +283,43 @@ func normals(seed int64, n int) func() float64 {
 	return rand.New(rand.NewChaCha8(key)).NormFloat64
 }
 
-// DefaultMemory is the default of SampleOptions.Memory. It is enough for results of 36 megapixels.
+// DefaultMemory is the default of SampleOptions.Memory. It is enough for results of 30 megapixels.
 const DefaultMemory = 2_000_000_000
 
 // What sampleTiles takes, in bytes: measured, with something to spare (docs/benchmarks.md).
 const (
 	engineMemory  = 400_000_000 // an engine, with its programs
 	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
-	pixelMemory   = 12 + 8 + 2  // for each pixel of the result: x_t, the picture in up to 16 bits, and the input, which is smaller
-	solverMemory  = 12          // x_0' beside them
+	localMemory   = 256         // the same for a network that is local, and a low-resolution pixel
+
+	// For each pixel of the result: x_t, and the input, which is smaller, twice, since Go's collector lets
+	// as much garbage gather as there is in use, and the picture in up to 16 bits.
+	pixelMemory  = 2*(12+2) + 8
+	solverMemory = 2 * 12 // x_0' beside them
 )
 
 // checkMemory returns an error unless the options allow the memory that sampleTiles takes for a
 // result of width x height.
 func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
-	rows, columns := min(height, m.tileSize()), min(width, m.tileSize())
+	need := m.memory(o, width, height, multistep)
+	if allowed := cmp.Or(o.Memory, DefaultMemory); need > allowed {
+		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
+			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
+	}
+	return nil
+}
+
+// memory is how many bytes a program takes that makes a result of width x height in tiles.
+func (m *Model) memory(o SampleOptions, width, height int, multistep bool) int64 {
+	rows, columns := m.tilesOf(height, o.BackProject).Size, m.tilesOf(width, o.BackProject).Size
 	perPixel := pixelMemory
 	if multistep {
 		perPixel += solverMemory
 	}
 	inTile := channelMemory * m.Config.Network.BaseChannels * rows * columns
-	if m.reach(0) > 0 { // it computes at low resolution
-		inTile /= m.Config.Factor
+	if m.isLocal() {
+		channels := max(m.Config.Network.BaseChannels, m.Config.Predictor.BaseChannels)
+		inTile = localMemory * channels * (rows / m.Config.Factor) * (columns / m.Config.Factor)
 	}
-	need := engineMemory + inTile + 12*rows*width + perPixel*width*height
-	if allowed := cmp.Or(o.Memory, DefaultMemory); int64(need) > allowed {
-		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
-			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
-	}
-	return nil
+	return int64(engineMemory + inTile + 12*rows*width + perPixel*width*height)
 }

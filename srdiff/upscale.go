@@ -11,7 +11,7 @@ import (
 )
 
 // MaxUpscaled is how many pixels a result of Upscale may have. It is in memory as a whole, with
-// some 20 bytes a pixel.
+// some 36 bytes a pixel.
 const MaxUpscaled = 100_000_000
 
 // Upscale enlarges any picture Config.Factor times in each direction: see Sample. The result is of
@@ -34,9 +34,19 @@ func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (
 // model's factor.
 func CheckUpscale(img image.Image, factor int) error {
 	size := img.Bounds().Size()
-	if width, height := int64(size.X)*int64(factor), int64(size.Y)*int64(factor); width*height > MaxUpscaled {
-		return fmt.Errorf("the picture is %dx%d, so its result would be %dx%d: at most %d pixels are made (%d of the input); "+
-			"crop the picture or make it smaller", size.X, size.Y, width, height, MaxUpscaled, MaxUpscaled/(factor*factor))
+	return checkSides(size.X, size.Y, factor)
+}
+
+// checkSides returns an error for a picture without pixels, or one whose result would have more
+// than MaxUpscaled.
+func checkSides(width, height, factor int) error {
+	most := MaxUpscaled / (factor * factor)
+	switch {
+	case width < 1 || height < 1:
+		return fmt.Errorf("the picture is %dx%d, so it has no pixels: want at least 1x1", width, height)
+	case width > most/height: // their product may be too large for a number
+		return fmt.Errorf("the picture is %dx%d, and its result would be %d times as wide and high: at most %d pixels are made "+
+			"(%d of the input); crop the picture or make it smaller", width, height, factor, MaxUpscaled, most)
 	}
 	return nil
 }

@@ -84,6 +84,8 @@ type Limited interface {
 
 // Local is implemented by a Network whose prediction at a pixel depends on its surroundings alone: it
 // has no statistics over a picture. Its tiles join without a seam and without overlapping weights.
+// Pictures that are smaller than a tile are padded; what looks at neighbours must be nn.Conv in the
+// scope that the network is given, which does not see the padding (nn.Scope.Within).
 type Local interface {
 	// Reach returns how many low-resolution pixels around a tile its prediction depends on, of the
 	// picture and of x_t.

@@ -12,7 +12,7 @@ func Conv(scope *Scope, x *Node, channels, kernel int) *Node {
 	in := x.Shape().Dimensions[3]
 	bound := fanIn(in * kernel * kernel)
 	w := weightLike(scope, x, Weight{Name: "weight", Dims: []int{kernel, kernel, in, channels}, TorchAxes: []int{2, 3, 1, 0}, Bound: bound})
-	return addBias(scope, convolve(x, w), bound)
+	return addBias(scope, convolve(scope.masked(x), w), bound)
 }
 
 // UpConv doubles height and width, [batch, height, width, in] -> [batch, 2 height, 2 width,

@@ -24,6 +24,7 @@ type Scope struct {
 	scale    float64      // of first values: see Scaled
 	declared *[]Weight    // the list of Declared, or nil
 	fixed    bool         // see Fixed
+	inside   *Node        // see Within; may be nil
 }
 
 // NewScope returns the scope of a network whose weights are in a GoMLX scope.
@@ -53,6 +54,25 @@ func (s *Scope) Fixed() *Scope {
 	fixed := *s
 	fixed.fixed = true
 	return &fixed
+}
+
+// Within returns the same scope for pictures that are padded: inside, [1, height, width, 1], is 1
+// in a picture and 0 in its padding. Conv takes what is outside as zero, as it does beyond the end
+// of a picture, so a network of convolutions gives what it gives without the padding. Features may be
+// larger than inside by a whole factor.
+func (s *Scope) Within(inside *Node) *Scope {
+	within := *s
+	within.inside = inside
+	return &within
+}
+
+// masked is x, [batch, height, width, channels], with zeros outside of what Within was given.
+func (s *Scope) masked(x *Node) *Node {
+	if s.inside == nil {
+		return x
+	}
+	inside := Repeat(s.inside, x.Shape().Dimensions[1]/s.inside.Shape().Dimensions[1])
+	return Mul(x, ConvertDType(inside, x.DType()))
 }
 
 // Weight returns a weight of the layer as a float32 node of the graph. The name in w is the

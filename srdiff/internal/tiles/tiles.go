@@ -15,7 +15,16 @@ import (
 type Line struct {
 	Size    int         // of every tile
 	At      []int       // where each begins
-	Weights [][]float32 // of the pixels of each; all weights of one pixel sum to 1
+	Weights [][]float32 // of the pixels of each that lie in the picture; all weights of one pixel sum to 1
+}
+
+// One lays one tile, of a size of at least n, over n pixels.
+func One(n, size int) Line {
+	weights := make([]float32, n)
+	for i := range weights {
+		weights[i] = 1
+	}
+	return Line{size, []int{0}, [][]float32{weights}}
 }
 
 // Lay spreads tiles of the given size evenly over n pixels, as few as overlap by the given number
@@ -70,14 +79,14 @@ func LayExact(n, size, margin int) Line {
 }
 
 // Crop fills a tensor [1, height, width, 3] with the part of a picture that begins at left, top.
-// The picture's border is repeated beyond it.
+// Beyond its border the picture is mirrored.
 func Crop(to *tensors.Tensor, p imaging.Picture, left, top int) {
 	width := to.Shape().Dimensions[2]
 	tensors.MustMutableFlatData(to, func(flat []float32) { crop(flat, width, p, left, top) })
 }
 
-// Part returns the part of a picture of the given size that begins at left, top. The picture's
-// border is repeated beyond it.
+// Part returns the part of a picture of the given size that begins at left, top. Beyond its border
+// the picture is mirrored.
 func Part(p imaging.Picture, left, top, width, height int) imaging.Picture {
 	part := imaging.New(width, height)
 	crop(part.Pix, width, p, left, top)
@@ -85,17 +94,33 @@ func Part(p imaging.Picture, left, top, width, height int) imaging.Picture {
 }
 
 func crop(to []float32, width int, p imaging.Picture, left, top int) {
-	for i := range len(to) / 3 {
-		x, y := min(max(left+i%width, 0), p.Width-1), min(max(top+i/width, 0), p.Height-1)
-		copy(to[3*i:3*i+3], p.Pix[3*(y*p.Width+x):])
+	columns := make([]int, width)
+	for x := range columns {
+		columns[x] = mirrored(left+x, p.Width)
+	}
+	for i := range len(to) / 3 / width {
+		row := p.Pix[3*p.Width*mirrored(top+i, p.Height):]
+		for x, from := range columns {
+			copy(to[3*(i*width+x):][:3], row[3*from:])
+		}
 	}
 }
 
-// Blend adds a tile, of three channels, to the rows of a picture that it lies on, which are width
-// pixels wide; left is where it begins in them.
-func Blend(to []float32, width, left int, tile, ofRows, ofColumns []float32) {
+// mirrored is the pixel of n that is seen at i where the ends are mirrors: 1 0 | 0 1 2 | 2 1.
+func mirrored(i, n int) int {
+	i %= 2 * n
+	if i < 0 {
+		i += 2 * n
+	}
+	return min(i, 2*n-1-i)
+}
+
+// Blend adds a tile, of three channels and tileWidth pixels wide, to the rows of a picture that it
+// lies on, which are width pixels wide; left is where it begins in them. Of the tile as many rows
+// and columns are used as there are weights.
+func Blend(to []float32, width, left int, tile []float32, tileWidth int, ofRows, ofColumns []float32) {
 	for i, w := range ofRows {
-		addWeighted(to[3*(i*width+left):], tile[3*i*len(ofColumns):], w, ofColumns)
+		addWeighted(to[3*(i*width+left):], tile[3*i*tileWidth:], w, ofColumns)
 	}
 }
 
