@@ -62,7 +62,7 @@ func (m *Model) write(path string, file checkpoint.File) error {
 // PyTorch. The latter has no metadata: its configuration is the tutorial's, with the base channels
 // read off the shapes.
 //
-// A file that is missing, cut short, or does not fit is an error that says what differs. So is a
+// A file that is missing, cut short, or does not fit is an error that names the difference. So is a
 // file of a newer srdiff.
 func Load(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)

@@ -75,7 +75,7 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 	return m, m.newStart()
 }
 
-// denoiser is the network as the model's configuration says now.
+// denoiser is the network with the model's configuration as it is now.
 func (m *Model) denoiser() denoiser { return denoiser{m.Config, m.schedule, m.network} }
 
 // WithRawWeights returns the model as the last training step left it: its Sample, NoiseError and
