@@ -30,7 +30,7 @@ import (
 // trained is its Config's, which begins as the teacher's: the learning rate is best smaller than
 // the teacher's was, and made to fall to 0 (Decay).
 //
-// A student is sampled in the steps that it learned, which its file says, and no others. The
+// A student is sampled in the steps that it learned, which its file holds, and no others. The
 // teacher may be a student itself, of twice the steps. It must predict v or x_0: from eps the x_0
 // of the first step, which is all that few steps rest on, cannot be told. Anything else is an
 // error.

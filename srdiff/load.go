@@ -66,7 +66,7 @@ func (m *Model) write(path string, file checkpoint.File) error {
 // shapes. Half precision and the prefixes of PyTorch's wrappers are read too: see checkpoint.Read and
 // checkpoint.NetworkNames.
 //
-// A file that is missing, cut short, or does not fit is an error that says what differs. So is a
+// A file that is missing, cut short, or does not fit is an error that names the difference. So is a
 // file of a newer srdiff.
 func Load(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
@@ -37,6 +38,10 @@ func TestShippedModelsLoad(t *testing.T) {
 		"small-4step": {Config{Diffusion: distilled, Network: small, Training: trained(true, 3e-4, 0, 1200)}, 1200},
 		"regression": {Config{Diffusion: diffusion.Config{Prediction: diffusion.Regression}, Network: small,
 			Training: trained(true, 1e-3, 500, 14500)}, 15000},
+		"predictor-x4": {Config{Diffusion: diffusion.Config{Prediction: diffusion.Regression},
+			Network: networks.Config{Name: networks.PixelShuffle}, Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
+			Training: TrainingConfig{Loss: diffusion.L1, ImageSize: 128, BatchSize: 16, LearningRate: 5e-4, WarmUp: 100, Decay: 3500,
+				ClipNorm: 0.5, Seed: 2}}, 3600},
 	}
 	files, err := filepath.Glob(filepath.Join("..", "notebooks", "models", "*.safetensors"))
 	if err != nil || len(files) != len(models) {

@@ -12,9 +12,9 @@ import (
 )
 
 // Predict is the network f_theta(x_t, t, low) as a graph function, the tutorial's noise predictor
-// eps_theta. It predicts what the configuration says: eps, x_0 or v, or the picture from low alone
-// for a regression. For networks with a ResidualSpread the prediction begins with a guess that
-// needs no network (see diffusion.Prediction.Precondition):
+// eps_theta. It predicts what the configuration asks for: eps, x_0 or v, or the picture from low
+// alone for a regression. For networks with a ResidualSpread the prediction begins with a guess
+// that needs no network (see diffusion.Prediction.Precondition):
 //
 //	f_theta = ofXt x_t + ofY y + ofF network(x_t, t, low),   y = nn.Upsample(low)
 //

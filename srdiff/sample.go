@@ -140,7 +140,7 @@ func (m *Model) maxPixels() int {
 	if limited, ok := m.network.(networks.Limited); ok {
 		return limited.MaxPixels()
 	}
-	return 1 << 40
+	return math.MaxInt
 }
 
 // sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3]

@@ -56,8 +56,8 @@ type Schedule struct {
 //	Cosine        beta_t = min(1 - f((t+1)/T) / f(t/T), 0.999)
 //	              f(r) = cos^2((r + 0.008) / 1.008 pi/2)
 //
-// Linear is the tutorial's (Ho et al. 2020); ScaledLinear is of Rombach et al. 2022, Sigmoidal of Xu
-// et al. 2022, Cosine of Nichol and Dhariwal 2021.
+// Linear is the tutorial's (Ho et al. 2020); ScaledLinear is of Rombach et al. 2022, Sigmoidal of
+// Xu et al. 2022, Cosine of Nichol and Dhariwal 2021.
 //
 // Cosine ignores the betas of the configuration. With c.ZeroSNR the result is rescaled: see
 // RescaleToZeroSNR.
@@ -67,18 +67,10 @@ type Schedule struct {
 // their defaults.
 func NewSchedule(c Config) (*Schedule, error) {
 	c = c.WithDefaults()
-	timesteps, betaStart, betaEnd := c.Timesteps, c.BetaStart, c.BetaEnd
-	switch {
-	case timesteps < 1 || timesteps > maxTimesteps:
-		return nil, fmt.Errorf("timesteps is %d: want a number from 1 to %d", timesteps, maxTimesteps)
-	case !(betaStart >= minBetaStart && betaStart < 1): // written so that NaN fails too
-		return nil, fmt.Errorf("beta_start is %g: want a number from %g to below 1, such as 1e-4", betaStart, minBetaStart)
-	case !(betaEnd > 0 && betaEnd < 1):
-		return nil, fmt.Errorf("beta_end is %g: want a number between 0 and 1, such as 0.02", betaEnd)
-	case betaStart > betaEnd:
-		return nil, fmt.Errorf("beta_start %g is greater than beta_end %g: noise must not shrink with t, swap them",
-			betaStart, betaEnd)
+	if err := c.checkSchedule(); err != nil {
+		return nil, err
 	}
+	timesteps, betaStart, betaEnd := c.Timesteps, c.BetaStart, c.BetaEnd
 	var beta func(t int, u float64) float64
 	switch c.Schedule {
 	case Linear:
@@ -115,6 +107,22 @@ func NewSchedule(c Config) (*Schedule, error) {
 		return s.RescaleToZeroSNR()
 	}
 	return s, nil
+}
+
+// checkSchedule validates the numbers of a schedule.
+func (c Config) checkSchedule() error {
+	switch {
+	case c.Timesteps < 1 || c.Timesteps > maxTimesteps:
+		return fmt.Errorf("timesteps is %d: want a number from 1 to %d", c.Timesteps, maxTimesteps)
+	case !(c.BetaStart >= minBetaStart && c.BetaStart < 1): // written so that NaN fails too
+		return fmt.Errorf("beta_start is %g: want a number from %g to below 1, such as 1e-4", c.BetaStart, minBetaStart)
+	case !(c.BetaEnd > 0 && c.BetaEnd < 1):
+		return fmt.Errorf("beta_end is %g: want a number between 0 and 1, such as 0.02", c.BetaEnd)
+	case c.BetaStart > c.BetaEnd:
+		return fmt.Errorf("beta_start %g is greater than beta_end %g: noise must not shrink with t, swap them",
+			c.BetaStart, c.BetaEnd)
+	}
+	return nil
 }
 
 // RescaleToZeroSNR returns the schedule with its last timestep made pure noise, as sampling assumes

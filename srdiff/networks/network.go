@@ -24,7 +24,7 @@ type Inputs struct {
 	Low       *Node // the low-resolution picture, [batch, height, width, 3]
 	Level     *Node // standard deviation of Low's noise, [batch]; nil where the model knows of none
 
-	// What a predictor says of Low; nil without one.
+	// The results of a predictor for Low; nil without one.
 	Guess    *Node // its mean of x_0, [batch, factor height, factor width, 3]
 	Features *Node // its last features, [batch, height, width, channels]
 	LogScale *Node // see ResidualScale, [batch, height, width, factor^2]

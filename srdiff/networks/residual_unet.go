@@ -3,6 +3,7 @@
 package networks
 
 import (
+	"math"
 	"strconv"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -29,7 +30,6 @@ const maxAttention = 4096
 
 // MaxPixels implements Limited.
 func (n residualUNet) MaxPixels() int {
-	const any = 1 << 40
 	switch c := n.config; {
 	case c.attends("enc1"):
 		return maxAttention
@@ -38,7 +38,7 @@ func (n residualUNet) MaxPixels() int {
 	case c.attends("bottleneck") || c.Transformers > 0:
 		return 16 * maxAttention
 	}
-	return any
+	return math.MaxInt
 }
 
 // ResidualUNet is the better network. It has the tutorial's shape, made of residual blocks that are

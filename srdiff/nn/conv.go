@@ -123,7 +123,7 @@ func gradientOfKernel(x, dy *Node) *Node {
 	return Concatenate(rows, 0)
 }
 
-// inTurn is x once the node after, if any, is worked out.
+// waitFor is x, available once the node after is computed, if there is one.
 func waitFor(x, after *Node) *Node {
 	if after == nil {
 		return x

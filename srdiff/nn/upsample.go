@@ -20,8 +20,8 @@ func Upsample(x *Node, factor int) *Node {
 	return upsample(upsample(x, 1, factor), 2, factor)
 }
 
-// upsample is Upsample along one axis. Of the factor pixels that a pixel becomes, each is a mean of the
-// pixel and one of its neighbours, with weights of its own.
+// upsample is Upsample along one axis. Of the factor pixels that a pixel becomes, each is a mean of
+// the pixel and one of its neighbours, with weights of its own.
 func upsample(x *Node, axis, factor int) *Node {
 	dims := x.Shape().Clone().Dimensions
 	n := dims[axis]
