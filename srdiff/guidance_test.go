@@ -62,7 +62,7 @@ func TestGuidedSampling(t *testing.T) {
 		o.Each = func(s SampleStep) {
 			r.at, r.x, r.x0 = append(r.at, s.T), append(r.x, graphtest.Float64s(s.X)), append(r.x0, graphtest.Float64s(s.X0))
 		}
-		out, err := m.Sample(context.Background(), o, low(2, 2))
+		out, err := m.Sample(context.Background(), o, low(8, 8))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestGuidedSampling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lowTensor, err := Tensor(low(2, 2))
+	lowTensor, err := Tensor(low(8, 8))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestGuidedSampling(t *testing.T) {
 		for _, v := range guided.x[k-1] {
 			xt = append(xt, float32(v))
 		}
-		out, err := predict.Call(tensors.FromFlatDataAndDimensions(xt, 1, 8, 8, 3), lowTensor, int32(at))
+		out, err := predict.Call(tensors.FromFlatDataAndDimensions(xt, 1, 32, 32, 3), lowTensor, int32(at))
 		if err != nil {
 			t.Fatal(err)
 		}

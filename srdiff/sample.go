@@ -3,6 +3,7 @@
 package srdiff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,23 +69,47 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 	if err != nil {
 		return nil, err
 	}
+	width, height := low[0].Width*m.Config.Factor, low[0].Height*m.Config.Factor
+	if each := o.Each; each != nil {
+		o.Each = func(s SampleStep) {
+			for _, x := range []**tensors.Tensor{&s.X, &s.X0} {
+				if cropped, err := cropTensor(*x, width, height); err == nil { // it was a picture before
+					*x = cropped
+				}
+			}
+			each(s)
+		}
+	}
 	x, err := m.sample(ctx, o, steps, lowTensor)
+	if err == nil {
+		x, err = cropTensor(x, width, height)
+	}
 	if err != nil {
 		return nil, err
 	}
 	pictures, err := Pictures(x)
+	for _, p := range pictures {
+		err = cmp.Or(err, checkFinite(p))
+	}
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range low {
-		if p.Width != padded[i].Width || p.Height != padded[i].Height {
-			pictures[i] = tiles.Part(pictures[i], 0, 0, p.Width*m.Config.Factor, p.Height*m.Config.Factor)
-		}
-		if err := checkFinite(pictures[i]); err != nil {
-			return nil, err
-		}
-	}
 	return pictures, nil
+}
+
+// cropTensor crops pictures [batch, height, width, 3] to their upper left part of the given size.
+func cropTensor(t *tensors.Tensor, width, height int) (*tensors.Tensor, error) {
+	if d := t.Shape().Dimensions; d[1] == height && d[2] == width {
+		return t, nil
+	}
+	pictures, err := Pictures(t)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range pictures {
+		pictures[i] = tiles.Part(p, 0, 0, width, height)
+	}
+	return Tensor(pictures...)
 }
 
 // pad mirrors a low-resolution picture at its right and lower border until there is a program for

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
 )
@@ -88,5 +90,20 @@ func TestSampleTakesTheSteps(t *testing.T) {
 		if !(math.Abs(average) <= 0.05) || !(math.Abs(std-1) <= 0.05) {
 			t.Errorf("%s: the noise has mean %.3f and std %.3f, want 0 and 1", name, average, std)
 		}
+	}
+}
+
+// The callback is given pictures of the result's size, also where the program's are padded.
+func TestSampleStepSize(t *testing.T) {
+	m := newSmall(t, small)
+	_, err := m.Sample(t.Context(), SampleOptions{Sampler: diffusion.DDIM, Steps: 2, Each: func(s SampleStep) {
+		for _, x := range []*tensors.Tensor{s.X, s.X0} {
+			if d := x.Shape().Dimensions; d[0] != 1 || d[1] != 12 || d[2] != 20 {
+				t.Errorf("the step's pictures are %s, want [1, 12, 20, 3]", x.Shape())
+			}
+		}
+	}}, imaging.New(5, 3))
+	if err != nil {
+		t.Fatal(err)
 	}
 }
