@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,18 @@ test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit te
 		SRDIFF_ENGINE=xla:cpu go test -timeout 20m ./srdiff ./srdiff/cmd/srdiff; \
 	else echo "the tests on xla:cpu are left out: 'srdiff doctor --engine xla:cpu' says why"; fi
 	go test -timeout 20m -race ./srdiff/dataset/... ./srdiff/engine/... ./kernelext/...
+
+# The systems that srdiff is built for, without C: there its engine is pure Go.
+systems := linux/amd64 linux/arm64 windows/amd64 darwin/arm64 freebsd/amd64
+
+cross: check ## build without C for every system, and run the command's tests without C on this one
+	@for system in $(systems); do \
+		echo "$$system"; export CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/}; \
+		[ $$GOARCH = amd64 ] || export GOEXPERIMENT=; \
+		go build -o '$(LAB)/build/'$$GOOS-$$GOARCH/ ./srdiff/cmd/srdiff && go build ./srdiff/... || exit 1; \
+	done
+	CGO_ENABLED=0 GOOS=windows go vet ./srdiff/...
+	CGO_ENABLED=0 go test -short ./srdiff/cmd/srdiff ./srdiff/engine ./srdiff/imaging
 
 test-notebooks: setup ## execute every notebook through the kernel, and fail where a cell fails
 	go test -tags kernel -count 1 ./kernelext/nbcheck
