@@ -18,13 +18,14 @@ func TestEscaped(t *testing.T) {
 		"cat.png": "cat.png", "a\nb": `a\nb`, "\x1b[31m": `\x1b[31m`, "\r": `\r`, "a\tb": `a\tb`, "\x7f": `\x7f`, "\u009b": `\u009b`,
 		"\u202egnp": `\u202egnp`, "\xff\xfe": `\xff\xfe`, "学 é ± …": "学 é ± …", "\u2028": `\u2028`, "\ufffd": "\ufffd", `C:\cat`: `C:\cat`,
 	} {
-		if got := escaped(text); got != want {
+		if got := escape(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
 }
 
-// No message, no progress and no line of results has a control character of a file's name, wherever that is given.
+// No message, no progress and no line of results has a control character of a file's name, wherever
+// that is given.
 func TestControlCharacters(t *testing.T) {
 	model, dir := tiny(t), t.TempDir()
 	t.Chdir(dir)
@@ -108,7 +109,7 @@ func TestStdoutFull(t *testing.T) {
 	}
 }
 
-// Mistakes are told in words about the command line.
+// Error messages speak of the command line.
 func TestFlagMistakes(t *testing.T) {
 	model, in, out := tiny(t), smallPicture(t), filepath.Join(t.TempDir(), "run")
 	v := filepath.Join(t.TempDir(), "cosine")

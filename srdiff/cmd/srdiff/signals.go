@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// untilEnded returns a context that ends when the user or the system asks the program to end. The
-// first request ends the work in order; a second one ends the program.
-func untilEnded() context.Context {
+// terminationContext returns a context that ends when the user or the system asks the program to
+// end. The first request ends the work in order; a second one ends the program.
+func terminationContext() context.Context {
 	requests := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		requests = append(requests, syscall.SIGHUP)
