@@ -21,12 +21,13 @@ var Classes = []string{"original", "blurred", "enlarged", "blocky", "noisy", "bl
 //
 //	original    not at all
 //	blurred     a Gaussian blur of 0.5 to 2 pixels
-//	enlarged    shrunk to a half or a quarter by any of imaging.Shrinking's filters, and enlarged again bilinear or bicubic
-//	blocky      shrunk likewise, and every pixel repeated
+//	enlarged    shrunk to a half or a quarter by any of imaging.Shrinking's filters, and enlarged by
+//	            bilinear or bicubic interpolation
+//	blocky      shrunk likewise, and enlarged by repeating every pixel
 //	noisy       white Gaussian noise with a deviation of 0.04 to 0.4
-//	blotchy     the same of noise that was drawn at a half or a quarter of the size, and enlarged bicubic
+//	blotchy     such noise of a half or a quarter of the size, enlarged by bicubic interpolation
 //	compressed  JPEG at a quality of 5 to 50
-//	sharpened   one to four times what a blur of one pixel takes away is added
+//	sharpened   unsharp masking with a blur of one pixel and a weight of 1 to 4
 func Damage(class int, rng *rand.Rand, p imaging.Picture) imaging.Picture {
 	width, height := p.Width, p.Height
 	factor := 2 << rng.IntN(2)

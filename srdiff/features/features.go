@@ -30,7 +30,8 @@ const minSide = 8
 // Network is the classifier: three times a 3x3 convolution, a ReLU and a mean over 2x2 pixels, and
 // then the mean over all pixels, so that the network takes pictures of any size.
 //
-//	x [batch, height, width, 3] -> 24 -> 48 -> 64 channels -> mean -> features [batch, Dimensions] -> logits [batch, classes]
+//	x [batch, height, width, 3] -> 24 -> 48 -> 64 channels -> mean
+//	  -> features [batch, Dimensions] -> logits [batch, classes]
 //
 // The features are those of the last hidden layer. Its activation is swish, x / (1 + e^-x), because
 // some features of a ReLU would always be 0.

@@ -62,7 +62,7 @@ func TestVerdict(t *testing.T) {
 		t.Error(err)
 	}
 	for want, list := range map[string][]*enlarger{
-		"0.40 dB before bicubic": ways(.4, 9e-6, 1.1),
+		"0.40 dB ahead of bicubic": ways(.4, 9e-6, 1.1),
 		"less consistent":        ways(.6, 2e-5, 1.1),
 		"not sharper":            ways(.6, 9e-6, .9),
 	} {

@@ -61,7 +61,7 @@ func TestUpscalePipes(t *testing.T) {
 		{"standard output takes one picture", []string{"cat.png", "-", "-o", "-"}},
 		{"--compare writes two pictures", []string{"-", "--compare"}},
 		{"standard input can be read once", []string{"-", "-", "-o", "out"}},
-		{"no place among several", []string{"-", "cat.png"}},
+		{"needs a folder among several", []string{"-", "cat.png"}},
 		{"standard input: not a picture", []string{"-", "-o", "text.png"}},
 	} {
 		status, out, errs := piped([]byte("a text"), args(test.more...)...)

@@ -15,8 +15,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// bytesPerPixel estimates the file size of a result per pixel: photographs take more, and flat pictures
-// take less.
+// bytesPerPixel estimates the file size of a result per pixel: photographs take more, and flat
+// pictures take less.
 const bytesPerPixel = 1
 
 // planResults names every result, and checks before the work that the results can be written and
