@@ -154,7 +154,7 @@ func contestants(o options) (list []contestant, err error) {
 type result struct {
 	contestant
 	about          string
-	load, first    float64   // from its start until it is loaded, and until its first train step has ended
+	load, first    float64   // from its start to the end of loading, and of the first train step
 	loss           float64   // the mean of the warm-up's steps
 	train, forward []float64 // a step, a pass: one value a round
 	firstSample    float64   // sampling for the first time, 0 if it was not

@@ -33,7 +33,7 @@ const (
 	name  = "photos"
 	sheet = "docs/images/photos.png"
 
-	side          = 256 // of the centre crop of each photograph: the largest that a network with attention takes
+	side          = 256 // of the centre crops: the limit of networks with attention
 	sheetSide     = 128 // of that, on the sheet
 	minLead       = 0.5 // dB of regression before bicubic
 	regressed     = "regression"

@@ -63,8 +63,8 @@ func TestVerdict(t *testing.T) {
 	}
 	for want, list := range map[string][]*enlarger{
 		"0.40 dB ahead of bicubic": ways(.4, 9e-6, 1.1),
-		"less consistent":        ways(.6, 2e-5, 1.1),
-		"not sharper":            ways(.6, 9e-6, .9),
+		"less consistent":          ways(.6, 2e-5, 1.1),
+		"not sharper":              ways(.6, 9e-6, .9),
 	} {
 		if err := verdict(list); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: want %q", err, want)

@@ -66,7 +66,7 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 		from = teacher.Diffusion.Distilled
 	}
 	if from == 0 {
-		for from = o.to; 2*from <= teacher.Diffusion.Timesteps; from *= 2 { // as many halvings as there can be
+		for from = o.to; 2*from <= teacher.Diffusion.Timesteps; from *= 2 { // the most halvings
 		}
 	}
 	if from > teacher.Diffusion.Timesteps {
@@ -123,7 +123,8 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	skipped := reportSkipped(log, src, "")
 	printLine(log, "students of %v steps, %d batches each", stages, o.stageSteps)
 	printLine(log, "results  %s", o.out)
-	if err := checkDiskSpace(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
+	// The factor 3/2 includes the teachers' weights.
+	if err := checkDiskSpace(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil {
 		return err
 	}
 	release, err := lockFolder(o.out)

@@ -263,7 +263,7 @@ func (r *row) cells() string {
 const nameWidth = 15
 
 // namesOf returns the rows' names for the table. Names longer than nameWidth lose their beginning,
-// which says less than the end of a path, but never so much that two of them read the same.
+// because the end of a path identifies it better. The shortened names remain distinct.
 func namesOf(rows []row) []string {
 	var whole [][]rune
 	longest := 0

@@ -95,7 +95,7 @@ func (e *evaluator) name(i int) string {
 			return e.models[i]
 		}
 	}
-	for _, c := range e.candidates[:min(3, len(e.candidates))] { // the rows of the originals and the interpolations
+	for _, c := range e.candidates[:min(3, len(e.candidates))] { // originals, bilinear, bicubic
 		if c.name == name {
 			return e.models[i]
 		}
@@ -153,7 +153,7 @@ func (e *evaluator) sampler(name string, m *srdiff.Model) *candidate {
 // warmUp runs one step of every program of sampling, so that it is compiled.
 func warmUp(ctx context.Context, m *srdiff.Model, o srdiff.SampleOptions, low []imaging.Picture) error {
 	programs := []srdiff.SampleOptions{o}
-	if o.Guidance > 0 && (o.GuidanceFrom > 0 || o.GuidanceTo > 0) { // one with guidance and one without
+	if o.Guidance > 0 && (o.GuidanceFrom > 0 || o.GuidanceTo > 0) { // with and without guidance
 		programs = append(programs, o)
 		programs[0].GuidanceFrom, programs[0].GuidanceTo = 0, 0
 		programs[1].Guidance = 0

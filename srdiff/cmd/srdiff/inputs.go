@@ -20,7 +20,7 @@ const pipe = "-"
 // task is a picture to be enlarged.
 type task struct {
 	in, out string
-	rel     string      // of in, below the folder that was named: its result has the same place below the folder for results
+	rel     string      // path of in below the named folder, and of its result below --output
 	info    fs.FileInfo // of in; nil for standard input
 	pixels  float64     // of in, to estimate the time left; 0 if unknown
 }

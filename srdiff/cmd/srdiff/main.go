@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	if failed := results.failed(); failed == nil || !isBrokenPipe(failed) { // such as head, which has read enough
+	if failed := results.failed(); failed == nil || !isBrokenPipe(failed) { // as after head
 		printLine(messages, "srdiff: %s", oneLine(err))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {

@@ -24,12 +24,12 @@ import (
 // text chunk with the keyword provenanceKey.
 type provenance struct {
 	Model   string            `json:"model,omitempty"`  // SHA-256 of the model's file
-	Models  []string          `json:"models,omitempty"` // the same of several, in the order of the sheet's columns
-	Run     string            `json:"run,omitempty"`    // the training run's folder, in place of a model
+	Models  []string          `json:"models,omitempty"` // of several, in the sheet's order
+	Run     string            `json:"run,omitempty"`    // folder of the training run, instead of a model
 	Step    int               `json:"step,omitempty"`   // of training
 	Input   string            `json:"input,omitempty"`  // SHA-256 of the enlarged picture's file
 	Seed    int64             `json:"seed"`
-	Options map[string]string `json:"options,omitempty"` // the sampling flags that change something: see optionsOf
+	Options map[string]string `json:"options,omitempty"` // sampling flags: see optionsOf
 	Engine  string            `json:"engine"`
 	Version string            `json:"version"` // of srdiff
 	Go      string            `json:"go"`

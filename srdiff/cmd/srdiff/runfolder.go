@@ -34,8 +34,8 @@ func recordOfData(spec string, src dataset.Source) dataRecord {
 	return dataRecord{Version: srdiff.Version(), Data: spec, Name: src.Name(), Fingerprint: dataset.Fingerprint(src)}
 }
 
-// reportSkipped prints which files of the data were skipped, unless that is what was printed
-// before. It returns what was printed.
+// reportSkipped prints which files of the data were skipped, unless that line equals before. It
+// returns the line.
 func reportSkipped(log io.Writer, src dataset.Source, before string) string {
 	line := dataset.SkippedLine(src)
 	if line != before {
@@ -52,8 +52,8 @@ func (r dataRecord) isSame(other dataRecord) bool {
 	return r.Name == other.Name
 }
 
-// check compares the data of a run in a folder with what it began with. It returns an error if a
-// run that is resumed has other data and must not, and whether the record is to be written.
+// check compares the data with the record of the run in a folder. It returns an error if a resumed
+// run has different data and mayBeNew is false. isNew reports whether the record must be written.
 func (r dataRecord) check(dir string, resumed, mayBeNew bool, log io.Writer) (isNew bool, err error) {
 	if !resumed {
 		return true, nil

@@ -21,7 +21,7 @@ func terminationContext() context.Context {
 		signal.Ignore(syscall.SIGHUP) // A terminal that closes sends it more than once.
 		stop()
 	})
-	// Without this, a write to a pipe that nobody reads would end the program before it saves. The
+	// Without this, a write to a closed pipe would end the program before it saves. The
 	// write fails instead. Unlike signal.Ignore, this leaves programs that are started alone.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return ctx

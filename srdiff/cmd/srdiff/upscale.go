@@ -228,7 +228,7 @@ func (u *upscaling) write(t task, file *imaging.File, result image.Image, made p
 		}
 	}
 	for _, path := range u.writes(t) {
-		if err := replaceable(path, u.overwrite); err != nil { // the file may be new since the first check
+		if err := replaceable(path, u.overwrite); err != nil { // the file may be new
 			return err
 		}
 	}
