@@ -123,7 +123,7 @@ func TestFlagMistakes(t *testing.T) {
 	}{
 		{`--attention is "x": want a whole number`, append(train, "--attention", "x")},
 		{`--warm-up is "1.5": want a whole number`, append(train, "--warm-up", "1.5")},
-		{`--seed is "99999999999999999999": want a whole number of a size`, append(train, "--seed", "99999999999999999999")},
+		{`--seed is "99999999999999999999": want a whole number within the range`, append(train, "--seed", "99999999999999999999")},
 		{`--dropout is "0,1": want a number`, append(train, "--dropout", "0,1")},
 		{`--flip is "maybe": want true or false`, append(train, "--flip=maybe")},
 		{`--eta is "": want a number`, []string{"upscale", "--model", model, in, "--eta="}},
