@@ -1,10 +1,11 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures srdiff on its engines beside PyTorch and JAX doing the same work, and writes the result into
-// docs/benchmarks.md. It is for srdiff's developers, who run it in the repository: see 'make bench'.
+// Command bench measures srdiff on its engines beside PyTorch and JAX doing the same work, and
+// writes the result into docs/benchmarks.md. It is for srdiff's developers, who run it in the
+// repository: see 'make bench'.
 //
-// Every contestant is a process of its own. They take turns, in an order that is drawn anew in every round, and all but
-// the one that is measured are stopped: so what else happens on the machine meets them all alike.
+// Every contestant is a process of its own. They take turns in a random order in every round. All
+// others are stopped while one is measured, so that other load on the machine affects all equally.
 package main
 
 import (
@@ -94,7 +95,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if !o.quick {
-		if err := section.Check(o.out, o.section()); err != nil { // before minutes are spent
+		if err := section.Check(o.out, o.section()); err != nil { // before the long measurement
 			return err
 		}
 	}
@@ -102,12 +103,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	busy := busyness()
+	busy := loadWarning()
 	results, notes, err := measure(ctx, list, o, stderr)
 	if err != nil {
 		return err
 	}
-	text := introduction(o, results) + tables(results) + listOf(append(busy, notes...))
+	text := introduction(o, results) + tables(results) + bulletList(append(busy, notes...))
 	fmt.Fprint(stdout, text)
 	if o.quick {
 		return nil
@@ -115,7 +116,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return section.Write(o.out, o.section(), text)
 }
 
-// section names the part of the file that the result belongs in.
+// section returns the name of the result's section in the file.
 func (o options) section() string {
 	if o.dtype == "float32" {
 		return o.device
@@ -123,7 +124,7 @@ func (o options) section() string {
 	return o.device + " " + o.dtype
 }
 
-// contestant is what is measured.
+// contestant is a program to measure.
 type contestant struct {
 	name    string
 	ours    bool // an engine of srdiff
@@ -149,16 +150,16 @@ func contestants(o options) (list []contestant, err error) {
 	return list, nil
 }
 
-// result is what was measured of a contestant; times are in seconds.
+// result holds the measurements of a contestant, with times in seconds.
 type result struct {
 	contestant
 	about          string
-	load, first    float64   // from its start until it is loaded, and until its first train step has ended
+	load, first    float64   // from its start to the end of loading, and of the first train step
 	loss           float64   // the mean of the warm-up's steps
 	train, forward []float64 // a step, a pass: one value a round
 	firstSample    float64   // sampling for the first time, 0 if it was not
 	sample         []float64 // sampling after that
-	beyond         []float64 // the share of sampling that 1000 forward passes just before do not explain
+	overhead       []float64 // relative time of sampling beyond that of 1000 forward passes
 	memory         float64   // the most resident memory in MB
 }
 
@@ -169,7 +170,7 @@ type runner struct {
 	steps, passes int // in a round
 }
 
-// How long a contestant works in its turn, and what is too long for sampling more than once, and for sampling at all.
+// The time of a contestant's turn, and the limits above which it samples once only or not at all.
 const (
 	trainSeconds   = 0.5
 	forwardSeconds = 0.3
@@ -178,7 +179,7 @@ const (
 	reverseSteps   = 1000
 )
 
-// measure has the contestants take turns. One that fails is left out of the results; notes say why.
+// measure measures the contestants in turns. It omits one that fails; notes give the reason.
 func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 	results []result, notes []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -189,12 +190,12 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 			r.End()
 		}
 	}()
-	leaveOut := func(name string, err error) {
+	omit := func(name string, err error) {
 		why := strings.TrimSuffix(strings.TrimPrefix(err.Error(), name+": "), ".")
-		notes = append(notes, fmt.Sprintf("%s is left out: %s.", name, why))
+		notes = append(notes, fmt.Sprintf("%s is omitted: %s.", name, why))
 		fmt.Fprintln(log, notes[len(notes)-1])
 	}
-	// turns has every runner that is left do something while the others are stopped.
+	// turns calls do for every remaining runner while the others are stopped.
 	turns := func(do func(*runner) error) {
 		for _, i := range rand.Perm(len(running)) {
 			r := running[i]
@@ -207,7 +208,7 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 			}
 			if err != nil && ctx.Err() == nil {
 				r.End()
-				leaveOut(r.name, err)
+				omit(r.name, err)
 				running[i] = nil
 			}
 		}
@@ -220,7 +221,7 @@ func measure(ctx context.Context, list []contestant, o options, log io.Writer) (
 		if err == nil {
 			running = append(running, r)
 		} else if ctx.Err() == nil {
-			leaveOut(c.name, err)
+			omit(c.name, err)
 		}
 	}
 	for round := 1; round <= o.rounds && ctx.Err() == nil; round++ {
@@ -284,13 +285,13 @@ func begin(ctx context.Context, c contestant, warmUp int) (*runner, error) {
 	return r, r.Stop()
 }
 
-// ask has the contestant do something.
+// ask sends a request to the contestant and returns its answer.
 func (r *runner) ask(format string, args ...any) (a answer, err error) {
 	err = r.Ask(&a, format, args...)
 	return a, err
 }
 
-// times is how often something fits into a time, within limits.
+// times returns how many runs of each seconds fit into the given seconds, from 1 to 200.
 func times(seconds, each float64) int { return int(min(max(seconds/each, 1), 200)) }
 
 // round measures train steps and forward passes once.
@@ -315,13 +316,13 @@ func (r *runner) pass() (float64, error) {
 	return seconds, nil
 }
 
-// sampling measures sampling once, unless that takes too long, and says so if this is the first time.
+// sampling measures sampling once, unless it takes too long; the first call then returns a note.
 func (r *runner) sampling(first bool) (note string, err error) {
 	pass, err := r.pass()
 	if err != nil {
 		return "", err
 	}
-	switch expected := reverseSteps * least(r.forward); {
+	switch expected := reverseSteps * minimum(r.forward); {
 	case expected > sampleNever && first:
 		return fmt.Sprintf("%s does not sample here: it would take about %.0f minutes.", r.name, expected/60), nil
 	case expected > sampleOnce && first:
@@ -338,7 +339,7 @@ func (r *runner) sampling(first bool) (note string, err error) {
 	}
 	if !first || note != "" {
 		r.sample = append(r.sample, a.Seconds)
-		r.beyond = append(r.beyond, a.Seconds/(reverseSteps*pass)-1)
+		r.overhead = append(r.overhead, a.Seconds/(reverseSteps*pass)-1)
 	}
 	return note, nil
 }

@@ -22,7 +22,7 @@ import (
 func TestTables(t *testing.T) {
 	text := tables([]result{
 		{contestant: contestant{name: "xla:cpu", ours: true}, train: []float64{.2, .1, .3}, forward: []float64{.01, .02},
-			sample: []float64{12}, firstSample: 15.04, beyond: []float64{-.2}, load: .5, first: 3, memory: 812.4, loss: .99},
+			sample: []float64{12}, firstSample: 15.04, overhead: []float64{-.2}, load: .5, first: 3, memory: 812.4, loss: .99},
 		{contestant: contestant{name: "torch-eager"}, train: []float64{.15}, forward: []float64{.06}, sample: []float64{24}},
 		{contestant: contestant{name: "torch-compile"}, train: []float64{.4}, forward: []float64{.03}},
 		{contestant: contestant{name: "jax"}, train: []float64{.05}, forward: []float64{.015}, sample: []float64{6}},

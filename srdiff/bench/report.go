@@ -17,7 +17,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
-// introduction says when, how and on what was measured.
+// introduction returns the date, the method and the machine of the measurement.
 func introduction(o options, results []result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s by `bench -device %s -dtype %s -rounds %d -samples %d`, on\n\n",
@@ -32,7 +32,7 @@ func introduction(o options, results []result) string {
 	for _, r := range results {
 		lines = append(lines, r.name+": "+r.about)
 	}
-	b.WriteString(listOf(lines))
+	b.WriteString(bulletList(lines))
 	return b.String()
 }
 
@@ -52,9 +52,9 @@ func machine() string {
 	return text
 }
 
-// busyness says if other programs are at work, as they should not be: they slow PyTorch, whose threads wait for each other
-// while spinning, more than the rest.
-func busyness() []string {
+// loadWarning returns a warning if other programs use the processor. They slow PyTorch the most,
+// because its threads spin while they wait for each other.
+func loadWarning() []string {
 	load, err := strconv.ParseFloat(field("/proc/loadavg", `^(\S+)`), 64)
 	if err != nil || load < 0.5 {
 		return nil
@@ -64,14 +64,14 @@ func busyness() []string {
 
 // field returns what a pattern's group finds in a file, or "".
 func field(file, pattern string) string {
-	text, _ := os.ReadFile(file) // it is there on Linux only
+	text, _ := os.ReadFile(file) // it exists on Linux only
 	if found := regexp.MustCompile(pattern).FindSubmatch(text); found != nil {
 		return string(found[1])
 	}
 	return ""
 }
 
-// versions lists what srdiff's engines are made of.
+// versions lists the versions of the modules of srdiff's engines.
 func versions() string {
 	list := []string{runtime.Version()}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -92,20 +92,20 @@ var measures = []struct {
 	format func(float64) string
 }{
 	{"train step of 32 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.train) }, number},
-	{"the same, least (ms)", func(r result) float64 { return 1e3 * least(r.train) }, number},
+	{"the same, least (ms)", func(r result) float64 { return 1e3 * minimum(r.train) }, number},
 	{"training (pictures/s)", func(r result) float64 { return 32 / median(r.train) }, number},
 	{"forward pass of 16 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.forward) }, number},
-	{"the same, least (ms)", func(r result) float64 { return 1e3 * least(r.forward) }, number},
+	{"the same, least (ms)", func(r result) float64 { return 1e3 * minimum(r.forward) }, number},
 	{"sampling 16 pictures, 1000 steps, median (s)", func(r result) float64 { return median(r.sample) }, number},
 	{"the same, for the first time (s)", func(r result) float64 { return r.firstSample }, number},
-	{"sampling beyond 1000 forward passes", func(r result) float64 { return median(r.beyond) }, percent},
+	{"sampling beyond 1000 forward passes", func(r result) float64 { return median(r.overhead) }, percent},
 	{"from the start until loaded (s)", func(r result) float64 { return r.load }, number},
 	{"until the first train step has ended (s)", func(r result) float64 { return r.first }, number},
 	{"peak resident memory (MB)", func(r result) float64 { return r.memory }, number},
 	{"mean loss of the same steps, as a check", func(r result) float64 { return r.loss }, loss},
 }
 
-// contests are what the ratios are of.
+// contests are the pairs of the ratios.
 var contests = []struct {
 	name    string
 	seconds func(result) float64
@@ -115,7 +115,7 @@ var contests = []struct {
 	{"sampling", func(r result) float64 { return median(r.sample) }},
 }
 
-// tables returns what was measured, and how many times faster srdiff is than the others.
+// tables returns the table of measurements and the table of srdiff's speed ratios.
 func tables(results []result) string {
 	var b strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
@@ -166,7 +166,7 @@ func tables(results []result) string {
 					times = append(times, seconds)
 				}
 			}
-			cells := []string{r.name + ", " + c.name, ratio(least(times), c.seconds(r))}
+			cells := []string{r.name + ", " + c.name, ratio(minimum(times), c.seconds(r))}
 			for _, other := range others {
 				cells = append(cells, ratio(c.seconds(other), c.seconds(r)))
 			}
@@ -176,8 +176,8 @@ func tables(results []result) string {
 	return b.String() + "\n"
 }
 
-// listOf makes lines a list.
-func listOf(lines []string) string {
+// bulletList formats lines as a Markdown list.
+func bulletList(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
@@ -194,22 +194,22 @@ func median(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// least returns the smallest value; of none it is not a number.
-func least(values []float64) float64 {
+// minimum returns the smallest value; of none it is not a number.
+func minimum(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
 	return slices.Min(values)
 }
 
-// none stands for what was not measured.
-const none = "-"
+// notMeasured marks a value that was not measured.
+const notMeasured = "-"
 
-// number gives three digits or more.
+// number formats a value with at least three digits.
 func number(v float64) string {
 	switch {
 	case math.IsNaN(v) || v == 0:
-		return none
+		return notMeasured
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
@@ -223,7 +223,7 @@ func loss(v float64) string { return fmt.Sprintf("%.3f", v) }
 
 func percent(v float64) string {
 	if math.IsNaN(v) {
-		return none
+		return notMeasured
 	}
 	return fmt.Sprintf("%+.1f %%", 100*v)
 }

@@ -25,8 +25,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// answer is what a contestant says, as one line of JSON: what it is as soon as it is loaded, the loss of its first train
-// step, and then one for each line that it is asked:
+// answer is a contestant's line of JSON. It sends its description when it is loaded, the loss of
+// its first train step, and then one answer for each request:
 //
 //	train N    N train steps at the tutorial's settings, the loss read after each
 //	forward N  N passes of the network for 16 pictures, each on the result of the one before
@@ -40,7 +40,8 @@ type answer struct {
 // samplePictures is how many pictures the network sees in a forward pass and in sampling.
 const samplePictures = 16
 
-// pictures is a source of smooth pictures in memory, each with a phase of its own: reference.py has the same ones.
+// pictures is a source of smooth pictures in memory, each with a phase of its own: reference.py has
+// the same ones.
 type pictures [][]float32
 
 func newPictures(count, size int) pictures {
@@ -62,10 +63,11 @@ func (p pictures) Picture(i uint64, dst []float32) error {
 	return nil
 }
 
-// endlessly is more train steps than are ever asked for. (GoMLX makes room for the times of all steps, 8 bytes each.)
-const endlessly = 1_000_000
+// unlimitedSteps exceeds the number of train steps of any request. (GoMLX reserves 8 bytes for the
+// time of each step.)
+const unlimitedSteps = 1_000_000
 
-// work is the contestant of an engine: it answers what it is asked on in until that ends.
+// work runs the contestant of an engine: it answers the requests on in until in ends.
 func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) error {
 	eng, err := engine.Open(engineName)
 	if err != nil {
@@ -88,13 +90,14 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 		return err
 	}
 
-	// Every call of Train compiles anew. So there is one, and its listener does what else is asked.
+	// Every call of Train compiles anew. So there is one call, and its listener serves the other
+	// requests.
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	lines := bufio.NewScanner(in)
 	started, losses, left := time.Now(), 0.0, 1
 	steps := 1
-	next := func() error { // answers, and does what is asked until that is train steps
+	next := func() error { // answers, and serves requests until one asks for train steps
 		for {
 			a := answer{Seconds: time.Since(started).Seconds(), Loss: losses / float64(max(steps, 1))}
 			if err := answers.Encode(a); err != nil {
@@ -129,7 +132,7 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 		}
 	}
 	src := newPictures(8*m.Config.Training.BatchSize, m.Config.Training.ImageSize)
-	err = m.Train(ctx, src, endlessly, "", func(p srdiff.Progress) {
+	err = m.Train(ctx, src, unlimitedSteps, "", func(p srdiff.Progress) {
 		losses += p.Loss
 		if left--; left > 0 || ctx.Err() != nil { // Train ends one step after it is stopped
 			return
@@ -147,7 +150,8 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 	return err
 }
 
-// forwardPass makes the program of the network's forward pass. Its weights are drawn by GoMLX: their values cost no time.
+// forwardPass makes the program of the network's forward pass. Its weights are drawn by GoMLX:
+// their values cost no time.
 func forwardPass(backend compute.Backend, c srdiff.Config) (func(n int) error, error) {
 	pass, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, xt, low, t *Node) *Node {
 		return srdiff.Predict(nn.NewScope(scope), c, xt, low, t)

@@ -11,21 +11,23 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Classes names what the classifier tells apart: an undamaged picture, and the ways in which Damage harms one. Telling kinds of
-// damage apart teaches a network what quality is, without labels that people made (Ma et al. 2018; Madhusudana et al. 2022).
+// Classes names the classes of the classifier: an undamaged picture and the kinds of damage that
+// Damage applies. Classifying damage trains features of image quality without human labels (Ma et
+// al. 2018; Madhusudana et al. 2022).
 var Classes = []string{"original", "blurred", "enlarged", "blocky", "noisy", "blotchy", "compressed", "sharpened"}
 
-// Damage harms a picture, whose sides are multiples of 4, in the way that Classes names, as strongly as rng has it. Deviations
-// are on the scale -1..1:
+// Damage applies the damage of a class to a picture whose sides are multiples of 4. rng draws the
+// strength. Deviations are on the scale -1..1:
 //
 //	original    not at all
 //	blurred     a Gaussian blur of 0.5 to 2 pixels
-//	enlarged    shrunk to a half or a quarter by any of imaging.Shrinking's filters, and enlarged again bilinear or bicubic
-//	blocky      shrunk likewise, and every pixel repeated
+//	enlarged    shrunk to a half or a quarter by any of imaging.Shrinking's filters, and enlarged by
+//	            bilinear or bicubic interpolation
+//	blocky      shrunk likewise, and enlarged by repeating every pixel
 //	noisy       white Gaussian noise with a deviation of 0.04 to 0.4
-//	blotchy     the same of noise that was drawn at a half or a quarter of the size, and enlarged bicubic
+//	blotchy     such noise of a half or a quarter of the size, enlarged by bicubic interpolation
 //	compressed  JPEG at a quality of 5 to 50
-//	sharpened   one to four times what a blur of one pixel takes away is added
+//	sharpened   unsharp masking with a blur of one pixel and a weight of 1 to 4
 func Damage(class int, rng *rand.Rand, p imaging.Picture) imaging.Picture {
 	width, height := p.Width, p.Height
 	factor := 2 << rng.IntN(2)
@@ -34,13 +36,13 @@ func Damage(class int, rng *rand.Rand, p imaging.Picture) imaging.Picture {
 	case "blurred":
 		return blur(p, 0.5+1.5*rng.Float64())
 	case "enlarged":
-		small := shrink(rng, p, factor)
+		small := downsample(rng, p, factor)
 		if rng.IntN(2) == 0 {
 			return imaging.Bilinear(small, width, height)
 		}
 		return imaging.Bicubic(small, width, height)
 	case "blocky":
-		small, out := shrink(rng, p, factor), imaging.New(width, height)
+		small, out := downsample(rng, p, factor), imaging.New(width, height)
 		for i := range out.Pix {
 			x, y, c := i/3%width, i/3/width, i%3
 			out.Pix[i] = small.Pix[(y/factor*small.Width+x/factor)*3+c]
@@ -63,7 +65,7 @@ func blur(p imaging.Picture, sigma float64) imaging.Picture {
 	return imaging.Shrink(p, "bilinear", p.Width, p.Height, sigma)
 }
 
-func shrink(rng *rand.Rand, p imaging.Picture, factor int) imaging.Picture {
+func downsample(rng *rand.Rand, p imaging.Picture, factor int) imaging.Picture {
 	filter := []string{"bilinear", "bicubic", "area"}[rng.IntN(3)]
 	return imaging.Shrink(p, filter, p.Width/factor, p.Height/factor, 0)
 }
@@ -88,7 +90,7 @@ func add(p imaging.Picture, share float64, q imaging.Picture) imaging.Picture {
 func compress(p imaging.Picture, quality int) imaging.Picture {
 	var file bytes.Buffer
 	if err := jpeg.Encode(&file, p.Image(), &jpeg.Options{Quality: quality}); err != nil {
-		panic(err) // pictures of 65536 pixels a side, and nothing else, are refused
+		panic(err) // only pictures of 65536 pixels a side or more are refused
 	}
 	img, err := jpeg.Decode(&file)
 	if err != nil {

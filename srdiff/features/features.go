@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package features measures how far a set of pictures is from another one: see Distance. What it compares are the features of a
-// small classifier that comes with it, which tells pictures from damaged ones: see Damage.
+// Package features measures the distance between two sets of pictures: see Distance. It compares
+// the features of a small embedded classifier of picture damage: see Damage.
 package features
 
 import (
@@ -21,19 +21,20 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Dimensions is how many features a picture has.
+// Dimensions is the number of features of a picture.
 const Dimensions = 32
 
-// minSide is the least side of a picture that has features: three poolings leave one pixel.
+// minSide is the least side of a picture in pixels: three poolings reduce it to one pixel.
 const minSide = 8
 
-// Network is the classifier: three times a 3x3 convolution, a ReLU and a mean over 2x2 pixels, and then the mean over all pixels,
-// which makes the network one for pictures of any size.
+// Network is the classifier: three times a 3x3 convolution, a ReLU and a mean over 2x2 pixels, and
+// then the mean over all pixels, so that the network takes pictures of any size.
 //
-//	x [batch, height, width, 3] -> 24 -> 48 -> 64 channels -> mean -> features [batch, Dimensions] -> logits [batch, classes]
+//	x [batch, height, width, 3] -> 24 -> 48 -> 64 channels -> mean
+//	  -> features [batch, Dimensions] -> logits [batch, classes]
 //
-// The features are those of the last hidden layer. It is a swish, x / (1 + e^-x), and no ReLU, of whose features some would always
-// be 0.
+// The features are those of the last hidden layer. Its activation is swish, x / (1 + e^-x), because
+// some features of a ReLU would always be 0.
 func Network(scope *model.Scope, x *Node) (features, logits *Node) {
 	for i, channels := range []int{24, 48, 64} {
 		x = layers.Convolution(scope.In("layer%d", i+1), x).Channels(channels).KernelSize(3).PadSame().Done()
@@ -49,7 +50,7 @@ var weights []byte // written by features/train
 // Classifier is the trained network on an engine. It is for one goroutine at a time.
 type Classifier struct{ program *model.Exec }
 
-// New puts the trained network on an engine.
+// New loads the trained network on an engine.
 func New(backend compute.Backend) (*Classifier, error) {
 	store := model.NewStore()
 	file, err := safetensors.Deserialize(weights)
@@ -73,7 +74,7 @@ func New(backend compute.Backend) (*Classifier, error) {
 	return Of(backend, store)
 }
 
-// Of is the classifier whose weights are in a store, as training leaves them.
+// Of returns the classifier with the weights of a store after training.
 func Of(backend compute.Backend, store *model.Store) (*Classifier, error) {
 	program, err := model.NewExec(backend, store, func(scope *model.Scope, x *Node) (features, logits *Node) {
 		return Network(scope, x)
@@ -81,14 +82,14 @@ func Of(backend compute.Backend, store *model.Store) (*Classifier, error) {
 	return &Classifier{program}, err
 }
 
-// Features returns the Dimensions features of every picture. The pictures have one size, of at least 8 pixels a side, and are
-// clamped and rounded to 8 bits first, as they would be in a file.
+// Features returns the Dimensions features of every picture. The pictures have one size, of at
+// least 8 pixels a side, and are clamped and rounded to 8 bits first, as they would be in a file.
 func (c *Classifier) Features(pictures ...imaging.Picture) ([][]float64, error) {
 	features, _, err := c.call(pictures)
 	return features, err
 }
 
-// Classify returns the number in Classes that every picture most likely has: see Features.
+// Classify returns the index in Classes of the most likely class of every picture: see Features.
 func (c *Classifier) Classify(pictures ...imaging.Picture) ([]int, error) {
 	_, logits, err := c.call(pictures)
 	classes := make([]int, len(logits))
@@ -122,7 +123,7 @@ func (c *Classifier) call(pictures []imaging.Picture) (features, logits [][]floa
 	return rows(out[0]), rows(out[1]), nil
 }
 
-// rows takes a float32 matrix apart.
+// rows returns the rows of a float32 matrix.
 func rows(t *tensors.Tensor) [][]float64 {
 	var list [][]float64
 	for _, row := range t.Value().([][]float32) {

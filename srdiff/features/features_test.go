@@ -47,7 +47,8 @@ func generated(t *testing.T, n, size int) []imaging.Picture {
 	return pictures
 }
 
-// The weights in the program are those of a trained classifier, and of a size that a repository can carry.
+// The weights in the program are those of a trained classifier, and of a size that a repository can
+// carry.
 func TestClassifierKnowsDamage(t *testing.T) {
 	if len(weights) > 300_000 {
 		t.Errorf("the weights are %d bytes: want at most 300,000", len(weights))
@@ -74,8 +75,8 @@ func TestClassifierKnowsDamage(t *testing.T) {
 	}
 }
 
-// What was harmed more is farther away, and pictures of the same kind are nearer than any that were harmed to be seen: the check
-// that Heusel et al. 2017 made of theirs.
+// What was harmed more is farther away, and pictures of the same kind are nearer than any that were
+// harmed to be seen: the check that Heusel et al. 2017 made of theirs.
 func TestDistanceGrowsWithDamage(t *testing.T) {
 	c := classifier(t)
 	all := generated(t, 256, 32)

@@ -13,15 +13,17 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Distance returns the Fréchet distance between two sets of features, at least 0 (Dowson and Landau 1982; Heusel et al. 2017,
-// equation 6). It takes each set for a sample of a Gaussian, of mean m and covariance C:
+// Distance returns the Fréchet distance between two sets of features, at least 0 (Dowson and Landau
+// 1982; Heusel et al. 2017, equation 6). It treats each set as a sample of a Gaussian, of mean m
+// and covariance C:
 //
 //	|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
 //
-// Of the features of this package's classifier it is the srdiff Fréchet distance, SFD. It is none of the distances between features
-// of other networks, such as FID, and cannot be compared with them. As an estimate from few pictures it is too large, the more so
-// the fewer they are (Bińkowski et al. 2018): compare it at one number of pictures. Fewer rows than twice their length, which
-// leave a covariance worth little, and rows of different lengths are an error.
+// With the features of this package's classifier it is the srdiff Fréchet distance, SFD. It cannot
+// be compared with distances between features of other networks, such as FID. The estimate is too
+// large for few pictures, and its bias grows as their number falls (Bińkowski et al. 2018): compare
+// distances of equal numbers of pictures. It returns an error for fewer rows than twice their
+// length, which give a poor covariance, and for rows of different lengths.
 func Distance(a, b [][]float64) (float64, error) {
 	p, err := matrix(a)
 	if err != nil {
@@ -37,12 +39,13 @@ func Distance(a, b [][]float64) (float64, error) {
 	return distance(p, q)
 }
 
-// resamplings is how many sets the bootstrap draws.
+// resamplings is the number of sets that the bootstrap draws.
 const resamplings = 200
 
-// Interval returns the distance and half the width of its 95 % confidence interval, 1.96 times its standard deviation over 200
-// sets of pictures that are drawn from the given ones with replacement (the bootstrap, Efron 1979). a[i] and b[i] belong to one
-// picture, and are drawn together. Errors are Distance's, and sets of different sizes.
+// Interval returns the distance and half the width of its 95 % confidence interval, 1.96 times its
+// standard deviation over 200 sets of pictures that are drawn from the given ones with replacement
+// (the bootstrap, Efron 1979). a[i] and b[i] belong to one picture and are drawn together. It
+// returns Distance's errors, and an error for sets of different sizes.
 func Interval(a, b [][]float64, seed int64) (d, half float64, err error) {
 	if len(a) != len(b) {
 		return 0, 0, fmt.Errorf("%d and %d pictures cannot be drawn in pairs: want as many of both", len(a), len(b))
@@ -66,7 +69,7 @@ func Interval(a, b [][]float64, seed int64) (d, half float64, err error) {
 	return d, 1.96 * stat.StdDev(values, nil), nil
 }
 
-// matrix is one row of features a picture.
+// matrix returns a matrix with one row of features per picture.
 func matrix(rows [][]float64) (*mat.Dense, error) {
 	if len(rows) == 0 || len(rows[0]) == 0 || len(rows) < 2*len(rows[0]) {
 		dimensions := Dimensions
@@ -89,9 +92,9 @@ func matrix(rows [][]float64) (*mat.Dense, error) {
 	return m, nil
 }
 
-// distance is Distance. With X_a the rows less their mean, over sqrt(n - 1), and X_a = Q_a R_a, C_a is R_a^T R_a, and the roots of
-// the eigenvalues of C_a C_b, whose sum is the trace of (C_a C_b)^(1/2), are the singular values of R_a R_b^T. No root of what
-// rounding made of a zero is taken on this way.
+// distance computes Distance. With X_a the rows less their mean, over sqrt(n - 1), and X_a = Q_a
+// R_a, C_a is R_a^T R_a, and the roots of the eigenvalues of C_a C_b, whose sum is the trace of
+// (C_a C_b)^(1/2), are the singular values of R_a R_b^T. This way takes no root of a rounded zero.
 func distance(a, b *mat.Dense) (float64, error) {
 	meanA, ra := meanAndRoot(a)
 	meanB, rb := meanAndRoot(b)

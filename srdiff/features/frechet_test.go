@@ -55,7 +55,8 @@ func TestDistanceEqualsScipy(t *testing.T) {
 	}
 }
 
-// In one dimension the distance is (m_a - m_b)^2 + (s_a - s_b)^2; where dimensions do not vary together, the sum over them.
+// In one dimension the distance is (m_a - m_b)^2 + (s_a - s_b)^2; where dimensions do not vary
+// together, the sum over them.
 func TestDistanceClosedForms(t *testing.T) {
 	a := [][]float64{{-1}, {1}, {-1}, {1}}
 	b := [][]float64{{2}, {8}, {2}, {8}} // mean 5, three times the deviation of a, which is sqrt(4/3)

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command photos measures the models that come with srdiff, which were trained on generated pictures alone, on photographs: those
-// of scikit-image, which are not kept here.
+// Command photos measures srdiff's own models on the photographs of scikit-image. The models were
+// trained on generated pictures only. The repository does not hold the photographs.
 //
 //	make photos
 package main
@@ -33,25 +33,26 @@ const (
 	name  = "photos"
 	sheet = "docs/images/photos.png"
 
-	side      = 256 // of what is cut from the middle of each photograph: the most that a network with attention takes
-	shown     = 128 // of that, on the sheet
-	ahead     = 0.5 // dB of regression before bicubic
-	regressed = "regression"
-	wanted    = "small, 4 steps, back-projected"
+	side          = 256 // of the centre crops: the limit of networks with attention
+	sheetSide     = 128 // of that, on the sheet
+	minLead       = 0.5 // dB of regression before bicubic
+	regressed     = "regression"
+	backProjected = "small, 4 steps, back-projected"
 )
 
-// photographs are all of scikit-image's package that are photographs and large enough; each name is that of a .png or .jpg.
+// photographs lists the photographs of scikit-image that are large enough; each is a .png or .jpg
+// file.
 var photographs = []string{"astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field",
 	"moon", "motorcycle_left", "retina", "rocket"}
 
-// onSheet are shown.
-var onSheet = []string{"astronaut", "camera", "chelsea", "coffee", "coins", "motorcycle_left"}
+// sheetPhotographs lists the photographs on the sheet.
+var sheetPhotographs = []string{"astronaut", "camera", "chelsea", "coffee", "coins", "motorcycle_left"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
 	folder := flag.String("folder", ".lab/photos", "where the photographs are")
-	engineName := flag.String("engine", "auto", "what computes: "+engine.Names)
+	engineName := flag.String("engine", "auto", "engine for the computation: "+engine.Names)
 	flag.Parse()
 	if err := run(ctx, *folder, *engineName); err != nil {
 		fmt.Fprintln(os.Stderr, "photos:", err)
@@ -79,7 +80,7 @@ func run(ctx context.Context, folder, engineName string) error {
 			return err
 		}
 		low := degrade.Config{}.Picture(original, 4)
-		row := []image.Image{middle(original, shown).Image(), middle(low, shown/4).Image()}
+		row := []image.Image{centreCrop(original, sheetSide).Image(), centreCrop(low, sheetSide/4).Image()}
 		for _, w := range ways {
 			made, err := w.enlarge(ctx, low)
 			if err != nil {
@@ -88,9 +89,9 @@ func run(ctx context.Context, folder, engineName string) error {
 			if err := w.measure(made, original, low); err != nil {
 				return err
 			}
-			row = append(row, middle(made, shown).Image())
+			row = append(row, centreCrop(made, sheetSide).Image())
 		}
-		for _, s := range onSheet {
+		for _, s := range sheetPhotographs {
 			if s == photograph {
 				sheets = append(sheets, row...)
 			}
@@ -112,7 +113,7 @@ func run(ctx context.Context, folder, engineName string) error {
 	return verdict(ways)
 }
 
-// open returns the middle of a photograph.
+// open returns the centre crop of a photograph.
 func open(folder, name string) (imaging.Picture, error) {
 	for _, suffix := range []string{".png", ".jpg"} {
 		img, err := imaging.Open(filepath.Join(folder, name+suffix))
@@ -125,35 +126,35 @@ func open(folder, name string) (imaging.Picture, error) {
 		if size := img.Bounds().Size(); min(size.X, size.Y) < side {
 			return imaging.Picture{}, fmt.Errorf("%s is %dx%d: want at least %d a side", name, size.X, size.Y, side)
 		}
-		return middle(imaging.FromImage(img), side), nil
+		return centreCrop(imaging.FromImage(img), side), nil
 	}
 	return imaging.Picture{}, fmt.Errorf("no photograph %s in %s: make photos fetches them", name, folder)
 }
 
-// middle cuts a square out of a picture's middle.
-func middle(p imaging.Picture, side int) imaging.Picture {
+// centreCrop returns the square centre crop of a picture.
+func centreCrop(p imaging.Picture, side int) imaging.Picture {
 	x, y := (p.Width-side)/2, (p.Height-side)/2
-	cut := imaging.New(side, side)
+	crop := imaging.New(side, side)
 	for row := range side {
-		copy(cut.Pix[row*side*3:][:side*3], p.Pix[((y+row)*p.Width+x)*3:])
+		copy(crop.Pix[row*side*3:][:side*3], p.Pix[((y+row)*p.Width+x)*3:])
 	}
-	return cut
+	return crop
 }
 
-// way is one of enlarging, with what was measured of it, a value for each photograph.
-type way struct {
+// enlarger is an enlargement method with its measurements, one value for each photograph.
+type enlarger struct {
 	name                               string
 	enlarge                            func(context.Context, imaging.Picture) (imaging.Picture, error)
 	psnr, ssim, consistency, sharpness []float64
 	originals                          []float64 // sharpness
 }
 
-func enlargers(backend compute.Backend) (ways []*way, err error) {
+func enlargers(backend compute.Backend) (ways []*enlarger, err error) {
 	for _, f := range []struct {
 		name   string
 		resize func(p imaging.Picture, width, height int) imaging.Picture
 	}{{"bilinear", imaging.Bilinear}, {"bicubic", imaging.Bicubic}} {
-		ways = append(ways, &way{name: f.name, enlarge: func(_ context.Context, p imaging.Picture) (imaging.Picture, error) {
+		ways = append(ways, &enlarger{name: f.name, enlarge: func(_ context.Context, p imaging.Picture) (imaging.Picture, error) {
 			return f.resize(p, p.Width*4, p.Height*4), nil
 		}})
 	}
@@ -164,13 +165,13 @@ func enlargers(backend compute.Backend) (ways []*way, err error) {
 		{regressed, "regression", srdiff.SampleOptions{}},
 		{"small, 50 steps", "small", srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: 50}},
 		{"small, 4 steps", "small-4step", srdiff.SampleOptions{}},
-		{wanted, "small-4step", srdiff.SampleOptions{BackProject: 1}},
+		{backProjected, "small-4step", srdiff.SampleOptions{BackProject: 1}},
 	} {
 		model, err := srdiff.Load(backend, filepath.Join("notebooks/models", m.file+".safetensors"))
 		if err != nil {
 			return nil, err
 		}
-		ways = append(ways, &way{name: m.name, enlarge: func(ctx context.Context, p imaging.Picture) (imaging.Picture, error) {
+		ways = append(ways, &enlarger{name: m.name, enlarge: func(ctx context.Context, p imaging.Picture) (imaging.Picture, error) {
 			made, err := model.Sample(ctx, m.options, p)
 			if err != nil {
 				return imaging.Picture{}, err
@@ -182,7 +183,7 @@ func enlargers(backend compute.Backend) (ways []*way, err error) {
 }
 
 // measure measures one result.
-func (w *way) measure(made, original, low imaging.Picture) error {
+func (w *enlarger) measure(made, original, low imaging.Picture) error {
 	s, err := metrics.Score(made, original, low, nil)
 	if err != nil {
 		return err
@@ -201,7 +202,7 @@ func (w *way) measure(made, original, low imaging.Picture) error {
 	return nil
 }
 
-func find(ways []*way, name string) *way {
+func find(ways []*enlarger, name string) *enlarger {
 	for _, w := range ways {
 		if w.name == name {
 			return w
@@ -210,8 +211,9 @@ func find(ways []*way, name string) *way {
 	return nil
 }
 
-// before is how many dB one way is before another on the same photographs, with half of its confidence interval.
-func before(w, other *way) (mean, half float64) {
+// lead returns the mean PSNR lead of one enlarger over another in dB, and half its confidence
+// interval.
+func lead(w, other *enlarger) (mean, half float64) {
 	differences := make([]float64, len(w.psnr))
 	for i := range differences {
 		differences[i] = w.psnr[i] - other.psnr[i]
@@ -219,13 +221,13 @@ func before(w, other *way) (mean, half float64) {
 	return metrics.Interval(differences)
 }
 
-func table(ways []*way) string {
+func table(ways []*enlarger) string {
 	var b strings.Builder
 	b.WriteString("| | PSNR, dB | before bicubic, dB | SSIM | consistency | sharpness |\n|---|---|---|---|---|---|\n")
 	bicubic := find(ways, "bicubic")
 	for _, w := range ways {
 		psnr, _ := metrics.Interval(w.psnr)
-		difference, half := before(w, bicubic)
+		difference, half := lead(w, bicubic)
 		ssim, _ := metrics.Interval(w.ssim)
 		consistency, _ := metrics.Interval(w.consistency)
 		sharpness, _ := metrics.Ratio(w.sharpness, w.originals)
@@ -234,12 +236,12 @@ func table(ways []*way) string {
 	return b.String()
 }
 
-// verdict returns an error for what the models should have shown and did not.
-func verdict(ways []*way) error {
-	bicubic, regression, small := find(ways, "bicubic"), find(ways, regressed), find(ways, wanted)
+// verdict returns an error for every expectation that the models miss.
+func verdict(ways []*enlarger) error {
+	bicubic, regression, small := find(ways, "bicubic"), find(ways, regressed), find(ways, backProjected)
 	var failed []error
-	if d, _ := before(regression, bicubic); !(d >= ahead) {
-		failed = append(failed, fmt.Errorf("regression is %.2f dB before bicubic: want %g", d, ahead))
+	if d, _ := lead(regression, bicubic); !(d >= minLead) {
+		failed = append(failed, fmt.Errorf("regression is %.2f dB ahead of bicubic: want %g", d, minLead))
 	}
 	mean := func(values []float64) float64 { m, _ := metrics.Interval(values); return m }
 	if !(mean(small.sharpness) > mean(bicubic.sharpness)) {

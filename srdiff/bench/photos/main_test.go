@@ -43,7 +43,7 @@ func TestWays(t *testing.T) {
 		}
 	}
 	text := table(ways)
-	for _, want := range []string{"| bicubic | ", " | +0.00 ± 0.00 | ", "| " + regressed + " | ", "| " + wanted + " | "} {
+	for _, want := range []string{"| bicubic | ", " | +0.00 ± 0.00 | ", "| " + regressed + " | ", "| " + backProjected + " | "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -51,20 +51,20 @@ func TestWays(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	ways := func(psnr, consistency, sharpness float64) []*way {
-		return []*way{
+	ways := func(psnr, consistency, sharpness float64) []*enlarger {
+		return []*enlarger{
 			{name: "bicubic", psnr: []float64{20, 30}, consistency: []float64{1e-5, 1e-5}, sharpness: []float64{1, 1}},
 			{name: regressed, psnr: []float64{20 + psnr, 30 + psnr}},
-			{name: wanted, consistency: []float64{consistency, consistency}, sharpness: []float64{sharpness, sharpness}},
+			{name: backProjected, consistency: []float64{consistency, consistency}, sharpness: []float64{sharpness, sharpness}},
 		}
 	}
 	if err := verdict(ways(.6, 9e-6, 1.1)); err != nil {
 		t.Error(err)
 	}
-	for want, list := range map[string][]*way{
-		"0.40 dB before bicubic": ways(.4, 9e-6, 1.1),
-		"less consistent":        ways(.6, 2e-5, 1.1),
-		"not sharper":            ways(.6, 9e-6, .9),
+	for want, list := range map[string][]*enlarger{
+		"0.40 dB ahead of bicubic": ways(.4, 9e-6, 1.1),
+		"less consistent":          ways(.6, 2e-5, 1.1),
+		"not sharper":              ways(.6, 9e-6, .9),
 	} {
 		if err := verdict(list); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: want %q", err, want)

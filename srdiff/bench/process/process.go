@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package process runs programs that are measured beside srdiff: they answer, in lines of JSON on stdout, what they are asked in
-// lines on stdin.
+// Package process runs the programs that are measured beside srdiff. They read requests as lines on
+// stdin and write answers as lines of JSON on stdout.
 package process
 
 import (
@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// Process is a running program. It can be stopped, its threads too, while others are measured.
+// Process is a running program. It can be stopped with its threads while others are measured.
 type Process struct {
 	cmd     *exec.Cmd
 	asks    io.WriteCloser
@@ -32,7 +32,7 @@ func Start(ctx context.Context, command []string) (*Process, error) {
 	p.cmd.Stderr = &p.stderr
 	group(p.cmd)
 	p.cmd.Cancel = p.kill
-	p.cmd.WaitDelay = 5 * time.Second // for a child that got away and keeps the pipes open
+	p.cmd.WaitDelay = 5 * time.Second // for a child that survives and keeps the pipes open
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ func (p *Process) Ask(answer any, format string, args ...any) error {
 	return p.Answer(answer)
 }
 
-// Answer waits for an answer, which is a pointer that JSON can be read into. When there is none, the process is ended, and the
-// error says why it failed: what it panicked with, or the last line that it wrote on stderr.
+// Answer waits for an answer and decodes its JSON into answer, a pointer. Without an answer it ends
+// the process and returns the reason: the panic message, or the last line on stderr.
 func (p *Process) Answer(answer any) error {
 	if err := p.answers.Decode(answer); err != nil {
 		return p.failed(err)
@@ -85,7 +85,7 @@ func (p *Process) End() error {
 	return p.cmd.Wait()
 }
 
-// PeakMB is the most resident memory that the process has had, or 0 where the system does not tell (Linux does).
+// PeakMB returns the peak resident memory of the process in MB, or 0 on systems other than Linux.
 func (p *Process) PeakMB() float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {

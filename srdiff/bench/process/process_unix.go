@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// group makes a command the leader of a group of processes, so that its children are stopped and ended
-// with it.
+// group makes a command the leader of a group of processes, so that its children are stopped and
+// ended with it.
 func group(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // Stop stops the process and its children until Continue.

@@ -20,7 +20,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// contestant is a way to train.
+// contestant is a training configuration.
 type contestant interface {
 	name() string
 	// train trains for the budget, and calls pause when its turn is over.
@@ -29,7 +29,7 @@ type contestant interface {
 	results() []result
 }
 
-// result is what came of training, by the weights that are used.
+// result holds the measurements of the trained weights.
 type result struct {
 	weights    string
 	noiseError func(context.Context, dataset.Source) (float64, error)
@@ -49,11 +49,11 @@ func (l *learner) name() string {
 
 func (l *learner) steps() int { return l.model.Step }
 
-// The first step, which compiles, costs nothing.
+// The first step, which compiles, does not count.
 func (l *learner) train(ctx context.Context, src dataset.Source, budget time.Duration, pause func()) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	began, left := time.Time{}, slice
+	began, left := time.Time{}, turnLength
 	err := l.model.Train(ctx, src, 1<<20, "", func(srdiff.Progress) {
 		if began.IsZero() {
 			pause()
@@ -66,7 +66,7 @@ func (l *learner) train(ctx context.Context, src dataset.Source, budget time.Dur
 			stop()
 		} else if left <= 0 {
 			pause()
-			left = slice
+			left = turnLength
 		}
 		began = time.Now()
 	})
@@ -83,9 +83,9 @@ func (l *learner) results() []result {
 				return m.NoiseError(ctx, src, noiseTests, 1)
 			},
 			func(ctx context.Context, low []imaging.Picture) (made []imaging.Picture, err error) {
-				for first := 0; first < len(low); first += together {
+				for first := 0; first < len(low); first += samplesPerBatch {
 					some, err := m.Sample(ctx, srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: sampling, Seed: int64(first)},
-						low[first:min(first+together, len(low))]...)
+						low[first:min(first+samplesPerBatch, len(low))]...)
 					if err != nil {
 						return nil, err
 					}
@@ -97,7 +97,7 @@ func (l *learner) results() []result {
 	return []result{of("last", l.model.WithRawWeights()), of("averaged", l.model)}
 }
 
-// storedPictures is how many pictures PyTorch's program gets, the first that the others train on. It begins again after them.
+// storedPictures is the number of training pictures for the PyTorch program, which repeats them.
 const storedPictures = 1 << 16
 
 // pytorch is the tutorial's program in another process: see ../learner.py.
@@ -128,7 +128,7 @@ func startPyTorch(ctx context.Context, python string, data material) (p *pytorch
 		return nil, err
 	}
 	p.Process, err = process.Start(ctx, []string{python, "srdiff/bench/learner.py", "--pictures", train, "--held-out", heldOut,
-		"--size", fmt.Sprint(p.size), "--batch", fmt.Sprint(srdiff.Config{}.WithDefaults().Training.BatchSize), "--rate", fmt.Sprint(rate)})
+		"--size", fmt.Sprint(p.size), "--batch", fmt.Sprint(srdiff.Config{}.WithDefaults().Training.BatchSize), "--rate", fmt.Sprint(learningRate)})
 	if err != nil {
 		return nil, err
 	}
@@ -172,13 +172,13 @@ func (p *pytorch) train(_ context.Context, _ dataset.Source, budget time.Duratio
 		Seconds float64
 		Steps   int
 	}
-	if err := p.Ask(&answer, "train 0.001"); err != nil { // one step, which costs nothing here either
+	if err := p.Ask(&answer, "train 0.001"); err != nil { // one step, which does not count here either
 		return err
 	}
 	p.trained += answer.Steps
 	pause()
 	for used := 0.0; ; pause() {
-		if err := p.Ask(&answer, "train %g", min(slice.Seconds(), budget.Seconds()-used)); err != nil {
+		if err := p.Ask(&answer, "train %g", min(turnLength.Seconds(), budget.Seconds()-used)); err != nil {
 			return err
 		}
 		p.trained += answer.Steps

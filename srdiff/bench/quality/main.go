@@ -1,7 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command quality trains in several ways, each for the same time on the same pictures, and measures what each is worth on pictures
-// that none has seen. It compares, with the tutorial's network, what is predicted, the noise schedule and averaged weights:
+// Command quality trains several configurations for the same time on the same pictures, and
+// measures each on held-out pictures. It compares predictions, noise schedules and averaged weights
+// with the tutorial's network:
 //
 //	make quality
 //
@@ -35,15 +36,15 @@ import (
 const (
 	file = "docs/training.md"
 
-	slice      = 15 * time.Second // a contestant's turn
-	pictures   = 64               // held out, to sample
-	together   = 16               // sampled together
-	sampling   = 50               // steps of DDIM
-	noiseTests = 64               // batches of the noise error
-	rate       = 1e-3             // of learning
+	turnLength      = 15 * time.Second // a contestant's turn
+	pictures        = 64               // held out, to sample
+	samplesPerBatch = 16               // sampled together
+	sampling        = 50               // steps of DDIM
+	noiseTests      = 64               // batches of the noise error
+	learningRate    = 1e-3
 )
 
-// comparison is what is trained side by side; all else is the same for all.
+// comparison lists the configurations to compare; everything else is equal.
 type comparison struct {
 	section, sheet string
 	configs        []srdiff.Config
@@ -74,9 +75,9 @@ func comparisons(of string) (comparison, error) {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	of := flag.String("of", "predictions", "what is compared: predictions, or networks, for which PyTorch is needed (make .lab/bench.ok)")
+	of := flag.String("of", "predictions", "comparison: predictions, or networks, which needs PyTorch (make .lab/bench.ok)")
 	minutes := flag.Float64("minutes", 5, "training time of each, without compiling")
-	engineName := flag.String("engine", "auto", "what computes: "+engine.Names)
+	engineName := flag.String("engine", "auto", "engine for the computation: "+engine.Names)
 	python := flag.String("python", ".lab/bench-venv/bin/python", "a Python with srdiff/bench/requirements.txt")
 	flag.Parse()
 	if err := run(ctx, *of, time.Duration(*minutes*float64(time.Minute)), *engineName, *python); err != nil {
@@ -107,7 +108,7 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 	}
 	var contestants []contestant
 	for _, c := range what.configs {
-		c.Training.LearningRate, c.Training.Seed = rate, 1
+		c.Training.LearningRate, c.Training.Seed = learningRate, 1
 		m, err := srdiff.NewModel(eng.Backend, c)
 		if err != nil {
 			return err
@@ -133,8 +134,8 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 	}
 	text = fmt.Sprintf("Measured on %s by `quality -of %s -minutes %g`: %s of training for each, in turns of %s, on %s; batch %d, "+
 		"learning rate %g, seed 1. Noise errors are means over %d batches, the rest over %d pictures sampled by DDIM in %d steps.\n\n",
-		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, slice, with, srdiff.Config{}.WithDefaults().Training.BatchSize,
-		rate, noiseTests, pictures, sampling) + text
+		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, turnLength, with, srdiff.Config{}.WithDefaults().Training.BatchSize,
+		learningRate, noiseTests, pictures, sampling) + text
 	fmt.Print(text)
 	if err := imaging.WritePNG(what.sheet, sheet); err != nil {
 		return err
@@ -142,7 +143,7 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 	return section.Write(file, what.section, text)
 }
 
-// material are the pictures to train on and to measure with.
+// material holds the training pictures and the held-out pictures.
 type material struct {
 	train, heldOut dataset.Source
 	originals, low []imaging.Picture // held out
@@ -169,7 +170,8 @@ func openMaterial(ctx context.Context, o dataset.Options) (m material, err error
 	return m, nil
 }
 
-// inTurns trains every contestant for the same time, one at a time, so that what else the machine does strikes all alike.
+// inTurns trains the contestants in turns for the same time, so that other load on the machine
+// affects all equally.
 func inTurns(ctx context.Context, contestants []contestant, src dataset.Source, budget time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -218,7 +220,7 @@ func measure(ctx context.Context, contestants []contestant, data material) (tabl
 	captions := []string{"Original", "LR"}
 	var shown [][]imaging.Picture
 	for _, c := range contestants {
-		var made []imaging.Picture // by the last of its weights
+		var made []imaging.Picture // sampled with the last of its weights
 		for _, r := range c.results() {
 			fmt.Fprintf(os.Stderr, "measuring %s, %s weights\n", c.name(), r.weights)
 			noise, err := r.noiseError(ctx, data.heldOut)

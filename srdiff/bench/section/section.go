@@ -1,6 +1,6 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package section puts what a program measured into a Markdown file that people write the rest of.
+// Package section writes measurements into a section of a Markdown file.
 package section
 
 import (
@@ -18,12 +18,13 @@ func Check(path, name string) error {
 	return err
 }
 
-// Write replaces what stands in the file between the lines
+// Write replaces the text between the lines
 //
 //	<!-- bench: NAME begin -->
 //	<!-- bench: NAME end -->
 //
-// It returns an error when the file or the lines are not there, and leaves it as it was when it cannot be written whole.
+// It returns an error if the file or the lines are missing. A failed write leaves the file
+// unchanged.
 func Write(path, name, text string) error {
 	before, after, err := around(path, name)
 	if err != nil {

@@ -19,14 +19,14 @@ import (
 
 // printLine writes one line for people. Every message and every line of progress goes through it:
 // control characters, which file names may hold, are escaped, so that a line stays one line and
-// cannot command a terminal.
+// cannot control a terminal.
 func printLine(w io.Writer, format string, args ...any) error {
-	_, err := io.WriteString(w, escaped(fmt.Sprintf(format, args...))+"\n")
+	_, err := io.WriteString(w, escape(fmt.Sprintf(format, args...))+"\n")
 	return err
 }
 
-// escaped returns text with everything that does not show as itself in Go's notation, such as \n.
-func escaped(text string) string {
+// escape replaces every character that is not printable by its Go escape, such as \n.
+func escape(text string) string {
 	var b strings.Builder
 	for i, r := range text {
 		switch _, size := utf8.DecodeRuneInString(text[i:]); {
@@ -47,9 +47,9 @@ type stream struct {
 	name string
 	w    io.Writer
 
-	lock sync.Mutex
-	err  error
-	gone func() // called once when the reader of a pipe has gone, if not nil
+	lock     sync.Mutex
+	err      error
+	onClosed func() // if not nil, it is called once when the reader closes the pipe
 }
 
 // Write implements io.Writer. Its errors name the stream and not a file.
@@ -63,8 +63,8 @@ func (s *stream) Write(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if readerGone(err) && s.gone != nil {
-		s.gone()
+	if isBrokenPipe(err) && s.onClosed != nil {
+		s.onClosed()
 	}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
@@ -80,12 +80,12 @@ func (s *stream) failed() error {
 	return s.err
 }
 
-// whenGone has do called when nobody reads w any more, which is then a closed pipe.
-func whenGone(w io.Writer, do func()) {
+// onClosedPipe calls do once, when a write to w fails because its pipe has no reader.
+func onClosedPipe(w io.Writer, do func()) {
 	if s, ok := w.(*stream); ok {
 		s.lock.Lock()
 		defer s.lock.Unlock()
-		s.gone = do
+		s.onClosed = do
 	}
 }
 
@@ -100,7 +100,7 @@ func terminalOf(w io.Writer) *os.File {
 	return nil
 }
 
-// isTerminal is whether r reads what is typed.
+// isTerminal reports whether r is a terminal.
 func isTerminal(r io.Reader) bool {
 	file, ok := r.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

@@ -18,13 +18,14 @@ func TestEscaped(t *testing.T) {
 		"cat.png": "cat.png", "a\nb": `a\nb`, "\x1b[31m": `\x1b[31m`, "\r": `\r`, "a\tb": `a\tb`, "\x7f": `\x7f`, "\u009b": `\u009b`,
 		"\u202egnp": `\u202egnp`, "\xff\xfe": `\xff\xfe`, "学 é ± …": "学 é ± …", "\u2028": `\u2028`, "\ufffd": "\ufffd", `C:\cat`: `C:\cat`,
 	} {
-		if got := escaped(text); got != want {
+		if got := escape(text); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
 }
 
-// No message, no progress and no line of results has a control character of a file's name, wherever that is given.
+// No message, no progress and no line of results has a control character of a file's name, wherever
+// that is given.
 func TestControlCharacters(t *testing.T) {
 	model, dir := tiny(t), t.TempDir()
 	t.Chdir(dir)
@@ -108,7 +109,7 @@ func TestStdoutFull(t *testing.T) {
 	}
 }
 
-// Mistakes are told in words about the command line.
+// Error messages speak of the command line.
 func TestFlagMistakes(t *testing.T) {
 	model, in, out := tiny(t), smallPicture(t), filepath.Join(t.TempDir(), "run")
 	v := filepath.Join(t.TempDir(), "cosine")
@@ -122,7 +123,7 @@ func TestFlagMistakes(t *testing.T) {
 	}{
 		{`--attention is "x": want a whole number`, append(train, "--attention", "x")},
 		{`--warm-up is "1.5": want a whole number`, append(train, "--warm-up", "1.5")},
-		{`--seed is "99999999999999999999": want a whole number of a size`, append(train, "--seed", "99999999999999999999")},
+		{`--seed is "99999999999999999999": want a whole number within the range`, append(train, "--seed", "99999999999999999999")},
 		{`--dropout is "0,1": want a number`, append(train, "--dropout", "0,1")},
 		{`--flip is "maybe": want true or false`, append(train, "--flip=maybe")},
 		{`--eta is "": want a number`, []string{"upscale", "--model", model, in, "--eta="}},

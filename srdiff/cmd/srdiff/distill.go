@@ -31,25 +31,25 @@ func distillCommand() *cobra.Command {
 	o := distillOptions{to: 4, stageSteps: 2000, batch: 32, learningRate: 3e-4, devices: 1}
 	cmd := &cobra.Command{
 		Use:   "distill --model TEACHER --data SPEC --out DIR",
-		Short: "Teach a model to sample in a handful of steps",
-		Long: "Teach a model to sample in a handful of steps, by progressive distillation: a student learns to do in half the steps of\n" +
-			"DDIM what its teacher does, and then becomes the teacher of the next. DIR gets the last student as " + srdiff.ModelFile +
+		Short: "Train a model that samples in a few steps",
+		Long: "Train a model that samples in a few steps by progressive distillation: a student learns to match two\n" +
+			"DDIM steps of its teacher with one step, and then teaches the next student. DIR gets the last student as " + srdiff.ModelFile +
 			",\na sample grid of each, and a folder for each with all that --resume needs. An interrupt saves and stops.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.model, "model", "", "the teacher, which predicts v or x0")
-	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
+	flags.StringVar(&o.data, "data", "", "training pictures: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.to, "to", "sampling steps of the last student")
-	intFlag(flags, &o.from, "from", "sampling steps of the teacher, to be halved (default: as many as its timesteps allow)")
-	intFlag(flags, &o.stageSteps, "train-steps", "batches that each student sees")
-	intFlag(flags, &o.batch, "batch", "pictures a batch")
+	intFlag(flags, &o.from, "from", "sampling steps of the teacher before the first halving (default: the most that its timesteps allow)")
+	intFlag(flags, &o.stageSteps, "train-steps", "training batches of each student")
+	intFlag(flags, &o.batch, "batch", "pictures per batch")
 	floatFlag(flags, &o.learningRate, "lr", "Adam's learning rate, which falls to 0 for each student")
 	seedFlag(flags, &o.seed)
 	devicesFlag(flags, &o.devices)
-	flags.BoolVar(&o.resume, "resume", false, "go on with the distillation in DIR where it was last saved")
+	flags.BoolVar(&o.resume, "resume", false, "continue the distillation in DIR from its last checkpoint")
 	flags.BoolVar(&o.newData, "new-data", false, "resume with other data than the distillation began with")
 	engineFlag(flags, &o.engine)
 	required(cmd, "model", "data", "out")
@@ -66,7 +66,7 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 		from = teacher.Diffusion.Distilled
 	}
 	if from == 0 {
-		for from = o.to; 2*from <= teacher.Diffusion.Timesteps; from *= 2 { // as many halvings as there can be
+		for from = o.to; 2*from <= teacher.Diffusion.Timesteps; from *= 2 { // the most halvings
 		}
 	}
 	if from > teacher.Diffusion.Timesteps {
@@ -81,7 +81,7 @@ func (o *distillOptions) stages(teacher srdiff.Config) ([]int, error) {
 		list = append(list, n)
 	}
 	if len(list) == 0 || list[len(list)-1] != o.to {
-		return nil, fmt.Errorf("halving %d steps does not come to %d: want --from to be 2, 4, 8, ... times --to", from, o.to)
+		return nil, fmt.Errorf("halving %d steps does not give %d: want --from to be 2, 4, 8, ... times --to", from, o.to)
 	}
 	return list, nil
 }
@@ -92,7 +92,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	whenGone(log, stop) // a pipe that nobody reads any more ends the run as an interrupt does
+	onClosedPipe(log, stop) // a closed pipe ends the run as an interrupt does
 	eng, err := engine.Open(o.engine)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		return err
 	}
 	if _, err := o.student(eng.Backend, teacher, stages[0]); err != nil {
-		return err // before anything is said or made
+		return err // before any output
 	}
 	config := teacher.Config
 	config.Training.Seed = o.seed
@@ -123,7 +123,8 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	skipped := reportSkipped(log, src, "")
 	printLine(log, "students of %v steps, %d batches each", stages, o.stageSteps)
 	printLine(log, "results  %s", o.out)
-	if err := checkRoom(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil { // with the teachers' weights
+	// The factor 3/2 includes the teachers' weights.
+	if err := checkDiskSpace(o.out, teacher.NumParameters()*bytesPerParameter*len(stages)*3/2); err != nil {
 		return err
 	}
 	release, err := lockFolder(o.out)
@@ -131,11 +132,11 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		return err
 	}
 	defer release()
-	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
+	data := dataRecorder{dataRecord: recordOfData(o.data, src), dir: o.out}
 	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
 		return err
 	}
-	defer data.ended(o.stageDir(stages[0]))
+	defer data.removeUnsaved(o.stageDir(stages[0]))
 	defer func() { reportSkipped(log, src, skipped) }()
 	for i, steps := range stages {
 		student, err := o.student(eng.Backend, teacher, steps)
@@ -144,7 +145,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 		}
 		student.Devices = o.devices
 		reportDamaged(log, student)
-		if err := o.teach(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
+		if err := o.trainStudent(ctx, student, src, heldOut, fmt.Sprintf("student %d of %d, %d steps", i+1, len(stages), steps),
 			len(stages)-1-i, line, eng.Name, &data); err != nil {
 			return err
 		}
@@ -158,7 +159,7 @@ func (o *distillOptions) run(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
-// check finds mistakes that can be known before the engine is opened.
+// check finds mistakes of the options before the engine is opened.
 func (o *distillOptions) check() error {
 	if o.newData && !o.resume {
 		return errors.New("--new-data has no effect without --resume: omit it")
@@ -174,13 +175,13 @@ func (o *distillOptions) check() error {
 	case err == nil && !o.resume:
 		return fmt.Errorf("%s holds a %s, which the last student would replace: give another --out", o.out, srdiff.ModelFile)
 	}
-	if err := checkApart(o.data, o.out); err != nil {
+	if err := checkOutsideData(o.data, o.out); err != nil {
 		return err
 	}
 	return checkRunFolder(o.out)
 }
 
-// checkStages checks the folders and sheets of all students.
+// checkStages checks the folders and the sheets of all students.
 func (o *distillOptions) checkStages(stages []int) error {
 	var sheets []string
 	for i, steps := range stages {
@@ -205,7 +206,8 @@ func (o *distillOptions) stageDir(steps int) string {
 	return filepath.Join(o.out, fmt.Sprintf("steps-%04d", steps))
 }
 
-// student returns the student of so many sampling steps: a new one, or the one of the run to resume.
+// student returns the student with the given number of sampling steps: a new one, or the one of the
+// run to resume.
 func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model, steps int) (*srdiff.Model, error) {
 	dir := o.stageDir(steps)
 	if !hasCheckpoint(dir) {
@@ -230,28 +232,29 @@ func (o *distillOptions) student(backend compute.Backend, teacher *srdiff.Model,
 	return old, nil
 }
 
-// config is how students are trained.
+// config sets the training options of the students in c.
 func (o *distillOptions) config(c srdiff.Config) srdiff.Config {
 	c.Training.BatchSize, c.Training.LearningRate, c.Training.Seed = o.batch, o.learningRate, o.seed
 	c.Training.WarmUp, c.Training.Decay, c.Training.Accumulate = 0, o.stageSteps, 1
 	return c
 }
 
-// teach trains one student, and writes a sheet of what it can do. As many more follow.
-func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, heldOut dataset.Source, name string, more int,
-	line *progressLine, engine string, data *recording) error {
+// trainStudent trains one student and writes a sheet of its samples. more is the number of students
+// that follow.
+func (o *distillOptions) trainStudent(ctx context.Context, student *srdiff.Model, src, heldOut dataset.Source, name string, more int,
+	line *progressLine, engine string, data *dataRecorder) error {
 	if student.Step >= o.stageSteps {
 		return nil
 	}
 	err := student.Train(ctx, src, o.stageSteps, o.stageDir(student.Config.Diffusion.Distilled), func(p srdiff.Progress) {
-		data.begun()
+		data.writeOnce()
 		all := p.Left + time.Duration(float64(more*p.Steps*student.Config.Training.BatchSize)/p.ImagesPerSecond*float64(time.Second))
 		line.show(p.Step == p.Steps || ctx.Err() != nil, "%s: batch %d of %d, loss %.4f, %s left for all",
 			name, p.Step, p.Steps, p.Loss, all.Round(time.Second))
 	})
 	line.end()
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w; --resume goes on from there", err)
+		return fmt.Errorf("%w; --resume continues from there", err)
 	}
 	if err == nil {
 		err = data.err
@@ -261,5 +264,5 @@ func (o *distillOptions) teach(ctx context.Context, student *srdiff.Model, src, 
 	}
 	return sampleGrid(ctx, student, srdiff.SampleOptions{}, heldOut,
 		filepath.Join(o.out, studentSheet(student.Config.Diffusion.Distilled)), line,
-		record{Run: folderName(o.out), Engine: engine})
+		provenance{Run: folderName(o.out), Engine: engine})
 }

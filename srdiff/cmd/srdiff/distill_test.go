@@ -16,7 +16,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// teacher writes a model that predicts what is said, and returns its path.
+// teacher writes a model with the given prediction and returns its path.
 func teacher(t *testing.T, prediction diffusion.Prediction) string {
 	t.Helper()
 	eng, err := engine.Open("go")
@@ -48,7 +48,7 @@ func TestDistill(t *testing.T) {
 		}
 	}()
 	long := append(args, "--train-steps", "300")
-	if status, _, errs := commandIn(ctx, long...); status != interrupted || !strings.Contains(errs, "--resume goes on from there") {
+	if status, _, errs := commandIn(ctx, long...); status != interrupted || !strings.Contains(errs, "--resume continues from there") {
 		t.Fatalf("status %d, %q", status, errs)
 	}
 	if status, _, errs := command(long...); status != 1 || !strings.Contains(errs, "holds a distillation: add --resume") {
@@ -85,10 +85,10 @@ func TestDistillMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
 		"the teacher predicts eps":                 {"--model", teacher(t, "eps"), "--to", "1"},
 		"trained for regression":                   {"--model", teacher(t, "regression")},
-		"halving 12 steps does not come to 4":      {"--model", v, "--from", "12"},
-		"halving 4 steps does not come to 4":       {"--model", v, "--from", "4"},
+		"halving 12 steps does not give 4":         {"--model", v, "--from", "12"},
+		"halving 4 steps does not give 4":          {"--model", v, "--from", "4"},
 		"--from is 64: want at most the teacher's": {"--model", v, "--from", "64"},
-		"halving 16 steps does not come to 16":     {"--model", v, "--to", "16"},
+		"halving 16 steps does not give 16":        {"--model", v, "--to", "16"},
 		"nothing to resume":                        {"--model", v, "--resume"},
 		"want a number greater than 0":             {"--model", v, "--to", "0"},
 	} {

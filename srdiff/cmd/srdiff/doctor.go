@@ -19,7 +19,7 @@ func doctorCommand() *cobra.Command {
 	var engineName string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Show what this machine computes with, and what is missing",
+		Short: "Show the engines, the GPUs and the versions on this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return doctor(cmd.OutOrStdout(), engineName)
@@ -29,7 +29,7 @@ func doctorCommand() *cobra.Command {
 	return cmd
 }
 
-// modules are those whose versions matter to how srdiff computes.
+// modules lists the modules whose versions affect results.
 var modules = []string{"github.com/gomlx/gomlx", "github.com/gomlx/compute", "github.com/gomlx/go-xla"}
 
 func doctor(out io.Writer, engineName string) error {
@@ -48,7 +48,7 @@ func doctor(out io.Writer, engineName string) error {
 		}
 		switch path := engine.FindPlugin(kind); path {
 		case "":
-			row("xla:"+kind, "not there: srdiff engine install %s", kind)
+			row("xla:"+kind, "not installed: run srdiff engine install %s", kind)
 		case eng.Plugin:
 			row("xla:"+kind, "%s, in use", path)
 		default:

@@ -24,7 +24,7 @@ func engineCommand() *cobra.Command {
 func engineInstallCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "install cpu|cuda",
-		Short: "Install what an XLA engine runs on, unless it is there",
+		Short: "Install the plugin of an XLA engine, unless it is installed",
 		Long: "Install the PJRT plugin that the engine xla:cpu or xla:cuda runs on. cpu takes go-xla's plugin from GitHub; " +
 			"where GitHub cannot be reached, it builds one from PyPI's tensorflow-cpu (274 MB) with g++. cuda takes JAX's " +
 			"plugin and NVIDIA's libraries from PyPI (2.4 GB). A plugin that works already stays. Plugins go to the first " +

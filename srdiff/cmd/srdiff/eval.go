@@ -54,7 +54,7 @@ func evalCommand() *cobra.Command {
 	samplingFlags(flags, &o.sampling)
 	predictionFlag(flags, &o.sampling)
 	engineFlag(flags, &o.engine)
-	return measureSets(cmd, &o)
+	return addSetFlags(cmd, &o)
 }
 
 func (o *evalOptions) run(cmd *cobra.Command) error {
@@ -65,12 +65,12 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	e := examination{evalOptions: o, line: newProgressLine(cmd.ErrOrStderr())}
+	e := evaluator{evalOptions: o, line: newProgressLine(cmd.ErrOrStderr())}
 	if err := e.open(cmd.Context(), eng.Backend); err != nil {
 		return err
 	}
 	skipped := reportSkipped(cmd.ErrOrStderr(), e.src, "")
-	err = e.examine(cmd.Context())
+	err = e.measureAll(cmd.Context())
 	reportSkipped(cmd.ErrOrStderr(), e.src, skipped)
 	if err != nil {
 		return err
@@ -79,20 +79,20 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	made := record{Models: e.hashes, Seed: o.sampling.Seed, Options: optionsOf(cmd.Flags(), e.config), Engine: eng.Name}
-	result.MadeBy = made.stamped()
+	made := provenance{Models: e.hashes, Seed: o.sampling.Seed, Options: optionsOf(cmd.Flags(), e.config), Engine: eng.Name}
+	result.MadeBy = made.withVersions()
 	if o.asJSON {
 		err = json.NewEncoder(cmd.OutOrStdout()).Encode(result)
 	} else {
 		err = result.print(cmd.OutOrStdout())
 	}
 	if err == nil && o.sheet != "" {
-		err = imaging.WritePNG(o.sheet, e.sheetOf(), made.chunk())
+		err = imaging.WritePNG(o.sheet, e.sheetImage(), made.chunk())
 	}
 	return err
 }
 
-// check finds mistakes that can be known before the engine is opened.
+// check finds mistakes of the options before the engine is opened.
 func (o *evalOptions) check() error {
 	var inputs []fs.FileInfo
 	for _, path := range o.models {
@@ -106,9 +106,9 @@ func (o *evalOptions) check() error {
 		return nil
 	}
 	if !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
-		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+		return fmt.Errorf("the sheet is a PNG file, and its name is %s: want a name that ends in .png", o.sheet)
 	}
-	if err := newPlaces().check(o.sheet, false); err != nil {
+	if err := newDestinations().check(o.sheet, false); err != nil {
 		return err
 	}
 	folder, _ := split(o.sheet)
@@ -116,7 +116,7 @@ func (o *evalOptions) check() error {
 	if err == nil && slices.ContainsFunc(inputs, func(in fs.FileInfo) bool { return os.SameFile(in, info) }) {
 		return fmt.Errorf("the sheet would replace the model %s: give another name", o.sheet)
 	}
-	if kind, data, ok := strings.Cut(o.data, ":"); err == nil && ok && kind == "images" && isWithin(folder, data) && !isOurs(o.sheet) {
+	if kind, data, ok := strings.Cut(o.data, ":"); err == nil && ok && kind == "images" && isWithin(folder, data) && !isMadeBySrdiff(o.sheet) {
 		return fmt.Errorf("the sheet would replace %s, which is among the pictures of %s: give another name", o.sheet, data)
 	}
 	return replaceable(o.sheet, o.overwrite)
@@ -136,35 +136,37 @@ func pictures(src dataset.Source, first, n int) ([]imaging.Picture, error) {
 
 // evaluation is what "srdiff eval --json" prints.
 type evaluation struct {
-	Model     row    `json:"model"` // the first one
-	Others    []row  `json:"others,omitempty"`
-	Bilinear  row    `json:"bilinear"`
-	Bicubic   row    `json:"bicubic"`
-	Originals row    `json:"originals"` // of which sharpness alone says something
-	Data      string `json:"data"`
-	Count     int    `json:"count"`
-	Seeds     int    `json:"seeds"`
-	SSIM      string `json:"ssim_variant"`
-	SFD       string `json:"sfd_variant"`
-	Intervals string `json:"ci95_variant"`
-	MadeBy    record `json:"made_by"`
+	Model     row        `json:"model"` // the first one
+	Others    []row      `json:"others,omitempty"`
+	Bilinear  row        `json:"bilinear"`
+	Bicubic   row        `json:"bicubic"`
+	Originals row        `json:"originals"` // only their sharpness is meaningful
+	Data      string     `json:"data"`
+	Count     int        `json:"count"`
+	Seeds     int        `json:"seeds"`
+	SSIM      string     `json:"ssim_variant"`
+	SFD       string     `json:"sfd_variant"`
+	Intervals string     `json:"ci95_variant"`
+	MadeBy    provenance `json:"made_by"`
 }
 
-// The definitions are named, since others give other numbers.
+// The output names the definitions, because other definitions give other numbers.
 const (
 	ssimVariant = "Wang et al. 2004: Gaussian window, sigma 1.5, 11x11, population covariance, mean over RGB"
 	sfdVariant  = "srdiff Fréchet distance, of features of srdiff's own classifier: not FID; too large for few pictures"
 	ciVariant   = "95 % of the mean over pictures, normal approximation; of SFD, by 200 bootstrap resamplings"
 )
 
-// row is a line of the table: means over the pictures, and half the widths of their 95 % confidence intervals.
+// row is a line of the table: means over the pictures, and half the widths of their 95 % confidence
+// intervals.
 type row struct {
 	Name string `json:"name"`
 	measures
 	CI95 measures `json:"ci95"`
 }
 
-// measures are what is measured of one picture, or their means over several. NaN is what was not measured.
+// measures are the measurements of one picture, or their means over several. NaN marks a
+// measurement that was not made.
 type measures struct {
 	PSNR        number `json:"psnr"`
 	SSIM        number `json:"ssim"`
@@ -238,7 +240,7 @@ func (e *evaluation) print(out io.Writer) error {
 	return nil
 }
 
-// cells are the row's measures as the table shows them.
+// cells formats the row's measures for the table.
 func (r *row) cells() string {
 	var b strings.Builder
 	for _, c := range columns {
@@ -261,12 +263,12 @@ func (r *row) cells() string {
 const nameWidth = 15
 
 // namesOf returns the rows' names for the table. Names longer than nameWidth lose their beginning,
-// which says less than the end of a path, but never so much that two of them read the same.
+// because the end of a path identifies it better. The shortened names remain distinct.
 func namesOf(rows []row) []string {
 	var whole [][]rune
 	longest := 0
 	for _, r := range rows {
-		name := []rune(escaped(r.Name))
+		name := []rune(escape(r.Name))
 		whole = append(whole, name)
 		longest = max(longest, len(name))
 	}
@@ -285,8 +287,8 @@ func namesOf(rows []row) []string {
 	}
 }
 
-// result is what the examination came to.
-func (e *examination) result() (evaluation, error) {
+// result computes the rows of all candidates.
+func (e *evaluator) result() (evaluation, error) {
 	result := evaluation{Data: e.src.Name(), Count: e.count, Seeds: e.seeds, SSIM: ssimVariant, SFD: sfdVariant, Intervals: ciVariant}
 	var rows []row
 	for _, c := range e.candidates {
@@ -301,8 +303,8 @@ func (e *examination) result() (evaluation, error) {
 	return result, nil
 }
 
-// row works out the means of one candidate.
-func (e *examination) row(c *candidate) (row, error) {
+// row computes the means and the intervals of one candidate.
+func (e *evaluator) row(c *candidate) (row, error) {
 	r := row{Name: c.name}
 	values := func(c *candidate, of func(*measures) *number) []float64 {
 		list := make([]float64, len(c.values))
@@ -318,7 +320,7 @@ func (e *examination) row(c *candidate) (row, error) {
 		mean, half := metrics.Interval(values(c, column.of))
 		set(column.of, mean, half)
 	}
-	r.CI95.Seconds = number(math.NaN()) // pictures are timed by the batch
+	r.CI95.Seconds = number(math.NaN()) // batches are timed, not pictures
 	sharpness := func(m *measures) *number { return &m.Sharpness }
 	ratio, half := metrics.Ratio(values(c, sharpness), values(e.candidates[0], sharpness))
 	set(func(m *measures) *number { return &m.Sharper }, ratio, half)

@@ -22,7 +22,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/metrics"
 )
 
-// tinyOf writes a model of few channels and timesteps for pictures of 16 pixels, and returns its path.
+// tinyOf writes a model of few channels and timesteps for pictures of 16 pixels, and returns its
+// path.
 func tinyOf(t *testing.T, name string, c srdiff.Config) string {
 	t.Helper()
 	eng, err := engine.Open("go")
@@ -178,7 +179,8 @@ func TestEvalSFD(t *testing.T) {
 	}
 }
 
-// A flat picture, which interpolation enlarges exactly, counts for 60 dB, and not for more than all others together.
+// A flat picture, which interpolation enlarges exactly, counts for 60 dB, and not for more than all
+// others together.
 func TestEvalFlatPictures(t *testing.T) {
 	flat := image.NewGray(image.Rect(0, 0, 32, 32))
 	folder := filepath.Dir(write(t, "flat.png", pngOf(flat)))
@@ -234,7 +236,7 @@ func TestEvalMistakes(t *testing.T) {
 	}
 }
 
-// The pictures have the noise that the network is told of.
+// The pictures have the noise of the noise level that the network gets.
 func TestEvalInputNoise(t *testing.T) {
 	model := tinyOf(t, "m", srdiff.Config{Degradation: degrade.Config{Noise: 0.5}})
 	clean, _ := evaluated(t, "--model", model, "--count", "4")

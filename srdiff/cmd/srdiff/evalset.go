@@ -22,9 +22,9 @@ import (
 // setOptions are the flags of "srdiff eval --set".
 type setOptions struct{ folder, results string }
 
-// measureSets gives eval the flag --set, which measures by the protocol of the field in place of
-// eval's own.
-func measureSets(cmd *cobra.Command, o *evalOptions) *cobra.Command {
+// addSetFlags adds the flag --set to eval. It replaces eval's protocol by the standard protocol of
+// benchmark sets.
+func addSetFlags(cmd *cobra.Command, o *evalOptions) *cobra.Command {
 	var s setOptions
 	cmd.Use += " | --set DIR"
 	flags := cmd.Flags()
@@ -36,10 +36,10 @@ func measureSets(cmd *cobra.Command, o *evalOptions) *cobra.Command {
 	for _, other := range []string{"data", "count", "seeds"} {
 		cmd.MarkFlagsMutuallyExclusive("set", other)
 	}
-	ofData := cmd.RunE
+	runData := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if s.folder == "" {
-			return ofData(cmd, args)
+			return runData(cmd, args)
 		}
 		return s.run(cmd, o)
 	}
@@ -48,7 +48,7 @@ func measureSets(cmd *cobra.Command, o *evalOptions) *cobra.Command {
 
 func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
-		return fmt.Errorf("the sheet is a PNG, not what %s says: want a name that ends in .png", o.sheet)
+		return fmt.Errorf("the sheet is a PNG file, and its name is %s: want a name that ends in .png", o.sheet)
 	}
 	factor, err := factorOf(o.models)
 	if err != nil {
@@ -93,8 +93,8 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	if o.asJSON {
 		err = json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
 			*benchset.Report
-			MadeBy record `json:"made_by"`
-		}{report, made.stamped()})
+			MadeBy provenance `json:"made_by"`
+		}{report, made.withVersions()})
 	} else {
 		text := strings.TrimSuffix(report.Markdown()+"\n"+report.PicturesMarkdown(), "\n")
 		for row := range strings.SplitSeq(text, "\n") {
@@ -107,7 +107,8 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	return err
 }
 
-// factorOf returns the factor of the models, which must be one, or 4 where there are none.
+// factorOf returns the common factor of the models, or 4 without models. Different factors are an
+// error.
 func factorOf(models []string) (int, error) {
 	factor := 0
 	for _, path := range models {
@@ -123,11 +124,11 @@ func factorOf(models []string) (int, error) {
 	return cmp.Or(factor, 4), nil
 }
 
-// enlargers are bicubic interpolation and the models.
-func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.Engine, factor int) ([]benchset.Enlarger, record, error) {
-	e := examination{evalOptions: o}
+// enlargers returns bicubic interpolation and the models.
+func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.Engine, factor int) ([]benchset.Enlarger, provenance, error) {
+	e := evaluator{evalOptions: o}
 	list := []benchset.Enlarger{benchset.Bicubic(factor)}
-	made := record{Seed: o.sampling.Seed, Engine: eng.Name}
+	made := provenance{Seed: o.sampling.Seed, Engine: eng.Name}
 	for i, path := range o.models {
 		m, hash, err := load(eng.Backend, path)
 		if err != nil {
@@ -151,9 +152,9 @@ func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.En
 	return list, made, nil
 }
 
-// write puts the results of one picture, and its original, into the folder for results, where there
-// is one.
-func (s setOptions) write(p benchset.Pair, results []benchset.Result, made record) error {
+// write writes the results and the original of one picture to the folder for results, if one is
+// given.
+func (s setOptions) write(p benchset.Pair, results []benchset.Result, made provenance) error {
 	if s.results == "" {
 		return nil
 	}

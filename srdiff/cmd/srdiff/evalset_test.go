@@ -28,7 +28,7 @@ func TestEvalSet(t *testing.T) {
 	}
 	var report struct {
 		benchset.Report
-		MadeBy record `json:"made_by"`
+		MadeBy provenance `json:"made_by"`
 	}
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatal(err)

@@ -13,18 +13,18 @@ import (
 	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
-// flagError is the error of flags that cannot be parsed, in words about the command line.
+// flagError words a parser error for users of the command line.
 func flagError(cmd *cobra.Command, err error) error {
-	return fmt.Errorf("%w; see '%s --help'", plain(err), cmd.CommandPath())
+	return fmt.Errorf("%w; see '%s --help'", plainError(err), cmd.CommandPath())
 }
 
-// wanted says what the values of pflag's own types of flags are.
-var wanted = map[string]string{
+// valueKinds describes the values of pflag's own flag types.
+var valueKinds = map[string]string{
 	"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false",
 }
 
-// plain replaces the errors of Go's number parser.
-func plain(err error) error {
+// plainError replaces the errors of Go's number parser.
+func plainError(err error) error {
 	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
 		return err
@@ -34,14 +34,14 @@ func plain(err error) error {
 		return err
 	}
 	flag := invalid.GetFlag()
-	want := wanted[flag.Value.Type()]
+	want := valueKinds[flag.Value.Type()]
 	if errors.Is(number, strconv.ErrRange) {
-		want += " of a size that a computer's number can have"
+		want += " within the range of its type"
 	}
 	return fmt.Errorf("--%s is %q: want %s", flag.Name, invalid.GetValue(), want)
 }
 
-// checkScheduleFlags refuses flags of the noise schedule that change nothing.
+// checkScheduleFlags returns an error for schedule flags without effect.
 func checkScheduleFlags(flags *pflag.FlagSet, c srdiff.Config) error {
 	for _, name := range []string{"beta-start", "beta-end"} {
 		if c.Diffusion.Schedule == diffusion.Cosine && flags.Changed(name) {

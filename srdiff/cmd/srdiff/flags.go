@@ -13,7 +13,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
-// positive is a flag whose zero is refused: in srdiff.Config a zero means the default, on a command line it is a mistake.
+// positive is a flag that refuses zero: zero means the default in srdiff.Config and is a mistake on
+// a command line.
 type positive[T int | float64] struct {
 	value *T
 	parse func(string) (T, error)
@@ -94,7 +95,7 @@ func (a average) Set(text string) error {
 	return nil
 }
 
-// strength is the flag of SampleOptions.Fidelity, counted from the predictor.
+// strength is the flag that sets SampleOptions.Fidelity to 1 minus its value.
 type strength struct{ fidelity *float64 }
 
 func (s strength) String() string {
@@ -124,77 +125,77 @@ func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	floatFlag(flags, &c.Diffusion.BetaEnd, "beta-end", "beta at the last timestep")
 }
 
-// trainingFlags adds the flags of everything else that decides a training run.
+// trainingFlags adds the other flags of a training run.
 func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	intFlag(flags, &c.Factor, "factor", "how many times larger results are in each direction: 2, 3, 4 or 8")
 	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "tutorial, one of the better tiny, small and base, or at low resolution pixelshuffle and residual")
-	nameFlag(flags, &c.Predictor.Name, "predictor", c.Predictor.Name, "network whose result the network residual refines: pixelshuffle; see --from")
+	nameFlag(flags, &c.Predictor.Name, "predictor", c.Predictor.Name, "network whose result the residual network refines: pixelshuffle; see --from")
 	flags.IntVar(&c.Network.Blocks, "blocks", c.Network.Blocks, "residual blocks (default: tiny 1, small 1, base 2, pixelshuffle 8, residual 6)")
 	intFlag(flags, &c.Network.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
 	flags.IntVar(&c.Network.Attention, "attention", c.Network.Attention,
 		"resolutions with self-attention, the smallest first, up to 3; -1 for none (default: 1, but none in the tutorial's)")
 	flags.IntVar(&c.Network.Transformers, "transformers", c.Network.Transformers, "transformer blocks at the smallest resolution")
 	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time in place of adaptive normalisation")
-	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "share of values that training leaves out in every block, such as 0.1")
+	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of every block in training, such as 0.1")
 	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
-	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "what it computes in: float32 or bfloat16")
+	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "number type of the network: float32 or bfloat16")
 	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic, area or matlab-bicubic")
 	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before that, in pixels")
 	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
-	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "distance of predictions: mse, l1 or huber")
+	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "loss function: mse, l1 or huber")
 	flags.Float64Var(&c.Training.MinSNRGamma, "min-snr-gamma", c.Training.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
 	flags.Float64Var(&c.Training.DropCondition, "drop-condition", c.Training.DropCondition,
 		"share of pictures trained without their condition, such as 0.1, so that the model can be sampled with --guidance")
 	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures (default: 32, or 36 for a factor of 3)")
-	intFlag(flags, &c.Training.BatchSize, "batch", "pictures a batch")
+	intFlag(flags, &c.Training.BatchSize, "batch", "pictures per batch")
 	flags.BoolVar(&c.Training.Flip, "flip", c.Training.Flip, "mirror half of the pictures")
 	floatFlag(flags, &c.Training.LearningRate, "lr", "Adam's learning rate")
 	flags.IntVar(&c.Training.WarmUp, "warm-up", c.Training.WarmUp, "batches in which the learning rate rises from 0")
 	flags.IntVar(&c.Training.Decay, "decay", c.Training.Decay, "batches after those in which it falls to 0; 0 for a constant rate")
 	flags.Float64Var(&c.Training.ClipNorm, "clip-norm", c.Training.ClipNorm, "greatest norm of the gradients, such as 1; 0 for any")
-	intFlag(flags, &c.Training.Accumulate, "accumulate", "batches whose mean gradient changes the weights once")
-	flags.Var(average{&c.Training.EMA}, "ema", "decay of the averaged weights, which the model is used with; off for none")
+	intFlag(flags, &c.Training.Accumulate, "accumulate", "batches per weight update, which uses their mean gradient")
+	flags.Var(average{&c.Training.EMA}, "ema", "decay of the averaged weights, which sampling uses; off for none")
 	seedFlag(flags, &c.Training.Seed)
 }
 
-// samplingFlags adds the flags of a sampler. The model's prediction is one for upscale and eval only: see predictionFlag.
+// samplingFlags adds the flags of a sampler, except for the prediction: see predictionFlag.
 func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	nameFlag(flags, &o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
 	intFlag(flags, &o.Steps, "sampling-steps",
-		"how many of the model's timesteps are visited (default: all, or as many as the model was distilled to)")
-	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "which ones: trailing, leading, linspace or karras")
+		"number of timesteps that sampling uses (default: all, or as many as the model was distilled to)")
+	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "spacing of those timesteps: trailing, leading, linspace or karras")
 	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
 	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
 	nameFlag(flags, &o.Clip, "clip", "", "what keeps the predicted picture in range: static, dynamic or none (default: static, or none for a residual)")
 	flags.Var(strength{&o.Fidelity}, "strength",
-		"of a model that refines: 1 for the sample with all its detail, to 0 for what the predictor is certain of")
+		"share of sampled detail in the result of a refining model: from 0, the predictor's certain content, to 1, the whole sample")
 	flags.IntVar(&o.BackProject, "back-project", 0,
-		"how often each step brings the predicted picture closer to the input, such as 2")
+		"back-projections per step, each of which brings the predicted picture closer to the input, such as 2")
 	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for none")
-	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "how much of the contrast that guidance adds is taken back, 0 to 1")
+	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "share of the contrast added by guidance that is removed, 0 to 1")
 	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "first timestep with guidance, counted from the clean picture")
 	intFlag(flags, &o.GuidanceTo, "guidance-to", "timestep before which guidance ends (default: all)")
 	flags.Float64Var(&o.Noise, "input-noise", 0, "standard deviation of the input's noise, for a model trained with --noise")
 }
 
-// predictionFlag adds the flag that says what the model at hand is expected to predict.
+// predictionFlag adds the flag for the expected prediction of a model.
 func predictionFlag(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	nameFlag(flags, &o.Prediction, "prediction", "", "refuse a model that predicts anything else: eps, x0 or v")
 }
 
 func engineFlag(flags *pflag.FlagSet, name *string) {
-	flags.StringVar(name, "engine", "auto", "what computes: "+engine.Names)
+	flags.StringVar(name, "engine", "auto", "engine for the computation: "+engine.Names)
 }
 
 func devicesFlag(flags *pflag.FlagSet, n *int) {
-	intFlag(flags, n, "devices", "of the engine, over which every batch is spread")
+	intFlag(flags, n, "devices", "number of the engine's devices that share every batch")
 }
 
 func seedFlag(flags *pflag.FlagSet, seed *int64) {
-	flags.Int64Var(seed, "seed", 0, "seed of all that is random: the same seed gives the same result")
+	flags.Int64Var(seed, "seed", 0, "random seed: the same seed gives the same result")
 }
 
-// required marks flags without which the command means nothing.
+// required marks the flags that the command requires.
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.MarkFlagRequired(name); err != nil {

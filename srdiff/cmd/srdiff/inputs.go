@@ -20,9 +20,9 @@ const pipe = "-"
 // task is a picture to be enlarged.
 type task struct {
 	in, out string
-	rel     string      // of in, below the folder that was named: where its result goes below the folder of the results
+	rel     string      // path of in below the named folder, and of its result below --output
 	info    fs.FileInfo // of in; nil for standard input
-	pixels  float64     // of in, for the time that is left; 0 where that is not known
+	pixels  float64     // of in, to estimate the time left; 0 if unknown
 }
 
 // sheet is the name of the sheet that compares the result.
@@ -30,14 +30,15 @@ func (t task) sheet() string { return strings.TrimSuffix(t.out, filepath.Ext(t.o
 
 // inputs are the pictures that the command line names.
 type inputs struct {
-	tasks   []task
-	several bool    // also for a folder of one picture
-	failed  []error // for what cannot be used
-	own     int     // pictures passed over, since srdiff made them
+	tasks          []task
+	several        bool    // also true for a folder of one picture
+	failed         []error // one for each unusable input
+	earlierResults int     // skipped pictures, because srdiff made them
 }
 
-// gather finds the pictures that the arguments name. Folders are entered, but for the folder of the results.
-func gather(args []string, results string) (*inputs, error) {
+// findInputs lists the pictures that the arguments name, and those in named folders except for the
+// folder of the results.
+func findInputs(args []string, results string) (*inputs, error) {
 	in := &inputs{several: len(args) > 1}
 	for _, arg := range args {
 		info, err := os.Stat(arg)
@@ -50,7 +51,7 @@ func gather(args []string, results string) (*inputs, error) {
 			in.failed = append(in.failed, fmt.Errorf("%s: %w", arg, reason(err)))
 		case info.IsDir():
 			in.several = true
-			if err := in.enter(arg, info, results); err != nil {
+			if err := in.addFolder(arg, info, results); err != nil {
 				return nil, err
 			}
 		default:
@@ -59,19 +60,19 @@ func gather(args []string, results string) (*inputs, error) {
 	}
 	if in.several {
 		in.tasks = slices.DeleteFunc(in.tasks, func(t task) bool {
-			own := t.info != nil && t.info.Mode().IsRegular() && isOurs(t.in)
-			if own {
-				in.own++
+			earlierResults := t.info != nil && t.info.Mode().IsRegular() && isMadeBySrdiff(t.in)
+			if earlierResults {
+				in.earlierResults++
 			}
-			return own
+			return earlierResults
 		})
 	}
 	switch {
 	case len(in.tasks) > 0:
 	case len(args) == 1 && len(in.failed) > 0:
 		return nil, in.failed[0]
-	case in.own > 0 && len(in.failed) == 0:
-		return nil, fmt.Errorf("all pictures are results of srdiff (%d): name one alone to enlarge it again", in.own)
+	case in.earlierResults > 0 && len(in.failed) == 0:
+		return nil, fmt.Errorf("all pictures are results of srdiff (%d): name one alone to enlarge it again", in.earlierResults)
 	}
 	return in, nil
 }
@@ -80,8 +81,8 @@ func (in *inputs) has(path string) bool {
 	return slices.ContainsFunc(in.tasks, func(t task) bool { return t.in == path })
 }
 
-// enter adds the pictures of a folder that the command line names.
-func (in *inputs) enter(folder string, info fs.FileInfo, results string) error {
+// addFolder adds the pictures of a folder that the command line names.
+func (in *inputs) addFolder(folder string, info fs.FileInfo, results string) error {
 	out, err := os.Stat(results)
 	switch {
 	case results == "":
@@ -103,8 +104,8 @@ func (in *inputs) enter(folder string, info fs.FileInfo, results string) error {
 // notPictures are folders that systems and programs fill with files of their own.
 var notPictures = []string{"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"}
 
-// walk adds the files below a folder that have a picture's name, in order. It passes over what is
-// hidden, the folder of the results, and folders behind links, which may lead back.
+// walk adds the files below a folder that have a picture's extension, in order. It skips hidden
+// files, the folder of the results, and linked folders, which may form cycles.
 func (in *inputs) walk(folder, below string, results fs.FileInfo) {
 	entries, err := os.ReadDir(filepath.Join(folder, below))
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A folder that cannot be read is named, and the others are used; a folder that cannot be written to is refused.
+// A folder that cannot be read is named, and the others are used; a folder that cannot be written
+// to is refused.
 func TestFoldersWithoutPermission(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
@@ -31,11 +32,11 @@ func TestFoldersWithoutPermission(t *testing.T) {
 		if os.Getuid() == 0 {
 			unix.Setfsuid(65534)
 		}
-		in, err := gather([]string{dir}, "out")
+		in, err := findInputs([]string{dir}, "out")
 		if err != nil {
 			t.Error(err)
 		}
-		_, written = newPlaces().at("/")
+		_, written = newDestinations().at("/")
 		result <- in
 	}()
 	in := <-result

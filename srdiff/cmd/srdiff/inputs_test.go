@@ -61,7 +61,7 @@ func TestUpscalePipes(t *testing.T) {
 		{"standard output takes one picture", []string{"cat.png", "-", "-o", "-"}},
 		{"--compare writes two pictures", []string{"-", "--compare"}},
 		{"standard input can be read once", []string{"-", "-", "-o", "out"}},
-		{"no place among several", []string{"-", "cat.png"}},
+		{"needs a folder among several", []string{"-", "cat.png"}},
 		{"standard input: not a picture", []string{"-", "-o", "text.png"}},
 	} {
 		status, out, errs := piped([]byte("a text"), args(test.more...)...)
@@ -76,17 +76,17 @@ func TestUpscalePipes(t *testing.T) {
 	}
 }
 
-// A terminal gets no PNG, and gives none.
+// A terminal is refused as input and as output.
 func TestUpscaleTerminal(t *testing.T) {
 	o := upscaleOptions{model: tiny(t), out: pipe}
-	in, err := gather([]string{smallPicture(t)}, o.out)
+	in, err := findInputs([]string{smallPicture(t)}, o.out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := o.place(in, true); err == nil || !strings.Contains(err.Error(), "not written to a terminal") {
+	if err := o.planResults(in, true); err == nil || !strings.Contains(err.Error(), "not written to a terminal") {
 		t.Errorf("to a terminal: %v", err)
 	}
-	if err := o.place(in, false); err != nil {
+	if err := o.planResults(in, false); err != nil {
 		t.Errorf("to a pipe: %v", err)
 	}
 }
@@ -115,7 +115,7 @@ func TestUpscaleIntoFolder(t *testing.T) {
 	}
 }
 
-// Folders are entered and their tree is kept; what no user calls a picture of his is passed over.
+// Results of a folder keep its tree; hidden and system files are skipped.
 func TestUpscaleTree(t *testing.T) {
 	model, dir := tiny(t), t.TempDir()
 	t.Chdir(dir)

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command srdiff trains the tutorial's super-resolution model, enlarges pictures with it, and measures it. See
-// "srdiff help" and README.md.
+// Command srdiff trains the tutorial's super-resolution model, enlarges pictures with it, and
+// measures it. See "srdiff help" and README.md.
 package main
 
 import (
@@ -16,13 +16,14 @@ import (
 )
 
 func main() {
-	os.Exit(run(untilEnded(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(terminationContext(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// interrupted is the exit status of a program that was interrupted, as shells have it.
+// interrupted is the shell's exit status for an interrupted program.
 const interrupted = 130
 
-// run executes the command line and returns the exit status. Results go to stdout; messages and progress go to stderr.
+// run executes the command line and returns the exit status. Results go to stdout; messages and
+// progress go to stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	results, messages := &stream{name: "standard output", w: stdout}, &stream{name: "standard error", w: stderr}
 	root := &cobra.Command{
@@ -42,12 +43,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetFlagErrorFunc(flagError)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		err = results.failed() // what was to be read has not arrived
+		err = results.failed() // the output is incomplete
 	}
 	if err == nil {
 		return 0
 	}
-	if failed := results.failed(); failed == nil || !readerGone(failed) { // such as head, which has read enough
+	if failed := results.failed(); failed == nil || !isBrokenPipe(failed) { // as after head
 		printLine(messages, "srdiff: %s", oneLine(err))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {

@@ -279,8 +279,8 @@ func TestTrainResumeEval(t *testing.T) {
 	}
 }
 
-// Everything of the toolbox from the command line, on a tiny model: what was trained with it can be sampled with it, resumed and
-// measured.
+// Everything of the toolbox from the command line, on a tiny model: what was trained with it can be
+// sampled with it, resumed and measured.
 func TestToolbox(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	args := append(tinyRun, "--out", dir, "--kind", "cosine", "--zero-snr", "--prediction", "v", "--min-snr-gamma", "5",
@@ -351,7 +351,7 @@ func TestInterruptSaves(t *testing.T) {
 	}()
 	status, _, errs := commandIn(ctx, append(tinyRun, "--out", dir, "--train-steps", "10000000")...)
 	took := time.Since(stopped)
-	if status != interrupted || !strings.Contains(errs, "--resume goes on from there") || took > 3*time.Second {
+	if status != interrupted || !strings.Contains(errs, "--resume continues from there") || took > 3*time.Second {
 		t.Errorf("status %d after %v, %q", status, took, errs)
 	}
 	if _, err := os.Stat(filepath.Join(dir, srdiff.ModelFile)); err != nil {

@@ -12,8 +12,8 @@ import (
 // freeSpace is not known on this system.
 func freeSpace(string) (free uint64, system string, err error) { return 0, "", errors.ErrUnsupported }
 
-// readerGone is whether a write failed since nobody reads the pipe.
-func readerGone(err error) bool { return errors.Is(err, syscall.EPIPE) }
+// isBrokenPipe reports whether a write failed because the pipe has no reader.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
-// diskFull is whether a write failed since there is no space.
-func diskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }
+// isDiskFull reports whether a write failed because the disk or the quota is full.
+func isDiskFull(err error) bool { return errors.Is(err, syscall.ENOSPC) }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace returns how many bytes this user may still write to the file system of a folder, and
-// something that names the file system.
+// freeSpace returns how many bytes this user may still write to the file system of a folder, and an
+// identifier of the file system.
 func freeSpace(folder string) (free uint64, system string, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(folder, &s); err != nil {
@@ -25,8 +25,8 @@ func freeSpace(folder string) (free uint64, system string, err error) {
 	return uint64(s.Bavail) * uint64(s.Bsize), fmt.Sprint(at.Dev), nil
 }
 
-// readerGone is whether a write failed since nobody reads the pipe.
-func readerGone(err error) bool { return errors.Is(err, unix.EPIPE) }
+// isBrokenPipe reports whether a write failed because the pipe has no reader.
+func isBrokenPipe(err error) bool { return errors.Is(err, unix.EPIPE) }
 
-// diskFull is whether a write failed since there is no space.
-func diskFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+// isDiskFull reports whether a write failed because the disk or the quota is full.
+func isDiskFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

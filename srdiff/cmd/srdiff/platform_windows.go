@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// freeSpace returns how many bytes this user may still write to the file system of a folder, and
-// something that names the file system.
+// freeSpace returns how many bytes this user may still write to the file system of a folder, and an
+// identifier of the file system.
 func freeSpace(folder string) (free uint64, system string, err error) {
 	whole, err := filepath.Abs(folder)
 	if err != nil {
@@ -24,12 +24,12 @@ func freeSpace(folder string) (free uint64, system string, err error) {
 	return free, filepath.VolumeName(whole), err
 }
 
-// readerGone is whether a write failed since nobody reads the pipe.
-func readerGone(err error) bool {
+// isBrokenPipe reports whether a write failed because the pipe has no reader.
+func isBrokenPipe(err error) bool {
 	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
 }
 
-// diskFull is whether a write failed since there is no space.
-func diskFull(err error) bool {
+// isDiskFull reports whether a write failed because the disk or the quota is full.
+func isDiskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }

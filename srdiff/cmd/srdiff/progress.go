@@ -12,8 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progressLine shows how far a long piece of work is: on a terminal one line that is written over, elsewhere a line now and
-// then.
+// progressLine shows the progress of long work. On a terminal it overwrites one line; elsewhere it
+// prints a line every 10 seconds.
 type progressLine struct {
 	out      io.Writer
 	terminal *os.File // nil where out is none
@@ -25,7 +25,7 @@ func newProgressLine(out io.Writer) *progressLine {
 	return &progressLine{out: out, terminal: terminalOf(out)}
 }
 
-// show prints the line if it is time for one; the last one is always printed.
+// show prints the line if it is time for one; it always prints the last one.
 func (p *progressLine) show(last bool, format string, args ...any) {
 	pause := 10 * time.Second
 	if p.terminal != nil {
@@ -39,7 +39,7 @@ func (p *progressLine) show(last bool, format string, args ...any) {
 		printLine(p.out, format, args...)
 		return
 	}
-	text := []rune(escaped(fmt.Sprintf(format, args...)))
+	text := []rune(escape(fmt.Sprintf(format, args...)))
 	if columns, _, err := term.GetSize(int(p.terminal.Fd())); err == nil && columns > 1 {
 		text = text[:min(len(text), columns-1)] // a line that wraps cannot be written over
 	}
@@ -51,7 +51,7 @@ func (p *progressLine) show(last bool, format string, args ...any) {
 	}
 }
 
-// end leaves the line, so that what is printed next stands on its own.
+// end ends the line, so that the next output begins a new line.
 func (p *progressLine) end() {
 	if p.terminal != nil && p.width > 0 {
 		io.WriteString(p.out, "\n")
@@ -59,15 +59,16 @@ func (p *progressLine) end() {
 	}
 }
 
-// remaining estimates how long the rest of some work takes from its speed since the first question. The time before that does not
-// count, because the first piece waits for its program to be compiled.
-type remaining struct {
+// timeLeft estimates the time left from the speed since the first call of left. The time before
+// that call does not count, because it includes compilation.
+type timeLeft struct {
 	since time.Time
 	from  float64
 }
 
-// left returns the time left when done of all is done, in any unit, as ", 12s left"; "" while it is not known.
-func (r *remaining) left(done, all float64) string {
+// left returns the time left, such as ", 12s left", or "" while it is unknown. done and all have
+// the same unit.
+func (r *timeLeft) left(done, all float64) string {
 	if r.since.IsZero() {
 		r.since, r.from = time.Now(), done
 	}

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// The first of ten pieces took 20 s, since a program was compiled for it; the others take one second each.
+// The first of ten pieces took 20 s, since a program was compiled for it; the others take one
+// second each.
 func TestRemaining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var rest remaining
+		var rest timeLeft
 		time.Sleep(20 * time.Second)
 		if got := rest.left(1, 10); got != "" {
 			t.Errorf("after the first piece %q", got)

@@ -15,14 +15,13 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// bytesPerPixel is what a pixel of a result takes in its file, about: photographs take more, and
-// pictures that are mostly flat take less.
+// bytesPerPixel estimates the file size of a result per pixel: photographs take more, and flat
+// pictures take less.
 const bytesPerPixel = 1
 
-// place says where every result goes, and checks all that can be known before the work: that the
-// results can be written and that none replaces anything but an earlier result. A fault of one
-// picture of several is put with the failed ones.
-func (o *upscaleOptions) place(in *inputs, terminal bool) error {
+// planResults names every result, and checks before the work that the results can be written and
+// replace only earlier results. An error of one picture among several is added to in.failed.
+func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	if err := o.checkOutput(in, terminal); err != nil {
 		return err
 	}
@@ -31,7 +30,7 @@ func (o *upscaleOptions) place(in *inputs, terminal bool) error {
 		return err
 	}
 	o.factor = config.Factor
-	ps := newPlaces()
+	ps := newDestinations()
 	if o.intoFolder(in) {
 		if _, err := ps.at(o.out); err != nil {
 			return err
@@ -47,7 +46,7 @@ func (o *upscaleOptions) place(in *inputs, terminal bool) error {
 	return nil
 }
 
-// checkOutput refuses an --output that cannot be meant.
+// checkOutput returns an error for an --output that does not suit the inputs.
 func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
 	toPipe := o.toPipe(in)
 	info, err := os.Stat(o.out)
@@ -61,22 +60,22 @@ func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
 		return errors.New("a PNG is not written to a terminal: name a file with -o, or send standard output to one")
 	case toPipe:
 	case o.out == "" && in.has(pipe):
-		return errors.New("the result of standard input has no place among several: name a folder, with -o")
+		return errors.New("the result of standard input needs a folder among several results: name one, with -o")
 	case in.several && !isFolder && (isPNG || err == nil):
 		return fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
 	case !in.several && o.out != "" && !o.intoFolder(in) && !isPNG:
-		return fmt.Errorf("the result is a PNG, not what %s says: want a name that ends in .png, or a folder's name that ends in %c",
+		return fmt.Errorf("the result is a PNG file, and its name is %s: want a name that ends in .png, or a folder's name that ends in %c",
 			o.out, filepath.Separator)
 	}
 	return nil
 }
 
-// toPipe is whether the only result goes to standard output.
+// toPipe reports whether the only result goes to standard output.
 func (o *upscaleOptions) toPipe(in *inputs) bool {
 	return o.out == pipe || o.out == "" && !in.several && in.has(pipe)
 }
 
-// intoFolder is whether --output names a folder.
+// intoFolder reports whether --output names a folder.
 func (o *upscaleOptions) intoFolder(in *inputs) bool {
 	if o.out == "" || o.toPipe(in) {
 		return false
@@ -85,9 +84,10 @@ func (o *upscaleOptions) intoFolder(in *inputs) bool {
 	return in.several || err == nil && info.IsDir() || os.IsPathSeparator(o.out[len(o.out)-1])
 }
 
-// nameResults gives every picture its result, and no two the same. In a folder with a.png and a.jpg their results are called
-// a.png-x4.png and a.jpg-x4.png; with A.jpg too, so that names do not depend on the file system.
-func (o *upscaleOptions) nameResults(in *inputs, ps *places) {
+// nameResults gives every picture a unique result. In a folder with a.png and a.jpg their results
+// are called a.png-x4.png and a.jpg-x4.png; with A.jpg too, so that names do not depend on the file
+// system.
+func (o *upscaleOptions) nameResults(in *inputs, ps *destinations) {
 	if o.toPipe(in) {
 		in.tasks[0].out = pipe
 		return
@@ -111,7 +111,7 @@ func (o *upscaleOptions) nameResults(in *inputs, ps *places) {
 		}
 		key = strings.ToLower(key)
 		if slices.ContainsFunc(known[key], t.isSame) {
-			return errTwice
+			return errDuplicate
 		}
 		known[key] = append(known[key], *t)
 		return nil
@@ -134,7 +134,8 @@ func (o *upscaleOptions) nameResults(in *inputs, ps *places) {
 	})
 }
 
-// below returns the path of a file below a folder. Unlike filepath.Join it leaves the folder's path as it is: see split.
+// below returns the path of a file below a folder. Unlike filepath.Join it leaves the folder's path
+// as it is: see split.
 func below(folder, rel string) string {
 	if os.IsPathSeparator(folder[len(folder)-1]) {
 		return folder + rel
@@ -142,38 +143,40 @@ func below(folder, rel string) string {
 	return folder + string(filepath.Separator) + rel
 }
 
-// errTwice drops a picture that was named before.
-var errTwice = errors.New("named before")
+// errDuplicate drops a picture that was given twice.
+var errDuplicate = errors.New("given before")
 
-// isSame is whether two tasks are the same file under the same name.
+// isSame reports whether two tasks have the same file under the same name.
 func (t task) isSame(other task) bool {
 	return t.info != nil && other.info != nil && os.SameFile(t.info, other.info) &&
 		strings.EqualFold(filepath.Base(t.in), filepath.Base(other.in))
 }
 
-// eachTask calls check for every task, and moves those for which it returns an error to the failed ones.
+// eachTask calls check for every task, and moves those for which it returns an error to the failed
+// ones.
 func (in *inputs) eachTask(check func(*task) error) {
 	var good []task
 	for _, t := range in.tasks {
 		switch err := check(&t); {
 		case err == nil:
 			good = append(good, t)
-		case err != errTwice:
+		case err != errDuplicate:
 			in.failed = append(in.failed, err)
 		}
 	}
 	in.tasks = good
 }
 
-// checkResults checks what is there in the results' places, and the space that the new ones take.
-func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
+// checkResults checks the existing files that results would replace, and the space that new results
+// need.
+func (o *upscaleOptions) checkResults(in *inputs, ps *destinations) error {
 	model, err := os.Stat(o.model)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", o.model, reason(err))
 	}
 	keep := []fs.FileInfo{model}
 	if o.like != "" {
-		if _, err := recordOf(o.like); err != nil {
+		if _, err := readProvenance(o.like); err != nil {
 			return err
 		}
 		if like, err := os.Stat(o.like); err == nil && !in.several {
@@ -185,11 +188,11 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *places) error {
 			keep = append(keep, t.info)
 		}
 	}
-	var room space
+	var room diskSpace
 	into := o.intoFolder(in)
 	in.eachTask(func(t *task) error {
 		if t.info != nil && t.info.Mode().IsRegular() {
-			size, _ := imaging.Size(t.in) // what is wrong with it is reported when it is read
+			size, _ := imaging.Size(t.in) // reading it reports its errors
 			t.pixels = float64(size.X) * float64(size.Y)
 		}
 		if t.out == pipe {
@@ -221,29 +224,29 @@ func (o *upscaleOptions) writes(t task) []string {
 }
 
 // checkResult checks one file that is to be written for a picture.
-func (o *upscaleOptions) checkResult(in, path string, keep []fs.FileInfo, intoFolder bool, ps *places) error {
+func (o *upscaleOptions) checkResult(in, path string, keep []fs.FileInfo, intoFolder bool, ps *destinations) error {
 	if err := ps.check(path, intoFolder); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
 	if err == nil && slices.ContainsFunc(keep, func(k fs.FileInfo) bool { return os.SameFile(k, info) }) {
-		return fmt.Errorf("%s would be replaced by what is made of %s: name another place for it, with -o", path, in)
+		return fmt.Errorf("%s would be replaced by the result of %s: give the result another name, with -o", path, in)
 	}
 	return replaceable(path, o.overwrite)
 }
 
-// replaceable returns an error for a path that a result must not take: of a folder, of what is no
-// regular file, or, unless it may be overwritten, of a file that srdiff did not make.
+// replaceable returns an error for a path that a result must not replace: a folder, a file that is
+// not regular, or, without overwrite, a file that srdiff did not make.
 func replaceable(path string, overwrite bool) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil // there is nothing; what else is wrong is found by places
+		return nil // nothing is replaced; destinations finds other errors
 	case info.IsDir():
 		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("write %s: it is no regular file and cannot be replaced", path)
-	case !overwrite && !isOurs(path):
+	case !overwrite && !isMadeBySrdiff(path):
 		return fmt.Errorf("%s is there and srdiff did not make it: give another name, or --overwrite", path)
 	}
 	return nil

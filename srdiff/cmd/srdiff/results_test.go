@@ -48,7 +48,8 @@ func filesIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// A result never takes the place of an input, however the two are spelled, even where files may be overwritten.
+// A result never takes the place of an input, however the two are spelled, even where files may be
+// overwritten.
 func TestInputIsNeverReplaced(t *testing.T) {
 	model := tiny(t)
 	for name, test := range map[string]func(in func(string) string) []string{
@@ -86,7 +87,7 @@ func TestInputIsNeverReplaced(t *testing.T) {
 			}
 			args := append([]string{"upscale", "--model", model, "--overwrite"}, test(func(name string) string { return filepath.Join(dir, name) })...)
 			status, _, errs := command(args...)
-			if status != 1 || !strings.Contains(errs, "would be replaced by what is made of") {
+			if status != 1 || !strings.Contains(errs, "would be replaced by the result of") {
 				t.Errorf("status %d, %q", status, errs)
 			}
 			for name, data := range before {
@@ -151,7 +152,7 @@ func TestForeignResult(t *testing.T) {
 	}
 }
 
-// A result that is cut short, wherever, or damaged is made again; a complete one stays.
+// A truncated or damaged result is made again; a complete one is kept.
 func TestDamagedResultIsMadeAgain(t *testing.T) {
 	model, dir := tiny(t), t.TempDir()
 	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
@@ -203,7 +204,7 @@ func TestResultsAreNoInputs(t *testing.T) {
 	if status, _, errs := command(glob()...); status != 0 {
 		t.Fatal(errs)
 	}
-	if err := os.Rename("a-x4.png", "moved.png"); err != nil { // its name says nothing any more
+	if err := os.Rename("a-x4.png", "moved.png"); err != nil { // its name no longer marks a result
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -271,7 +272,8 @@ func TestBatchGoesOn(t *testing.T) {
 	}
 }
 
-// The length of a result's name is limited by the file system alone, and the temporary name is no longer.
+// The length of a result's name is limited by the file system alone, and the temporary name is no
+// longer.
 func TestLongNames(t *testing.T) {
 	model, dir := tiny(t), t.TempDir()
 	for n, fits := range map[int]bool{232: true, 240: true, 252: true, 253: false, 255: false} {
@@ -297,11 +299,11 @@ func TestClashesWhereCaseIsIgnored(t *testing.T) {
 		}
 		model := tiny(t)
 		o := upscaleOptions{model: model, out: filepath.Join(dir, "out")}
-		in, err := gather([]string{filepath.Join(dir, "1"), filepath.Join(dir, "2")}, o.out)
+		in, err := findInputs([]string{filepath.Join(dir, "1"), filepath.Join(dir, "2")}, o.out)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ps := newPlaces()
+		ps := newDestinations()
 		ps.probe = func(string) (bool, error) { return ignores, nil }
 		o.nameResults(in, ps)
 		want := 0
@@ -375,7 +377,7 @@ func TestNoWorkBeforeAMistake(t *testing.T) {
 
 // A file system that is too full is found before the work.
 func TestSpace(t *testing.T) {
-	p, err := newPlaces().at(t.TempDir())
+	p, err := newDestinations().at(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +385,7 @@ func TestSpace(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	var room space
+	var room diskSpace
 	room.add(p, free/4)
 	if err := room.check(); err != nil {
 		t.Errorf("a quarter of the space: %v", err)
@@ -392,7 +394,7 @@ func TestSpace(t *testing.T) {
 	if err := room.check(); err == nil || !strings.Contains(err.Error(), "free in "+p.exists) {
 		t.Errorf("more than the space: %v", err)
 	}
-	if err := checkRoom(p.exists, 1<<62); err == nil || !strings.Contains(err.Error(), "TB free") && !strings.Contains(err.Error(), "GB free") &&
+	if err := checkDiskSpace(p.exists, 1<<62); err == nil || !strings.Contains(err.Error(), "TB free") && !strings.Contains(err.Error(), "GB free") &&
 		!strings.Contains(err.Error(), "MB free") {
 		t.Errorf("a run of 4.6 million TB: %v", err)
 	}
@@ -409,13 +411,13 @@ func TestRecordComesFirst(t *testing.T) {
 	if err != nil || string(data[37:37+11]) != "iTXtsrdiff\x00" {
 		t.Errorf("the first chunk begins with %.20q, %v", data[37:], err)
 	}
-	if !isOurs(out) || isOurs(in) {
-		t.Errorf("ours: the result %v, the input %v", isOurs(out), isOurs(in))
+	if !isMadeBySrdiff(out) || isMadeBySrdiff(in) {
+		t.Errorf("ours: the result %v, the input %v", isMadeBySrdiff(out), isMadeBySrdiff(in))
 	}
 	// As an older srdiff wrote it: behind another chunk.
 	older := filepath.Join(t.TempDir(), "older.png")
-	chunks := []imaging.Chunk{{Type: "gAMA", Data: []byte{0, 0, 0xb1, 0x8f}}, record{Model: "m", Engine: "go"}.chunk()}
-	if err := imaging.WritePNG(older, image.NewGray(image.Rect(0, 0, 4, 1)), chunks...); err != nil || !isOurs(older) {
-		t.Errorf("an older result is ours: %v, %v", isOurs(older), err)
+	chunks := []imaging.Chunk{{Type: "gAMA", Data: []byte{0, 0, 0xb1, 0x8f}}, provenance{Model: "m", Engine: "go"}.chunk()}
+	if err := imaging.WritePNG(older, image.NewGray(image.Rect(0, 0, 4, 1)), chunks...); err != nil || !isMadeBySrdiff(older) {
+		t.Errorf("an older result is ours: %v, %v", isMadeBySrdiff(older), err)
 	}
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/lock"
 )
 
-// dataFile is the file in a run's folder that says what the run learns from.
+// dataFile is the file in a run's folder that records the training data.
 const dataFile = "training-data.json"
 
-// dataRecord is what dataFile says.
+// dataRecord is the content of dataFile.
 type dataRecord struct {
 	Version     string `json:"srdiff"` // of srdiff; it marks the file as srdiff's
 	Data        string `json:"data"`   // as it was given
@@ -34,8 +34,8 @@ func recordOfData(spec string, src dataset.Source) dataRecord {
 	return dataRecord{Version: srdiff.Version(), Data: spec, Name: src.Name(), Fingerprint: dataset.Fingerprint(src)}
 }
 
-// reportSkipped prints which files of the data were skipped, unless that is what was printed before. It
-// returns what was printed.
+// reportSkipped prints which files of the data were skipped, unless that line equals before. It
+// returns the line.
 func reportSkipped(log io.Writer, src dataset.Source, before string) string {
 	line := dataset.SkippedLine(src)
 	if line != before {
@@ -44,7 +44,7 @@ func reportSkipped(log io.Writer, src dataset.Source, before string) string {
 	return line
 }
 
-// isSame is whether two records are of the same data, wherever it is.
+// isSame reports whether two records describe the same data, in any folder.
 func (r dataRecord) isSame(other dataRecord) bool {
 	if r.Fingerprint != "" && other.Fingerprint != "" {
 		return r.Fingerprint == other.Fingerprint
@@ -52,8 +52,8 @@ func (r dataRecord) isSame(other dataRecord) bool {
 	return r.Name == other.Name
 }
 
-// check compares the data of a run in a folder with what it began with. It returns an error if a run
-// that is resumed has other data and must not, and whether the record is to be written.
+// check compares the data with the record of the run in a folder. It returns an error if a resumed
+// run has different data and mayBeNew is false. isNew reports whether the record must be written.
 func (r dataRecord) check(dir string, resumed, mayBeNew bool, log io.Writer) (isNew bool, err error) {
 	if !resumed {
 		return true, nil
@@ -61,7 +61,7 @@ func (r dataRecord) check(dir string, resumed, mayBeNew bool, log io.Writer) (is
 	old, err := readDataRecord(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		printLine(log, "%s does not say which data the run began with", dir)
+		printLine(log, "%s has no record of the data that the run began with", dir)
 	case err != nil:
 		return false, err
 	case r.isSame(old):
@@ -88,8 +88,8 @@ func lockFolder(dir string) (release func(), err error) {
 	return release, err
 }
 
-// recording writes the record of a run's data.
-type recording struct {
+// dataRecorder writes the record of a run's data once.
+type dataRecorder struct {
 	dataRecord
 	dir   string
 	isNew bool // it is still to be written
@@ -97,8 +97,8 @@ type recording struct {
 	err   error
 }
 
-// begun writes the record at the first step of a run, which then has the folder for itself.
-func (r *recording) begun() {
+// writeOnce writes the record at the first step of a run, when the run holds the folder's lock.
+func (r *dataRecorder) writeOnce() {
 	if !r.isNew {
 		return
 	}
@@ -106,8 +106,8 @@ func (r *recording) begun() {
 	r.err = atomicfile.Write(filepath.Join(r.dir, dataFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(r.dataRecord) })
 }
 
-// ended removes the record of a run that was never saved in the folder of its checkpoints.
-func (r *recording) ended(checkpoints string) {
+// removeUnsaved removes the record if the run has saved no checkpoint.
+func (r *dataRecorder) removeUnsaved(checkpoints string) {
 	if r.wrote && !hasCheckpoint(checkpoints) {
 		os.Remove(filepath.Join(r.dir, dataFile))
 	}
@@ -120,12 +120,12 @@ func readDataRecord(dir string) (r dataRecord, err error) {
 		return r, err
 	}
 	if json.Unmarshal(text, &r) != nil || r.Version == "" || r.Name == "" {
-		return r, foreign(path)
+		return r, foreignFileError(path)
 	}
 	return r, nil
 }
 
-// hasCheckpoint is whether there is a file in a folder from which a run may be resumed.
+// hasCheckpoint reports whether a folder holds a checkpoint to resume from.
 func hasCheckpoint(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, srdiff.TrainingFile))
 	return err == nil || len(olderCheckpoints(dir)) > 0
@@ -143,35 +143,36 @@ func olderCheckpoints(dir string) []string {
 	return names
 }
 
-// checkRunFolder checks before the work that a folder can hold a run and that the run replaces no file
-// of another origin: its metrics, its record of the data, and the given sheets.
+// checkRunFolder checks before the work that a folder can hold a run and that the run replaces no
+// file of another origin: its metrics, its record of the data, and the given sheets.
 func checkRunFolder(dir string, sheets ...string) error {
-	if _, err := newPlaces().at(dir); err != nil {
+	if _, err := newDestinations().at(dir); err != nil {
 		return err
 	}
 	if _, err := readDataRecord(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	metrics := filepath.Join(dir, srdiff.MetricsFile)
-	if ours, err := isOurMetrics(metrics); err != nil {
+	if ours, err := isRunMetrics(metrics); err != nil {
 		return err
 	} else if !ours {
-		return foreign(metrics)
+		return foreignFileError(metrics)
 	}
 	for _, name := range sheets {
 		if path := filepath.Join(dir, name); replaceable(path, false) != nil {
-			return foreign(path)
+			return foreignFileError(path)
 		}
 	}
 	return nil
 }
 
-// checkApart refuses results in the very folder of the pictures: sample sheets would become pictures to learn from.
-func checkApart(data, out string) error {
+// checkOutsideData refuses results in the very folder of the pictures: sample sheets would become
+// training pictures.
+func checkOutsideData(data, out string) error {
 	kind, folder, _ := strings.Cut(data, ":")
 	pictures, err := os.Stat(folder)
 	if kind != "images" || err != nil {
-		return nil // what is wrong with the data is found when it is opened
+		return nil // opening the data reports its errors
 	}
 	if results, err := os.Stat(out); err == nil && os.SameFile(pictures, results) {
 		return fmt.Errorf("the results would be among the pictures of %s: give another --out, such as a folder in it", folder)
@@ -179,9 +180,9 @@ func checkApart(data, out string) error {
 	return nil
 }
 
-// isOurMetrics is whether there are no metrics yet, or a run of srdiff has written them: its first line
-// says what made them.
-func isOurMetrics(path string) (bool, error) {
+// isRunMetrics reports whether the metrics file is missing, or written by a run of srdiff: its
+// first line then holds the provenance.
+func isRunMetrics(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
@@ -202,17 +203,17 @@ func isOurMetrics(path string) (bool, error) {
 	return json.Unmarshal(line, &first) == nil && first.Step > 0 && first.MadeBy != nil && first.MadeBy.Version != "", nil
 }
 
-func foreign(path string) error {
+func foreignFileError(path string) error {
 	return fmt.Errorf("%s was not made by this run, which would replace it: give another --out", path)
 }
 
-// checkRoom returns an error if the file system of a folder is too full for so many bytes.
-func checkRoom(dir string, bytes int) error {
-	p, err := newPlaces().at(dir)
+// checkDiskSpace returns an error if the file system of a folder has no space for the bytes.
+func checkDiskSpace(dir string, bytes int) error {
+	p, err := newDestinations().at(dir)
 	if err != nil {
 		return err
 	}
-	var room space
+	var room diskSpace
 	room.add(p, uint64(bytes))
 	return room.check()
 }

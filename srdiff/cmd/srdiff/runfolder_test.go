@@ -16,7 +16,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/dataset"
 )
 
-// What is in the folder and is not of the run stays: the run does not begin.
+// A run does not begin in a folder with foreign files, and leaves them as they are.
 func TestForeignFilesInRunFolder(t *testing.T) {
 	for name, text := range map[string]string{
 		srdiff.MetricsFile:               `{"step": 1, "loss": 2.5}` + "\n",
@@ -112,7 +112,7 @@ func TestResumeFlags(t *testing.T) {
 	}
 }
 
-// A run that is resumed learns from what it began with, unless it may learn from something else.
+// A resumed run keeps its training data, unless --new-data is given.
 func TestResumeData(t *testing.T) {
 	dir, run := t.TempDir(), filepath.Join(t.TempDir(), "run")
 	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
@@ -157,7 +157,7 @@ func TestResumeData(t *testing.T) {
 	if err := os.Remove(filepath.Join(run, dataFile)); err != nil {
 		t.Fatal(err)
 	}
-	if status, errs := train(5, "images:"+two, "--resume"); status != 0 || !strings.Contains(errs, "does not say which data") {
+	if status, errs := train(5, "images:"+two, "--resume"); status != 0 || !strings.Contains(errs, "has no record of the data") {
 		t.Errorf("without a record: status %d, %q", status, errs)
 	}
 	if status, errs := train(6, "images:"+one, "--resume"); status != 1 {
@@ -182,9 +182,9 @@ func TestDataFingerprint(t *testing.T) {
 	}
 	dir := t.TempDir()
 	check := func(name, print string, resumed, mayBeNew bool) error {
-		r := recording{dataRecord: recordOfData("images:x", marked{src, name, print}), dir: dir}
+		r := dataRecorder{dataRecord: recordOfData("images:x", marked{src, name, print}), dir: dir}
 		r.isNew, err = r.check(dir, resumed, mayBeNew, &bytes.Buffer{})
-		r.begun()
+		r.writeOnce()
 		return cmp.Or(err, r.err)
 	}
 	if err := check("7 pictures under a", "p", false, false); err != nil {
@@ -261,7 +261,8 @@ func TestDistillKeepsModels(t *testing.T) {
 	}
 }
 
-// Results within the folder of the pictures are no pictures to learn from, and results among them are refused.
+// Results in a folder below the pictures are no training pictures, and results among the pictures
+// are refused.
 func TestRunWithinItsData(t *testing.T) {
 	t.Chdir(t.TempDir())
 	put(t, "a.png", 20)

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// untilEnded returns a context that ends when the user or the system asks the program to end. The
-// first request ends the work in order; a second one ends the program.
-func untilEnded() context.Context {
+// terminationContext returns a context that ends when the user or the system asks the program to
+// end. The first request ends the work in order; a second one ends the program.
+func terminationContext() context.Context {
 	requests := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		requests = append(requests, syscall.SIGHUP)
@@ -21,7 +21,7 @@ func untilEnded() context.Context {
 		signal.Ignore(syscall.SIGHUP) // A terminal that closes sends it more than once.
 		stop()
 	})
-	// Without this, a write to a pipe that nobody reads would end the program before it saves. The
+	// Without this, a write to a closed pipe would end the program before it saves. The
 	// write fails instead. Unlike signal.Ignore, this leaves programs that are started alone.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return ctx

@@ -23,13 +23,14 @@ func longRun(dir string) *exec.Cmd {
 	return program("train", "--data", "generated", "--out", dir, "--base-channels", "4", "--batch", "2", "--train-steps", "1000000")
 }
 
-// The system's requests to end save and stop a training run as an interrupt does; a terminal that closes sends its more than once.
+// The system's requests to end save and stop a training run as an interrupt does; a terminal that
+// closes sends its more than once.
 func TestTerminated(t *testing.T) {
 	for _, request := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(request.String(), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			run := longRun(dir)
-			said, err := run.StderrPipe()
+			messageLines, err := run.StderrPipe()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,7 +38,7 @@ func TestTerminated(t *testing.T) {
 				t.Fatal(err)
 			}
 			sent, last := false, ""
-			for lines := bufio.NewScanner(said); lines.Scan(); last = lines.Text() {
+			for lines := bufio.NewScanner(messageLines); lines.Scan(); last = lines.Text() {
 				if sent || !strings.HasPrefix(lines.Text(), "step ") {
 					continue
 				}
@@ -67,26 +68,26 @@ func TestHangupIgnored(t *testing.T) {
 	defer signal.Reset(syscall.SIGHUP)
 	dir := filepath.Join(t.TempDir(), "run")
 	run := longRun(dir)
-	said, err := run.StderrPipe()
+	messageLines, err := run.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(io.Discard, said)
+	go io.Copy(io.Discard, messageLines)
 	wait(t, filepath.Join(dir, srdiff.MetricsFile))
-	ended := make(chan struct{})
-	go func() { run.Wait(); close(ended) }()
+	removeUnsaved := make(chan struct{})
+	go func() { run.Wait(); close(removeUnsaved) }()
 	if err := run.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-ended:
+	case <-removeUnsaved:
 		t.Errorf("ended: %v", run.ProcessState)
 	case <-time.After(500 * time.Millisecond):
 		run.Process.Signal(syscall.SIGTERM)
-		<-ended
+		<-removeUnsaved
 	}
 	if status := run.ProcessState.ExitCode(); status != interrupted {
 		t.Errorf("status %d", status)
@@ -140,7 +141,7 @@ func TestReaderGone(t *testing.T) {
 	}
 }
 
-// Results are made though nobody reads what is said of them.
+// A closed pipe of messages does not stop an upscale.
 func TestResultsWithoutReader(t *testing.T) {
 	model, dir := tiny(t), t.TempDir()
 	t.Chdir(dir)
@@ -155,23 +156,23 @@ func TestResultsWithoutReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		read.Close()
-		var said bytes.Buffer
+		var messageLines bytes.Buffer
 		want := 0
 		if closed == "out" {
-			cmd.Stdout, cmd.Stderr, want = write, &said, 1
+			cmd.Stdout, cmd.Stderr, want = write, &messageLines, 1
 		} else {
 			cmd.Stderr = write
 		}
 		err = cmd.Run()
 		write.Close()
 		if status := cmd.ProcessState.ExitCode(); status != want {
-			t.Errorf("nobody reads standard %s: %v, %q", closed, err, said.String())
+			t.Errorf("nobody reads standard %s: %v, %q", closed, err, messageLines.String())
 		}
 		if got := filesIn(t, out); len(got) != 3 {
 			t.Errorf("nobody reads standard %s: made %q", closed, got)
 		}
-		if closed == "out" && !strings.HasSuffix(said.String(), "\n3 made, 0 there already, 0 failed\n") {
-			t.Errorf("said %q", said.String())
+		if closed == "out" && !strings.HasSuffix(messageLines.String(), "\n3 made, 0 there already, 0 failed\n") {
+			t.Errorf("said %q", messageLines.String())
 		}
 	}
 }

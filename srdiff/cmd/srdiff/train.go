@@ -52,15 +52,15 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
-	flags.StringVar(&o.from, "from", "", "model to begin with: weights of the same name and shape are taken from it")
+	flags.StringVar(&o.data, "data", "", "training pictures: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
+	flags.StringVar(&o.from, "from", "", "model to start from: its weights of the same name and shape are copied")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
-	intFlag(flags, &o.steps, "train-steps", "stop when the network has seen this many batches altogether")
+	intFlag(flags, &o.steps, "train-steps", "total number of training batches, including those before --resume")
 	scheduleFlags(flags, &o.config)
 	trainingFlags(flags, &o.config)
 	samplingFlags(flags, &o.sampling)
 	devicesFlag(flags, &o.devices)
-	flags.BoolVar(&o.resume, "resume", false, "go on with the run in DIR where it was last saved")
+	flags.BoolVar(&o.resume, "resume", false, "continue the run in DIR from its last checkpoint")
 	flags.BoolVar(&o.newData, "new-data", false, "resume with other data than the run began with")
 	engineFlag(flags, &o.engine)
 	required(cmd, "data", "out")
@@ -73,7 +73,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	whenGone(log, stop) // a pipe that nobody reads any more ends the run as an interrupt does
+	onClosedPipe(log, stop) // a closed pipe ends the run as an interrupt does
 	eng, err := engine.Open(o.engine)
 	if err != nil {
 		return err
@@ -97,33 +97,33 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	printLine(log, "network  %d parameters, at step %d of %d", m.NumParameters(), m.Step, o.steps)
 	printLine(log, "results  %s", o.out)
 	if m.Step >= o.steps {
-		printLine(log, "nothing to do: the network has seen %d batches already", m.Step)
+		printLine(log, "nothing to do: the network is already trained for %d batches", m.Step)
 		return nil
 	}
-	if err := checkRoom(o.out, m.NumParameters()*bytesPerParameter); err != nil {
+	if err := checkDiskSpace(o.out, m.NumParameters()*bytesPerParameter); err != nil {
 		return err
 	}
-	data := recording{dataRecord: recordOfData(o.data, src), dir: o.out}
+	data := dataRecorder{dataRecord: recordOfData(o.data, src), dir: o.out}
 	if data.isNew, err = data.check(o.out, o.resume, o.newData, log); err != nil {
 		return err
 	}
-	defer data.ended(o.out)
+	defer data.removeUnsaved(o.out)
 	var sampling error // does not end the training
 	err = m.Train(ctx, src, o.steps, o.out, func(p srdiff.Progress) {
-		data.begun()
+		data.writeOnce()
 		last := p.Step == p.Steps || ctx.Err() != nil
 		line.show(last, "step %d of %d, loss %.4f, %.1f images/s, %s left",
 			p.Step, p.Steps, p.Loss, p.ImagesPerSecond, p.Left.Round(time.Second))
 		if ctx.Err() == nil && (p.Step == p.Steps || isSamplePoint(p.Step)) && sampling == nil {
 			line.end()
 			sampling = sampleGrid(ctx, m, o.sampling, heldOut, filepath.Join(o.out, sampleName(m.Step)), line,
-				record{Run: folderName(o.out), Options: optionsOf(flags, m.Config), Engine: eng.Name})
+				provenance{Run: folderName(o.out), Options: optionsOf(flags, m.Config), Engine: eng.Name})
 		}
 	})
 	line.end()
 	reportSkipped(log, src, skipped)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%w; --resume goes on from there", err)
+		return fmt.Errorf("%w; --resume continues from there", err)
 	}
 	if err == nil {
 		err = data.err
@@ -138,11 +138,12 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	return nil
 }
 
-// bytesPerParameter is what a run writes for each parameter of the network: a checkpoint has its weight, average and
-// two moments, and there are three of them, one more while it is written, and the model.
+// bytesPerParameter is the disk space of a run for each parameter of the network: a checkpoint has
+// its weight, average and two moments, and there are three of them, one more while it is written,
+// and the model.
 const bytesPerParameter = 4 * (4*4 + 1)
 
-// check finds mistakes of the command line that can be known before the engine is opened.
+// check finds mistakes of the command line before the engine is opened.
 func (o *trainOptions) check(flags *pflag.FlagSet) error {
 	if o.newData && !o.resume {
 		return errors.New("--new-data has no effect without --resume: omit it")
@@ -159,7 +160,7 @@ func (o *trainOptions) check(flags *pflag.FlagSet) error {
 	for step := 1000; step < min(o.steps, 1<<30); step *= 2 {
 		sheets = append(sheets, sampleName(step))
 	}
-	if err := checkApart(o.data, o.out); err != nil {
+	if err := checkOutsideData(o.data, o.out); err != nil {
 		return err
 	}
 	return checkRunFolder(o.out, sheets...)
@@ -178,7 +179,7 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 			return nil, fmt.Errorf("%s holds a training run at step %d: add --resume to go on with it, "+
 				"or give another --out", o.out, old.Step)
 		}
-		// What cannot be resumed may still be worth something to its owner.
+		// Files that cannot be resumed may still be of value.
 		for _, name := range append(olderCheckpoints(o.out), srdiff.TrainingFile, srdiff.ModelFile) {
 			if _, err := os.Stat(filepath.Join(o.out, name)); err == nil {
 				return nil, fmt.Errorf("%s holds a %s, which training would replace: give another --out", o.out, name)
@@ -195,7 +196,8 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 		return m, err
 	}
 	reportDamaged(log, old)
-	// Only the learning rate may change. So the flags that were given are set once more, on the configuration of the run.
+	// Only the learning rate may change. So the flags that were given are set once more, on the
+	// configuration of the run.
 	given := map[string]string{}
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
 	o.config = old.Config
@@ -219,17 +221,19 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 	return old, nil
 }
 
-// reportDamaged tells of the checkpoints that resuming passed over.
+// reportDamaged prints the damaged checkpoints that resuming skipped.
 func reportDamaged(log io.Writer, m *srdiff.Model) {
 	for _, damaged := range m.Damaged {
 		printLine(log, "%v: going on from step %d", damaged, m.Step)
 	}
 }
 
-// isSamplePoint is true at 1000, 2000, 4000, 8000, ... steps: sampling takes a minute or so, learning slows down.
+// isSamplePoint reports whether step is 1000, 2000, 4000, 8000, ...: sampling takes about a minute,
+// and later steps change less.
 func isSamplePoint(step int) bool { return step%1000 == 0 && bits.OnesCount(uint(step/1000)) == 1 }
 
-// openPictures opens the pictures to learn from, and those that are held out. Pictures in the folder of the results are neither.
+// openPictures opens the training pictures and the held-out pictures. It excludes the folder of the
+// results.
 func openPictures(ctx context.Context, spec, results string, c srdiff.Config, line *progressLine) (src, heldOut dataset.Source, err error) {
 	o := dataset.Options{Size: c.Training.ImageSize, Seed: uint64(c.Training.Seed), Exclude: results, Progress: func(done, total int64) {
 		line.show(done == total, "downloading: %d of %d MB", done>>20, total>>20)
@@ -242,10 +246,10 @@ func openPictures(ctx context.Context, spec, results string, c srdiff.Config, li
 	return src, heldOut, err
 }
 
-// sampleGrid writes a sheet of held-out pictures: original, low-resolution input, generated. The record of what made it lacks
-// only what the model knows.
+// sampleGrid writes a sheet of held-out pictures: original, low-resolution input, generated. made
+// is its provenance, to which the step and the seed are added.
 func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOptions, src dataset.Source, path string,
-	line *progressLine, made record) error {
+	line *progressLine, made provenance) error {
 	const count = 4
 	batch, err := dataset.Batch(src, count, 0)
 	if err != nil {
@@ -255,9 +259,9 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	if err != nil {
 		return err
 	}
-	var rest remaining
+	var rest timeLeft
 	sampling.Seed = m.Config.Training.Seed
-	low := shrink(m.Config, originals, sampling, 0)
+	low := degradePictures(m.Config, originals, sampling, 0)
 	sampling.Each = func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps%s",
 			count, s.Done, s.Steps, rest.left(float64(s.Done), float64(s.Steps)))
@@ -275,9 +279,9 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...), made.chunk())
 }
 
-// shrink returns the low-resolution pictures that the condition is made of. They have the noise that the
-// network is told of. first is the number of the first picture.
-func shrink(c srdiff.Config, pictures []imaging.Picture, o srdiff.SampleOptions, first int) []imaging.Picture {
+// degradePictures returns the low-resolution pictures of the condition, with the noise of o.Noise.
+// first is the index of the first picture.
+func degradePictures(c srdiff.Config, pictures []imaging.Picture, o srdiff.SampleOptions, first int) []imaging.Picture {
 	low := make([]imaging.Picture, len(pictures))
 	for i, p := range pictures {
 		low[i] = degrade.Noisy(c.Degradation.Picture(p, c.Factor), o.Noise, o.Seed, first+i)

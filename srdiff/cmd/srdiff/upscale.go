@@ -41,7 +41,7 @@ func upscaleCommand() *cobra.Command {
 			"did not make is not replaced.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, err := gather(args, o.out)
+			in, err := findInputs(args, o.out)
 			if err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ func upscaleCommand() *cobra.Command {
 			if in.has(pipe) && isTerminal(u.stdin) {
 				return errors.New("standard input is a terminal: send a picture to it, as in srdiff upscale - <cat.png")
 			}
-			if err := o.place(in, terminalOf(u.png) != nil); err != nil {
+			if err := o.planResults(in, terminalOf(u.png) != nil); err != nil {
 				return err
 			}
 			if o.toPipe(in) {
@@ -75,25 +75,25 @@ func upscaleCommand() *cobra.Command {
 	return cmd
 }
 
-// upscaling is the work on all pictures.
+// upscaling enlarges all pictures.
 type upscaling struct {
 	*upscaleOptions
 	*inputs
 	flags         *pflag.FlagSet
 	stdin         io.Reader
-	out, log, png io.Writer // lines about results, other messages, and the picture for standard output
+	out, log, png io.Writer // lines about results, other messages, and the picture on standard output
 
 	m    *srdiff.Model // nil until the first picture needs it
-	made record        // of results, but for the input
+	made provenance    // of results, but for the input
 
 	line       *progressLine
-	rest       remaining
-	work, done float64       // pixels: all that are to be enlarged, and those that have been
+	rest       timeLeft
+	work, done float64       // pixels in total and enlarged so far
 	written    []fs.FileInfo // results of this run
 	kept       int           // results that were there already
 }
 
-// run enlarges all pictures. What is wrong with one of several does not end the work.
+// run enlarges all pictures. An error of one among several does not end the work.
 func (u *upscaling) run(ctx context.Context) error {
 	u.line = newProgressLine(u.log)
 	for _, t := range u.tasks {
@@ -109,7 +109,7 @@ func (u *upscaling) run(ctx context.Context) error {
 		case err != nil && u.several:
 			u.summary()
 			if ctx.Err() != nil {
-				err = fmt.Errorf("%w; what is made stays, and the same command goes on from there", err)
+				err = fmt.Errorf("%w; finished results are kept, and the same command continues from there", err)
 			}
 			return err
 		case err != nil:
@@ -131,14 +131,14 @@ func (u *upscaling) run(ctx context.Context) error {
 	return nil
 }
 
-// summary says what was done, and lists what could not be.
+// summary prints the counts of results and lists the failed pictures.
 func (u *upscaling) summary() {
 	if len(u.written)+u.kept+len(u.failed) == 0 {
 		return
 	}
 	text := fmt.Sprintf("%d made, %d there already, %d failed", len(u.written), u.kept, len(u.failed))
-	if u.own > 0 {
-		text += fmt.Sprintf("; %d earlier results of srdiff skipped: name one alone to enlarge it again", u.own)
+	if u.earlierResults > 0 {
+		text += fmt.Sprintf("; %d earlier results of srdiff skipped: name one alone to enlarge it again", u.earlierResults)
 	}
 	printLine(u.log, "%s", text)
 	for _, err := range u.failed {
@@ -158,7 +158,7 @@ func (u *upscaling) read(t task) (*imaging.File, error) {
 	return file, err
 }
 
-// enlarge makes one result. A fault of the picture itself or of its result is bad; what ends all the work is err.
+// enlarge makes one result. bad is an error of this picture or its result; err ends the whole work.
 func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error) {
 	file, bad := u.read(t)
 	if bad != nil {
@@ -174,13 +174,13 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	}
 	made := u.made
 	made.Input = file.SHA256
-	if u.several && made.isIn(t.out) && (!u.compare || made.isIn(t.sheet())) {
+	if u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
 		u.work -= t.pixels
 		u.kept++
 		printLine(u.out, "%s: is there already", t.out)
 		return nil, nil
 	}
-	if bad := u.checkTwin(t); bad != nil {
+	if bad := u.checkDuplicateResult(t); bad != nil {
 		return bad, nil
 	}
 	for _, remark := range file.Remarks {
@@ -196,7 +196,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	u.done += t.pixels
-	if bad := u.write(t, file, result, made); bad != nil && (diskFull(bad) || t.out == pipe) {
+	if bad := u.write(t, file, result, made); bad != nil && (isDiskFull(bad) || t.out == pipe) {
 		return nil, bad // as all other results would
 	} else if bad != nil {
 		return bad, nil
@@ -205,9 +205,9 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	return nil, nil
 }
 
-// checkTwin returns an error if the task's result is one that this run has written under a name that
-// only the file system takes for the same.
-func (u *upscaling) checkTwin(t task) error {
+// checkDuplicateResult returns an error if this run has already written the task's result under
+// another name of the same file.
+func (u *upscaling) checkDuplicateResult(t task) error {
 	info, err := os.Stat(t.out)
 	if err == nil && slices.ContainsFunc(u.written, func(w fs.FileInfo) bool { return os.SameFile(w, info) }) {
 		return fmt.Errorf("%s is not enlarged: %s is the result of another picture", t.in, t.out)
@@ -215,8 +215,9 @@ func (u *upscaling) checkTwin(t task) error {
 	return nil
 }
 
-// write writes the files of one result. The record is the first chunk, so that a file that is cut short still has it.
-func (u *upscaling) write(t task, file *imaging.File, result image.Image, made record) error {
+// write writes the files of one result. The provenance is the first chunk, so that a truncated file
+// still has it.
+func (u *upscaling) write(t task, file *imaging.File, result image.Image, made provenance) error {
 	chunks := append([]imaging.Chunk{made.chunk()}, file.Colour...)
 	if t.out == pipe {
 		return imaging.EncodePNG(u.png, result, append(chunks, file.Metadata...)...)
@@ -227,16 +228,16 @@ func (u *upscaling) write(t task, file *imaging.File, result image.Image, made r
 		}
 	}
 	for _, path := range u.writes(t) {
-		if err := replaceable(path, u.overwrite); err != nil { // it may have come during the work
+		if err := replaceable(path, u.overwrite); err != nil { // the file may be new
 			return err
 		}
 	}
 	if u.compare {
-		ofSheet := chunks
+		sheetChunks := chunks
 		if m := result.ColorModel(); m == color.GrayModel || m == color.Gray16Model {
-			ofSheet = chunks[:1] // a profile for grey does not fit a sheet in RGB
+			sheetChunks = chunks[:1] // a profile for grey does not fit a sheet in RGB
 		}
-		if err := imaging.WritePNG(t.sheet(), comparison(file.Image, result), ofSheet...); err != nil {
+		if err := imaging.WritePNG(t.sheet(), comparison(file.Image, result), sheetChunks...); err != nil {
 			return err
 		}
 	}
@@ -249,7 +250,8 @@ func (u *upscaling) write(t task, file *imaging.File, result image.Image, made r
 	return nil
 }
 
-// open reads the model, and settles how it is sampled. The first input is what --like may have been made from.
+// open reads the model and sets the sampling options. input is the SHA-256 of the first input, for
+// --like.
 func (u *upscaling) open(input string) error {
 	eng, err := engine.Open(u.engine)
 	if err != nil {
@@ -261,7 +263,7 @@ func (u *upscaling) open(input string) error {
 	}
 	options := optionsOf(u.flags, m.Config)
 	if u.like != "" {
-		old, err := recordOf(u.like)
+		old, err := readProvenance(u.like)
 		if err != nil {
 			return err
 		}
@@ -269,7 +271,7 @@ func (u *upscaling) open(input string) error {
 			return fmt.Errorf("%s was made by another model than %s, whose SHA-256 begins with %.12q and not %.12q", u.like, u.model,
 				hash, old.Model)
 		}
-		again, err := old.repeat(u.like, u.flags, m.Config)
+		again, err := old.sampleOptions(u.like, u.flags, m.Config)
 		if err != nil {
 			return err
 		}
@@ -287,11 +289,11 @@ func (u *upscaling) open(input string) error {
 		return err
 	}
 	u.m = m
-	u.made = record{Model: hash, Seed: u.sampling.Seed, Options: options, Engine: eng.Name}
+	u.made = provenance{Model: hash, Seed: u.sampling.Seed, Options: options, Engine: eng.Name}
 	return nil
 }
 
-// show says how far the work is: on its only picture, or on all of them.
+// show prints the progress of the only picture, or of all pictures.
 func (u *upscaling) show(i int, s srdiff.SampleStep) {
 	share := float64(s.Done*s.Tiles+s.Tile) / float64(s.Steps*s.Tiles)
 	if !u.several {
@@ -305,20 +307,20 @@ func (u *upscaling) show(i int, s srdiff.SampleStep) {
 	u.line.show(false, "picture %d of %d: %d of %d steps%s", i+1, len(u.tasks), s.Done, s.Steps, left)
 }
 
-// comparison is a sheet of plain enlargements of a picture and of what the model made of it. Of large ones it shows the
-// middle, since only at full size can they be told apart.
+// comparison returns a sheet of interpolated enlargements and the model's result. It shows the
+// middle of large pictures, because differences are visible only at full size.
 func comparison(img, result image.Image) image.Image {
 	size := img.Bounds().Size()
 	factor := result.Bounds().Dx() / size.X
 	side := 1024 / factor // of the input, at most
 	middle := image.Rectangle{Max: image.Pt(min(size.X, side), min(size.Y, side))}
 	middle = middle.Add(size.Sub(middle.Size()).Div(2))
-	cut := func(img image.Image, times int) *image.NRGBA {
+	crop := func(img image.Image, times int) *image.NRGBA {
 		part := image.NewNRGBA(image.Rectangle{Max: middle.Size().Mul(times)})
 		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(times)), draw.Src)
 		return part
 	}
-	low, made := cut(img, 1), cut(result, factor)
+	low, made := crop(img, 1), crop(result, factor)
 	nearest := image.NewNRGBA(made.Rect)
 	draw.NearestNeighbor.Scale(nearest, nearest.Rect, low, low.Rect, draw.Src, nil)
 	visible := imaging.Visible(low)

@@ -168,14 +168,14 @@ func TestUpscaleOddPictures(t *testing.T) {
 			in := write(t, test.name, test.encode)
 			out := filepath.Join(t.TempDir(), "out.png")
 			status, printed, errs := command("upscale", "--model", model, in, "-o", out)
-			var said []string // but for the progress
+			var messageLines []string // but for the progress
 			for line := range strings.Lines(errs) {
 				if !strings.Contains(line, " steps") {
-					said = append(said, line)
+					messageLines = append(messageLines, line)
 				}
 			}
 			if test.kind == "" {
-				if status != 1 || len(said) != 1 || !strings.HasPrefix(said[0], "srdiff: "+in+": ") || !strings.Contains(said[0], test.remark) ||
+				if status != 1 || len(messageLines) != 1 || !strings.HasPrefix(messageLines[0], "srdiff: "+in+": ") || !strings.Contains(messageLines[0], test.remark) ||
 					printed != "" {
 					t.Errorf("status %d, printed %q and %q, want one line with %q", status, printed, errs, test.remark)
 				}
@@ -187,8 +187,8 @@ func TestUpscaleOddPictures(t *testing.T) {
 			if want := fmt.Sprintf("%s: %dx%d\n", out, test.size.X, test.size.Y); status != 0 || printed != want {
 				t.Fatalf("status %d, printed %q and %q, want %q", status, printed, errs, want)
 			}
-			if (test.remark == "") != (len(said) == 0) || len(said) > 1 || !strings.Contains(strings.Join(said, ""), test.remark) {
-				t.Errorf("said %q, want %q", said, test.remark)
+			if (test.remark == "") != (len(messageLines) == 0) || len(messageLines) > 1 || !strings.Contains(strings.Join(messageLines, ""), test.remark) {
+				t.Errorf("said %q, want %q", messageLines, test.remark)
 			}
 			img := opened(t, out)
 			kind, mustBeGrey := strings.CutSuffix(test.kind, " grey")
@@ -236,7 +236,8 @@ func (a *after33) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// What lies under full transparency changes nothing that can be seen, and opaque pictures come as they did without alpha.
+// What lies under full transparency changes nothing that can be seen, and opaque pictures come as
+// they did without alpha.
 func TestUpscaleHiddenColours(t *testing.T) {
 	model := tiny(t)
 	result := func(hidden color.NRGBA) *image.NRGBA {
@@ -252,7 +253,8 @@ func TestUpscaleHiddenColours(t *testing.T) {
 	if !bytes.Equal(black.Pix, green.Pix) {
 		t.Error("hidden colours make a difference")
 	}
-	// Opacity by hand: pixel x of the result lies at (x + 1/2)/4 - 1/2, and the step is between 3 and 4.
+	// Opacity by hand: pixel x of the result lies at (x + 1/2)/4 - 1/2, and the step is between 3
+	// and 4.
 	for x := range 32 {
 		want := math.Round(255 * min(max((float64(x)+.5)/4-.5-3, 0), 1))
 		if got := black.NRGBAAt(x, 17).A; float64(got) != want {
@@ -328,7 +330,8 @@ func TestUpscaleFolder(t *testing.T) {
 		t.Error("a picture is another one in a folder than alone")
 	}
 
-	// Again: nothing is made anew, until a picture or a setting changes. The folders below are not needed for that.
+	// Again: nothing is made anew, until a picture or a setting changes. The folders below are not
+	// needed for that.
 	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "below")), os.RemoveAll(filepath.Join(dir, "folder.png"))); err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +352,8 @@ func TestUpscaleFolder(t *testing.T) {
 	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--sampler", "ddim")...)
 	again(b+": 24x20\n"+a+": 16x12\n", append(args, "--model", tinyOf(t, "other", srdiff.Config{Training: srdiff.TrainingConfig{Seed: 3}}))...)
 
-	// Two that differ in their ending are told apart by it, and in capitals too, as not all systems tell those apart.
+	// Two that differ in their ending are told apart by it, and in capitals too, as not all systems
+	// tell those apart.
 	put("A.bmp", func(w io.Writer) error { return bmp.Encode(w, scene(1, 1)) })
 	_, printed, _ = command(args...)
 	if want := filepath.Join(out, "A.bmp-x4.png") + ": 4x4\n" + b + ": 24x20\n" + filepath.Join(out, "a.png-x4.png") + ": 16x12\n"; printed != want {
@@ -369,7 +373,7 @@ func TestUpscaleFolder(t *testing.T) {
 	again(want, "upscale", "--model", model, first, second)
 }
 
-// What cannot be meant is refused before anything is made.
+// Contradictory arguments are refused before any output.
 func TestUpscaleMistakesWithSeveral(t *testing.T) {
 	model, dir, empty := tiny(t), t.TempDir(), t.TempDir()
 	for _, name := range []string{"a.png", "A.bmp", "b.png", "b-x4.png"} {
@@ -419,15 +423,15 @@ func TestUpscaleInterrupt(t *testing.T) {
 	args := []string{"upscale", "--model", model, dir, "-o", out}
 	var printed, errs bytes.Buffer
 	status := run(ctx, args, nil, io.MultiWriter(&printed, stopping(stop)), &errs) // with the first result
-	if status != interrupted || !strings.Contains(errs.String(), "the same command goes on from there") {
+	if status != interrupted || !strings.Contains(errs.String(), "the same command continues from there") {
 		t.Fatalf("status %d, printed %q and %q", status, &printed, &errs)
 	}
 	if entries, err := os.ReadDir(out); err != nil || len(entries) != 1 || printed.String() != filepath.Join(out, "0-x4.png")+": 40x40\n" {
 		t.Errorf("the folder holds %v, %v, printed was %q", entries, err, &printed)
 	}
-	status, rest, said := command(args...)
+	status, rest, messageLines := command(args...)
 	if status != 0 || strings.Count(rest, "is there already") != 1 || strings.Count(rest, "\n") != 4 {
-		t.Errorf("status %d, printed %q and %q", status, rest, said)
+		t.Errorf("status %d, printed %q and %q", status, rest, messageLines)
 	}
 }
 
@@ -439,8 +443,8 @@ func (s stopping) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// madeBy returns what a picture says of how it was made.
-func madeBy(t *testing.T, path string) (r record) {
+// madeBy returns the provenance of a picture.
+func madeBy(t *testing.T, path string) (r provenance) {
 	t.Helper()
 	text, err := imaging.Text(path, "srdiff")
 	if err != nil {
@@ -481,7 +485,7 @@ func TestUpscaleLike(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	repeat := func(args ...string) {
+	sampleOptions := func(args ...string) {
 		t.Helper()
 		status, errs := upscale(again, append(args, "--like", old)...)
 		if status != 0 || strings.Contains(errs, "made") {
@@ -495,8 +499,8 @@ func TestUpscaleLike(t *testing.T) {
 			t.Errorf("repeated by %+v", r)
 		}
 	}
-	repeat(in)
-	repeat(append(options, in)...) // all said again
+	sampleOptions(in)
+	sampleOptions(append(options, in)...) // all given again
 	if status, errs := upscale(again, in); status != 0 || bytes.Equal(opened(t, old).(*image.RGBA).Pix, opened(t, again).(*image.RGBA).Pix) {
 		t.Errorf("without --like: %d, %q, or the same pixels", status, errs)
 	}
@@ -506,7 +510,7 @@ func TestUpscaleLike(t *testing.T) {
 	if status, errs := upscale(again, "--like", old, other); status != 0 || !strings.Contains(errs, "made from another picture than "+other) {
 		t.Errorf("another picture: status %d, %q", status, errs)
 	}
-	written := func(change func(*record)) string {
+	written := func(change func(*provenance)) string {
 		r := madeBy(t, old)
 		change(&r)
 		text, err := json.Marshal(r)
@@ -519,7 +523,7 @@ func TestUpscaleLike(t *testing.T) {
 		}
 		return path
 	}
-	elsewhere := written(func(r *record) { r.Engine = "xla:cuda" })
+	elsewhere := written(func(r *provenance) { r.Engine = "xla:cuda" })
 	if status, errs := upscale(again, "--like", elsewhere, in); status != 0 ||
 		!strings.Contains(errs, `on the engine "xla:cuda"`) || !strings.Contains(errs, "the results may differ") {
 		t.Errorf("another engine: status %d, %q", status, errs)
@@ -537,10 +541,10 @@ func TestUpscaleLike(t *testing.T) {
 		{"--guidance 2 is not what", []string{in, "--like", old, "--guidance", "2"}},
 		{"--clip dynamic is not what", []string{in, "--like", old, "--clip", "dynamic"}},
 		{"made by another model", []string{in, "--like", old, "--model", tinyOf(t, "model", srdiff.Config{Training: srdiff.TrainingConfig{Seed: 1}})}},
-		{"does not say what made it", []string{in, "--like", in}},
-		{"does not say what made it", []string{in, "--like", model}},
-		{"does not say what made it", []string{in, "--like", written(func(r *record) { r.Model = "" })}},
-		{`the option "frob" "1", which this srdiff does not know`, []string{in, "--like", written(func(r *record) { r.Options["frob"] = "1" })}},
+		{"has no record of how it was made", []string{in, "--like", in}},
+		{"has no record of how it was made", []string{in, "--like", model}},
+		{"has no record of how it was made", []string{in, "--like", written(func(r *provenance) { r.Model = "" })}},
+		{`the option "frob" "1", which this srdiff does not know`, []string{in, "--like", written(func(r *provenance) { r.Options["frob"] = "1" })}},
 		{"no such file", []string{in, "--like", "none.png"}},
 		{"predicts eps, not v", []string{in, "--like", old, "--prediction", "v"}},
 	} {
@@ -554,7 +558,7 @@ func TestUpscaleLike(t *testing.T) {
 	}
 }
 
-// Pictures of training and of measuring say what made them, too.
+// Pictures of training and evaluation carry their provenance, too.
 func TestSheetsSayWhatMadeThem(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "my run")
 	args := append(tinyRun, "--out", dir, "--train-steps", "2", "--seed", "4", "--sampler", "ddim", "--engine", "go")
@@ -576,12 +580,13 @@ func TestSheetsSayWhatMadeThem(t *testing.T) {
 		t.Errorf("of measuring: %+v", r)
 	}
 	if status, _, errs := command("upscale", "--model", model, write(t, "in.png", pngOf(scene(1, 1))), "--like", sheet); status != 1 ||
-		!strings.Contains(errs, "does not say what made it") {
+		!strings.Contains(errs, "has no record of how it was made") {
 		t.Errorf("like a sheet: status %d, %q", status, errs)
 	}
 }
 
-// The sheet has four enlargements of the picture, of which one is the result; of a large picture their middle.
+// The sheet has four enlargements of the picture, of which one is the result; of a large picture
+// their middle.
 func TestUpscaleCompare(t *testing.T) {
 	model := tiny(t)
 	flat := func(width, height int) *image.NRGBA { // red, with a blue middle

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Command train trains the classifier of package features on generated pictures, and says how often it is right about pictures
-// that it has not seen. From the repository root:
+// Command train trains the classifier of package features on generated pictures, and says how often
+// it is right about pictures that it has not seen. From the repository root:
 //
 //	go run ./srdiff/features/train
 package main
@@ -46,7 +46,7 @@ func main() {
 	steps := flag.Int("steps", 4000, "batches of 64 pictures")
 	seed := flag.Int64("seed", 1, "seed of all that is random")
 	out := flag.String("out", "srdiff/features/classifier.safetensors", "where the weights go")
-	engineName := flag.String("engine", "auto", "what computes: "+engine.Names)
+	engineName := flag.String("engine", "auto", "engine for the computation: "+engine.Names)
 	flag.Parse()
 	if err := run(ctx, *steps, *seed, *out, *engineName); err != nil {
 		fmt.Fprintln(os.Stderr, "train:", err)
@@ -80,7 +80,8 @@ func run(ctx context.Context, steps int, seed int64, out, engineName string) err
 	return test(ctx, eng.Backend, store, seed)
 }
 
-// damaged are the pictures of one of dataset's generated sources, each with a class that follows from the seed.
+// damaged are the pictures of one of dataset's generated sources, each with a class that follows
+// from the seed.
 type damaged struct {
 	ctx  context.Context
 	src  dataset.Source

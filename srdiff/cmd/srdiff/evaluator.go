@@ -26,21 +26,21 @@ const (
 	sheetRows = 8  // pictures on the sheet
 )
 
-// examination measures candidates on the same pictures.
-type examination struct {
+// evaluator measures candidates on the same pictures.
+type evaluator struct {
 	*evalOptions
-	config     srdiff.Config // of all models, as far as pictures and what they are shown of them go
+	config     srdiff.Config // the models share its picture size and degradation
 	src        dataset.Source
 	candidates []*candidate         // the originals themselves, bilinear, bicubic and the models
 	hashes     []string             // of the models' files
-	classifier *features.Classifier // nil where there are too few pictures for SFD
+	classifier *features.Classifier // nil if there are too few pictures for SFD
 	low        []imaging.Picture    // on the sheet
 	line       *progressLine
-	rest       remaining
-	sampled    float64 // how often all models together have sampled a picture
+	rest       timeLeft
+	sampled    float64 // number of samples that all models have made
 }
 
-// candidate is a way to enlarge, with what was measured of it on every picture.
+// candidate is an enlargement method with its measurements of every picture.
 type candidate struct {
 	name     string
 	enlarge  func(ctx context.Context, b batch) (samples [][]imaging.Picture, seconds float64, err error)
@@ -49,15 +49,15 @@ type candidate struct {
 	shown    []imaging.Picture // on the sheet
 }
 
-// batch are neighbouring pictures with their low-resolution versions.
+// batch holds consecutive pictures with their low-resolution versions.
 type batch struct {
 	first          int
 	originals, low []imaging.Picture
 }
 
-// open reads the models, and opens the pictures that they are for.
-func (e *examination) open(ctx context.Context, backend compute.Backend) error {
-	e.interpolations()
+// open reads the models and opens the pictures.
+func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
+	e.addInterpolations()
 	for i, path := range e.models {
 		m, hash, err := load(backend, path)
 		if err != nil {
@@ -85,8 +85,9 @@ func (e *examination) open(ctx context.Context, backend compute.Backend) error {
 	return err
 }
 
-// name is what a model's row is called: its file without folder and ending, or all of it where another row has that name too.
-func (e *examination) name(i int) string {
+// name returns the name of a model's row: its file name without extension, or its whole path if
+// another row has that name.
+func (e *evaluator) name(i int) string {
 	short := func(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
 	name := short(e.models[i])
 	for k, other := range e.models {
@@ -94,7 +95,7 @@ func (e *examination) name(i int) string {
 			return e.models[i]
 		}
 	}
-	for _, c := range e.candidates[:min(3, len(e.candidates))] { // the rows that are no models
+	for _, c := range e.candidates[:min(3, len(e.candidates))] { // originals, bilinear, bicubic
 		if c.name == name {
 			return e.models[i]
 		}
@@ -102,8 +103,8 @@ func (e *examination) name(i int) string {
 	return name
 }
 
-// interpolations adds the candidates that are no models.
-func (e *examination) interpolations() {
+// addInterpolations adds the originals and the interpolations as candidates.
+func (e *evaluator) addInterpolations() {
 	add := func(name string, enlarge func(original, low imaging.Picture) imaging.Picture) {
 		e.candidates = append(e.candidates, &candidate{name: name,
 			enlarge: func(_ context.Context, b batch) (samples [][]imaging.Picture, seconds float64, err error) {
@@ -119,8 +120,9 @@ func (e *examination) interpolations() {
 	add("bicubic", func(o, low imaging.Picture) imaging.Picture { return imaging.Bicubic(low, o.Width, o.Height) })
 }
 
-// sampler is the candidate that samples a model with as many seeds as the options say. No two samples of all share a seed.
-func (e *examination) sampler(name string, m *srdiff.Model) *candidate {
+// sampler returns the candidate that samples a model with o.seeds seeds per picture. Every sample
+// has its own seed.
+func (e *evaluator) sampler(name string, m *srdiff.Model) *candidate {
 	var warm []int // sizes of batches
 	sample := func(ctx context.Context, b batch) (samples [][]imaging.Picture, seconds float64, err error) {
 		if n := len(b.low); !slices.Contains(warm, n) {
@@ -148,10 +150,10 @@ func (e *examination) sampler(name string, m *srdiff.Model) *candidate {
 	return &candidate{name: name, enlarge: sample}
 }
 
-// warmUp has the programs compiled that sampling runs, by one step of each.
+// warmUp runs one step of every program of sampling, so that it is compiled.
 func warmUp(ctx context.Context, m *srdiff.Model, o srdiff.SampleOptions, low []imaging.Picture) error {
 	programs := []srdiff.SampleOptions{o}
-	if o.Guidance > 0 && (o.GuidanceFrom > 0 || o.GuidanceTo > 0) { // one with guidance and one without
+	if o.Guidance > 0 && (o.GuidanceFrom > 0 || o.GuidanceTo > 0) { // with and without guidance
 		programs = append(programs, o)
 		programs[0].GuidanceFrom, programs[0].GuidanceTo = 0, 0
 		programs[1].Guidance = 0
@@ -168,23 +170,23 @@ func warmUp(ctx context.Context, m *srdiff.Model, o srdiff.SampleOptions, low []
 	return nil
 }
 
-// show says how far the examination is.
-func (e *examination) show(name string, b batch, seed int, s srdiff.SampleStep) {
+// show prints the progress of the evaluation.
+func (e *evaluator) show(name string, b batch, seed int, s srdiff.SampleStep) {
 	all := float64(e.count * len(e.models) * e.seeds)
 	share := (e.sampled + float64(len(b.low)*s.Done)/float64(s.Steps)) / all
 	e.line.show(false, "%s, picture %d to %d of %d, seed %d of %d: %d of %d steps%s", name, b.first+1, b.first+len(b.low),
 		e.count, seed+1, e.seeds, s.Done, s.Steps, e.rest.left(share, 1))
 }
 
-// examine measures all candidates on all pictures.
-func (e *examination) examine(ctx context.Context) error {
+// measureAll measures all candidates on all pictures.
+func (e *evaluator) measureAll(ctx context.Context) error {
 	defer e.line.end()
 	for b := (batch{}); b.first < e.count; b.first += len(b.low) {
 		var err error
 		if b.originals, err = pictures(e.src, b.first, min(evalBatch, e.count-b.first)); err != nil {
 			return err
 		}
-		b.low = shrink(e.config, b.originals, e.sampling, b.first)
+		b.low = degradePictures(e.config, b.originals, e.sampling, b.first)
 		e.low = append(e.low, b.low[:min(len(b.low), sheetRows-len(e.low))]...)
 		for _, c := range e.candidates {
 			samples, seconds, err := c.enlarge(ctx, b)
@@ -199,8 +201,9 @@ func (e *examination) examine(ctx context.Context) error {
 	return nil
 }
 
-// measure measures a candidate on a batch. All but diversity is measured on the first sample of each picture.
-func (e *examination) measure(c *candidate, b batch, samples [][]imaging.Picture, seconds float64) error {
+// measure measures a candidate on a batch. Diversity is measured on all samples of a picture, the
+// rest on its first sample.
+func (e *evaluator) measure(c *candidate, b batch, samples [][]imaging.Picture, seconds float64) error {
 	results := samples[0]
 	for i, p := range results {
 		s, err := metrics.Score(p, b.originals[i], b.low[i],
@@ -236,8 +239,8 @@ func (e *examination) measure(c *candidate, b batch, samples [][]imaging.Picture
 	return err
 }
 
-// sheetOf draws the first pictures side by side: input, bilinear, bicubic, the models, original.
-func (e *examination) sheetOf() image.Image {
+// sheetImage draws the first pictures side by side: input, bilinear, bicubic, the models, original.
+func (e *evaluator) sheetImage() image.Image {
 	order := append(slices.Clone(e.candidates[1:]), e.candidates[0])
 	captions := []string{"input"}
 	for _, c := range order {

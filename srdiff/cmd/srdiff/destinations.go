@@ -11,29 +11,31 @@ import (
 	"strings"
 )
 
-// place is a folder that gets results, as it is before the work. It need not exist yet.
-type place struct {
+// destination is the state of a folder for results before the work. The folder need not exist.
+type destination struct {
 	exists      string   // the folder, or the nearest one above it that exists
 	missing     []string // the names of the folders that are to be made in it
 	info        fs.FileInfo
-	ignoresCase bool // the file system takes a.png and A.png for one name
+	ignoresCase bool // a.png and A.png name the same file
 }
 
-// places looks at folders once each.
-type places struct {
-	known map[string]*place
-	all   []*place
+// destinations caches the state of folders.
+type destinations struct {
+	known map[string]*destination
+	all   []*destination
 	probe func(folder string) (ignoresCase bool, err error)
 }
 
-func newPlaces() *places { return &places{known: map[string]*place{}, probe: probe} }
+func newDestinations() *destinations {
+	return &destinations{known: map[string]*destination{}, probe: probe}
+}
 
-// at returns the place of a folder, or why nothing can be written there.
-func (ps *places) at(folder string) (*place, error) {
+// at returns the state of a folder, or an error if it cannot be written to.
+func (ps *destinations) at(folder string) (*destination, error) {
 	if p := ps.known[folder]; p != nil {
 		return p, nil
 	}
-	p := &place{exists: folder}
+	p := &destination{exists: folder}
 	for {
 		var err error
 		if p.info, err = os.Stat(p.exists); err == nil {
@@ -49,7 +51,7 @@ func (ps *places) at(folder string) (*place, error) {
 		return nil, fmt.Errorf("%s is a file, not a folder", filepath.Clean(p.exists))
 	}
 	for _, name := range p.missing {
-		if err := p.fits(name); err != nil {
+		if err := p.checkName(name); err != nil {
 			return nil, err
 		}
 	}
@@ -68,24 +70,24 @@ func (ps *places) at(folder string) (*place, error) {
 	return p, nil
 }
 
-func (ps *places) add(folder string, p *place) {
+func (ps *destinations) add(folder string, p *destination) {
 	ps.known[folder] = p
 	ps.all = append(ps.all, p)
 }
 
 // key returns a text that is the same for two paths exactly if they name the same file, which need
 // not exist. It returns an error where no file of that name can be written.
-func (ps *places) key(path string) (string, error) {
+func (ps *destinations) key(path string) (string, error) {
 	folder, name := split(path)
 	p, err := ps.at(folder)
 	if err != nil {
 		return "", err
 	}
 	if len(p.missing) == 0 {
-		if err := p.fits(name); err != nil {
+		if err := p.checkName(name); err != nil {
 			return "", err
 		}
-	} else if err := (&place{exists: p.exists}).fits(name); err != nil {
+	} else if err := (&destination{exists: p.exists}).checkName(name); err != nil {
 		return "", err
 	}
 	names := strings.Join(append(p.missing[:len(p.missing):len(p.missing)], name), "/")
@@ -97,11 +99,12 @@ func (ps *places) key(path string) (string, error) {
 			return fmt.Sprintf("%d/%s", i, names), nil
 		}
 	}
-	panic("a place that at has not returned")
+	panic("unknown destination")
 }
 
-// check returns an error for a path where no file can be written. Its folder must exist unless it is to be made.
-func (ps *places) check(path string, makesFolder bool) error {
+// check returns an error for a path where no file can be written. Its folder must exist unless it
+// is to be made.
+func (ps *destinations) check(path string, makesFolder bool) error {
 	if _, err := ps.key(path); err != nil {
 		return err
 	}
@@ -113,8 +116,9 @@ func (ps *places) check(path string, makesFolder bool) error {
 	return err
 }
 
-// fits returns an error for a name that the place's file system refuses, such as one that is too long.
-func (p *place) fits(name string) error {
+// checkName returns an error for a name that the folder's file system refuses, such as one that is
+// too long.
+func (p *destination) checkName(name string) error {
 	_, err := os.Lstat(filepath.Join(p.exists, name))
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -122,7 +126,8 @@ func (p *place) fits(name string) error {
 	return fmt.Errorf("%s, of %d bytes, cannot be a name in the folder %s: %w", name, len(name), filepath.Clean(p.exists), reason(err))
 }
 
-// probe makes a file in a folder and removes it, and returns whether its name in capitals names it too.
+// probe creates and removes a file in a folder, and reports whether its name in capitals names the
+// same file.
 func probe(folder string) (ignoresCase bool, err error) {
 	f, err := os.CreateTemp(folder, ".srdiff-")
 	if err != nil {
@@ -140,8 +145,8 @@ func probe(folder string) (ignoresCase bool, err error) {
 	return err == nil && os.SameFile(made, twin), nil
 }
 
-// split returns the folder of a path and the name in it. Unlike filepath.Dir it leaves link/.. as it
-// is, which need not be the folder that holds link.
+// split returns the folder of a path and the name in it. Unlike filepath.Dir it leaves link/.. as
+// it is, which need not be the folder that holds link.
 func split(path string) (folder, name string) {
 	volume := len(filepath.VolumeName(path))
 	for len(path) > volume+1 && os.IsPathSeparator(path[len(path)-1]) {
@@ -157,7 +162,7 @@ func split(path string) (folder, name string) {
 	return folder, name
 }
 
-// reason strips the path from an error of the system, where it was named before.
+// reason removes the path from a system error, because the message names it already.
 func reason(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err
@@ -165,7 +170,7 @@ func reason(err error) error {
 	return err
 }
 
-// isWithin is whether a folder is another one or below it.
+// isWithin reports whether a folder is the other one or lies below it.
 func isWithin(folder, other string) bool {
 	above, err := os.Stat(other)
 	if err != nil {
@@ -188,38 +193,38 @@ func isWithin(folder, other string) bool {
 	return false
 }
 
-// space adds up what is to be written to each file system.
-type space struct {
-	free, wanted map[string]uint64
-	folder       map[string]string // one on each, for the error
+// diskSpace sums the bytes to be written to each file system.
+type diskSpace struct {
+	free, valueKinds map[string]uint64
+	folder           map[string]string // one on each, for the error
 }
 
-// add counts bytes for a place. A file system whose free space is not known is not checked.
-func (s *space) add(p *place, bytes uint64) {
+// add counts bytes for a folder. It skips a file system whose free space is unknown.
+func (s *diskSpace) add(p *destination, bytes uint64) {
 	free, system, err := freeSpace(p.exists)
 	if err != nil {
 		return
 	}
 	if s.free == nil {
-		s.free, s.wanted, s.folder = map[string]uint64{}, map[string]uint64{}, map[string]string{}
+		s.free, s.valueKinds, s.folder = map[string]uint64{}, map[string]uint64{}, map[string]string{}
 	}
 	s.free[system], s.folder[system] = free, p.exists
-	s.wanted[system] += bytes
+	s.valueKinds[system] += bytes
 }
 
 // check returns an error for a file system that is too full.
-func (s *space) check() error {
-	for system, wanted := range s.wanted {
-		if free := s.free[system]; wanted > free {
+func (s *diskSpace) check() error {
+	for system, valueKinds := range s.valueKinds {
+		if free := s.free[system]; valueKinds > free {
 			return fmt.Errorf("the results take about %s and there is %s free in %s: make room, or give another folder",
-				amount(wanted), amount(free), s.folder[system])
+				formatBytes(valueKinds), formatBytes(free), s.folder[system])
 		}
 	}
 	return nil
 }
 
-// amount writes bytes in the unit that suits them.
-func amount(bytes uint64) string {
+// formatBytes formats bytes with three digits and a unit.
+func formatBytes(bytes uint64) string {
 	value, unit := float64(bytes), "bytes"
 	for _, larger := range []string{"KB", "MB", "GB", "TB"} {
 		if value < 1000 {

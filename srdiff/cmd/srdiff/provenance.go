@@ -20,60 +20,62 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// record says what made a picture or a measurement. Pictures carry it as PNG text under recordKey, in JSON.
-type record struct {
+// provenance describes how a picture or a measurement was made. Pictures carry it as JSON in a PNG
+// text chunk with the keyword provenanceKey.
+type provenance struct {
 	Model   string            `json:"model,omitempty"`  // SHA-256 of the model's file
-	Models  []string          `json:"models,omitempty"` // the same of several, in the order of the sheet's columns
-	Run     string            `json:"run,omitempty"`    // the training run's folder, in place of a model
+	Models  []string          `json:"models,omitempty"` // of several, in the sheet's order
+	Run     string            `json:"run,omitempty"`    // folder of the training run, instead of a model
 	Step    int               `json:"step,omitempty"`   // of training
 	Input   string            `json:"input,omitempty"`  // SHA-256 of the enlarged picture's file
 	Seed    int64             `json:"seed"`
-	Options map[string]string `json:"options,omitempty"` // the sampling flags that change something: see optionsOf
+	Options map[string]string `json:"options,omitempty"` // sampling flags: see optionsOf
 	Engine  string            `json:"engine"`
 	Version string            `json:"version"` // of srdiff
 	Go      string            `json:"go"`
 }
 
-const recordKey = "srdiff"
+const provenanceKey = "srdiff"
 
-// stamped adds what made this program.
-func (r record) stamped() record {
+// withVersions adds the versions of srdiff and Go.
+func (r provenance) withVersions() provenance {
 	r.Version, r.Go = srdiff.Version(), runtime.Version()
 	return r
 }
 
-// chunk is the record as part of a PNG file.
-func (r record) chunk() imaging.Chunk {
-	text, err := json.Marshal(r.stamped())
+// chunk returns the provenance as a PNG chunk.
+func (r provenance) chunk() imaging.Chunk {
+	text, err := json.Marshal(r.withVersions())
 	if err != nil {
-		panic(err) // strings and numbers always can
+		panic(err) // strings and numbers can always be encoded
 	}
-	return imaging.TextChunk(recordKey, string(text))
+	return imaging.TextChunk(provenanceKey, string(text))
 }
 
-// recordOf reads the record that a picture carries.
-func recordOf(path string) (record, error) {
-	var r record
-	text, err := imaging.Text(path, recordKey)
+// readProvenance reads the provenance of a picture.
+func readProvenance(path string) (provenance, error) {
+	var r provenance
+	text, err := imaging.Text(path, provenanceKey)
 	if err != nil {
 		return r, err
 	}
 	if text == "" || json.Unmarshal([]byte(text), &r) != nil || r.Model == "" {
-		return r, fmt.Errorf("%s does not say what made it: want a result of srdiff upscale", path)
+		return r, fmt.Errorf("%s has no record of how it was made: want a result of srdiff upscale", path)
 	}
 	return r, nil
 }
 
-// isIn is whether a file is complete and was made by the model, from the input and with the settings of this record. The engine
-// and the version of srdiff may differ: one may go on with a folder on another machine.
-func (r record) isIn(path string) bool {
-	old, err := recordOf(path)
+// matchesFile reports whether a file is complete and has the same model, input, seed and options.
+// The engine and the version may differ, so that a folder can be continued on another machine.
+func (r provenance) matchesFile(path string) bool {
+	old, err := readProvenance(path)
 	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options) &&
 		imaging.Complete(path) == nil
 }
 
-// isOurs is whether srdiff made a PNG file, which then carries a record, or whether the file is cut short before any pixel.
-func isOurs(path string) bool {
+// isMadeBySrdiff reports whether srdiff made a PNG file, which then carries its provenance, or
+// whether the file is truncated before its first pixel.
+func isMadeBySrdiff(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false
@@ -81,7 +83,7 @@ func isOurs(path string) bool {
 	defer f.Close()
 	const signature = "\x89PNG\r\n\x1a\n"
 	const first = 8 + 12 + 13 // where the chunk after the header begins
-	begin := "iTXt" + recordKey + "\x00"
+	begin := "iTXt" + provenanceKey + "\x00"
 	head := make([]byte, first+4+len(begin))
 	n, err := io.ReadFull(f, head)
 	switch head := string(head[:n]); {
@@ -92,12 +94,13 @@ func isOurs(path string) bool {
 	case strings.HasSuffix(head, begin):
 		return true
 	}
-	var r record
-	text, err := imaging.Text(path, recordKey) // of an older srdiff
+	var r provenance
+	text, err := imaging.Text(path, provenanceKey) // of an older srdiff
 	return err == nil && text != "" && json.Unmarshal([]byte(text), &r) == nil && r.Engine != ""
 }
 
-// optionsOf returns the flags of samplingFlags that were given and change what a model of this configuration does.
+// optionsOf returns the flags of samplingFlags that were given and change what a model of this
+// configuration does.
 func optionsOf(flags *pflag.FlagSet, c srdiff.Config) map[string]string {
 	options := map[string]string{}
 	var o srdiff.SampleOptions
@@ -112,8 +115,9 @@ func optionsOf(flags *pflag.FlagSet, c srdiff.Config) map[string]string {
 	return options
 }
 
-// repeat returns the sampling options of the record that path carries. Flags that were given must say nothing else.
-func (r record) repeat(path string, flags *pflag.FlagSet, c srdiff.Config) (srdiff.SampleOptions, error) {
+// sampleOptions returns the sampling options of the provenance in path. A given flag with another
+// value is an error.
+func (r provenance) sampleOptions(path string, flags *pflag.FlagSet, c srdiff.Config) (srdiff.SampleOptions, error) {
 	var o srdiff.SampleOptions
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
 	samplingFlags(set, &o)
@@ -136,7 +140,7 @@ func (r record) repeat(path string, flags *pflag.FlagSet, c srdiff.Config) (srdi
 	return o, contradiction
 }
 
-// folderName is what a training run is called in a record: its folder, without where that is.
+// folderName returns the name of a run's folder without its path.
 func folderName(path string) string {
 	if whole, err := filepath.Abs(path); err == nil {
 		path = whole
@@ -144,9 +148,9 @@ func folderName(path string) string {
 	return filepath.Base(path)
 }
 
-// load reads a model, and the SHA-256 of its file.
+// load reads a model and the SHA-256 of its file.
 func load(backend compute.Backend, path string) (*srdiff.Model, string, error) {
-	before, _ := hashOf(path) // Load has the better errors.
+	before, _ := hashOf(path) // Load reports the error.
 	m, err := srdiff.Load(backend, path)
 	if err != nil {
 		return nil, "", err
