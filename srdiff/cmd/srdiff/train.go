@@ -52,7 +52,7 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.data, "data", "", "pictures to learn from: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
+	flags.StringVar(&o.data, "data", "", "pictures to learn from: "+dataset.Specs())
 	flags.StringVar(&o.from, "from", "", "model to begin with: weights of the same name and shape are taken from it")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.steps, "train-steps", "stop when the network has seen this many batches altogether")
