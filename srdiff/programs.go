@@ -13,7 +13,7 @@ import (
 )
 
 // maxPrograms is how many compiled programs a model keeps. With XLA each takes some 10 MB.
-const maxPrograms = 32
+const maxPrograms = 16
 
 // programKey is all that makes two programs differ: what they compute, and for which size.
 type programKey struct {

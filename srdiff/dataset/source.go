@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -79,14 +80,15 @@ const (
 // Open opens the pictures that spec names:
 //
 //	cifar10         CIFAR-10, downloaded once into Options.Cache
-//	cifar10:PATH    CIFAR-10 from cifar-10-binary.tar.gz, or from the folder with its .bin files
+//	cifar10:PATH    CIFAR-10 from the archive cifar-10-binary.tar.gz, or from the folder with its .bin files
 //	images:DIR      random crops of the pictures in a folder and the folders below it
 //	photos:DIR      crops of photographs at several sizes, the textured ones more often, mirrored and
 //	                turned: what super-resolution is trained on best; all photographs stay in memory
 //	generated       pictures that are drawn at random, for a first try without any download
 //
-// The error for any other spec lists these. If a download fails, the error says what to do. When
-// ctx ends during a download, the data that has arrived is kept for the next call.
+// and NAME:PATH for a name that a program registered: see Register. The error for any other spec lists
+// these. If a download fails, the error says what to do. When ctx ends during a download, the data that
+// has arrived is kept for the next call.
 func Open(ctx context.Context, spec string, o Options) (Source, error) {
 	if o.Size == 0 {
 		o.Size = defaultSize
@@ -94,24 +96,63 @@ func Open(ctx context.Context, spec string, o Options) (Source, error) {
 	if o.Size < minSize || o.Size > maxSize {
 		return nil, fmt.Errorf("picture size %d is out of range: use %d to %d", o.Size, minSize, maxSize)
 	}
-	kind, path, hasPath := strings.Cut(spec, ":")
-	switch {
-	case kind == "cifar10" && !hasPath:
+	name, path, hasPath := strings.Cut(spec, ":")
+	for _, k := range kinds {
+		if k.name == name && k.takesPath == hasPath && (path != "" || !hasPath) {
+			return k.open(ctx, path, o)
+		}
+	}
+	return nil, fmt.Errorf("unknown data %q: use %s", spec, Specs())
+}
+
+// kind is a kind of pictures that Open knows.
+type kind struct {
+	name, path string // path is what usage texts call it; "" for a kind without one
+	takesPath  bool
+	open       func(ctx context.Context, path string, o Options) (Source, error)
+}
+
+var kinds = []kind{
+	{name: "cifar10", open: func(ctx context.Context, _ string, o Options) (Source, error) {
 		cache, err := cacheFolder(o.Cache)
 		if err != nil {
 			return nil, err
 		}
 		return downloadCIFAR(ctx, cache, o)
-	case kind == "cifar10" && path != "":
+	}},
+	{name: "cifar10", path: "PATH", takesPath: true, open: func(_ context.Context, path string, o Options) (Source, error) {
 		return openCIFAR(path, o)
-	case kind == "images" && path != "":
+	}},
+	{name: "images", path: "DIR", takesPath: true, open: func(ctx context.Context, path string, o Options) (Source, error) {
 		return openFolder(ctx, path, o, folderCache)
-	case kind == "photos" && path != "":
-		return openPhotos(ctx, path, o)
-	case kind == "generated" && !hasPath:
+	}},
+	{name: "photos", path: "DIR", takesPath: true, open: openPhotos},
+	{name: "generated", open: func(_ context.Context, _ string, o Options) (Source, error) {
 		return newGenerated(o), nil
+	}},
+}
+
+// Register makes Open, and so the command, know another kind of pictures: open is called for the spec
+// NAME:PATH. It panics for a name that is known already, is empty or has a colon.
+func Register(name string, open func(ctx context.Context, path string, o Options) (Source, error)) {
+	known := slices.ContainsFunc(kinds, func(k kind) bool { return k.name == name })
+	if known || name == "" || strings.Contains(name, ":") {
+		panic(fmt.Errorf("registering the data %q: want a name without a colon that is not known yet", name))
 	}
-	return nil, fmt.Errorf("unknown data %q: use cifar10, cifar10:PATH, images:DIR, photos:DIR or generated", spec)
+	kinds = append(kinds, kind{name: name, path: "PATH", takesPath: true, open: open})
+}
+
+// Specs lists what Open knows, for usage texts: "cifar10, cifar10:PATH, images:DIR or generated".
+func Specs() string {
+	list := make([]string, len(kinds))
+	for i, k := range kinds {
+		list[i] = k.name
+		if k.takesPath {
+			list[i] += ":" + k.path
+		}
+	}
+	last := len(list) - 1
+	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
 func cacheFolder(dir string) (string, error) {

@@ -40,7 +40,7 @@ func distillCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.model, "model", "", "the teacher, which predicts v or x0")
-	flags.StringVar(&o.data, "data", "", "training pictures: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
+	flags.StringVar(&o.data, "data", "", "training pictures: "+dataset.Specs())
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.to, "to", "sampling steps of the last student")
 	intFlag(flags, &o.from, "from", "sampling steps of the teacher before the first halving (default: the most that its timesteps allow)")

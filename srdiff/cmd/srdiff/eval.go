@@ -44,7 +44,7 @@ func evalCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.models, "model", nil, "model file, from srdiff train or PyTorch; give several to compare them")
-	flags.StringVar(&o.data, "data", "", "pictures to measure on: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
+	flags.StringVar(&o.data, "data", "", "pictures to measure on: "+dataset.Specs())
 	intFlag(flags, &o.count, "count", fmt.Sprintf("number of pictures; SFD wants at least %d", 2*features.Dimensions))
 	intFlag(flags, &o.seeds, "seeds", "how often each picture is sampled; from 2 on, diversity is measured")
 	flags.StringVar(&o.sheet, "sheet", "", fmt.Sprintf("PNG file that gets up to %d pictures, side by side", sheetRows))

@@ -52,7 +52,7 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.data, "data", "", "training pictures: cifar10, cifar10:PATH, images:DIR, photos:DIR or generated")
+	flags.StringVar(&o.data, "data", "", "training pictures: "+dataset.Specs())
 	flags.StringVar(&o.from, "from", "", "model to start from: its weights of the same name and shape are copied")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.steps, "train-steps", "total number of training batches, including those before --resume")
