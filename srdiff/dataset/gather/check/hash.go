@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	side  = 32 // width and height of a patch
-	low   = 8  // frequencies of the perceptual hash in each direction
-	alike = 14 // bits of 64 by which the hashes of parts that may be the same differ at most
-	flat  = 4  // standard deviation in levels below which a part shows too little to be told from others
+	side  = 32  // width and height of a patch
+	low   = 8   // frequencies of the perceptual hash in each direction
+	alike = 14  // bits of 64 by which the hashes of parts that may be the same differ at most
+	plain = 100 // edges below which a part shows too little to be told from others; a straight one counts about 60
 )
 
 // picture is the luminance of a photograph as a summed-area table, from which the mean of any part is taken at once.
@@ -57,11 +57,17 @@ func luminance(img image.Image) *picture {
 	b := img.Bounds()
 	p := &picture{b.Dx(), b.Dy(), make([]float64, (b.Dx()+1)*(b.Dy()+1))}
 	stride := p.width + 1
+	level := func(x, y int) float64 {
+		r, g, bl, _ := img.At(x, y).RGBA()
+		return (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(bl)) / 257
+	}
+	if jpeg, ok := img.(*image.YCbCr); ok { // has it at hand
+		level = func(x, y int) float64 { return float64(jpeg.Y[jpeg.YOffset(x, y)]) }
+	}
 	for y := range p.height {
 		row := 0.0
 		for x := range p.width {
-			r, g, bl, _ := img.At(b.Min.X+x, b.Min.Y+y).RGBA()
-			row += (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(bl)) / 257
+			row += level(b.Min.X+x, b.Min.Y+y)
 			p.sums[(y+1)*stride+x+1] = p.sums[y*stride+x+1] + row
 		}
 	}
@@ -107,13 +113,9 @@ var cosines = func() (c [low][side]float64) {
 }()
 
 // hash returns the perceptual hash: which of the low frequencies are above their median. It returns false where the
-// patch is flat.
+// patch is plain.
 func (p *patch) hash() (uint64, bool) {
-	variance := 0.0
-	for _, v := range p {
-		variance += v * v / side / side
-	}
-	if variance < flat*flat {
+	if p.detail() < plain {
 		return 0, false
 	}
 	var rows [side][low]float64
@@ -190,6 +192,19 @@ func (p *patch) edges() []float64 {
 		}
 	}
 	return out
+}
+
+// detail returns over how many pairs of neighbouring pixels the differences spread, by the ratio of their moments.
+func (p *patch) detail() float64 {
+	var second, fourth float64
+	for _, d := range p.edges() {
+		second += d * d
+		fourth += d * d * d * d
+	}
+	if second < 2*side*side { // differences of less than one level
+		return 0
+	}
+	return second * second / fourth
 }
 
 // neighbours returns the part moved, and made smaller and larger about its centre, by a step relative to its size.
