@@ -288,7 +288,7 @@ const DefaultMemory = 2_000_000_000
 
 // What sampleTiles takes, in bytes: measured, with something to spare (docs/benchmarks.md).
 const (
-	engineMemory  = 400_000_000 // an engine, with its programs
+	engineMemory  = 500_000_000 // an engine, with its programs
 	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
 	localMemory   = 256         // the same for a network that is local, and a low-resolution pixel
 

@@ -136,7 +136,7 @@ func TestMeasure(t *testing.T) {
 		t.Error("slow has sampled")
 	}
 	text := strings.Join(notes, "\n")
-	for _, want := range []string{"bad is left out: no such module.", "late is left out: oh.", "missing is left out: ",
+	for _, want := range []string{"bad is omitted: no such module.", "late is omitted: oh.", "missing is omitted: ",
 		"slow does not sample here: it would take about 1000 minutes."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
