@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 	"github.com/srdiff/srlab/srdiff/internal/lock"
+	"github.com/srdiff/srlab/srdiff/internal/training"
 )
 
 // dataFile is the file in a run's folder that records the training data.
@@ -183,24 +183,14 @@ func checkOutsideData(data, out string) error {
 // isRunMetrics reports whether the metrics file is missing, or written by a run of srdiff: its
 // first line then holds the provenance.
 func isRunMetrics(path string) (bool, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	} else if err != nil {
+	var by struct {
+		Version string `json:"version"`
+	}
+	found, err := training.MadeBy(path, &by)
+	if err != nil && !found {
 		return false, err
 	}
-	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, 1<<20)).ReadBytes('\n')
-	if len(line) == 0 || err != nil && err != io.EOF {
-		return len(line) == 0 && err == io.EOF, nil
-	}
-	var first struct {
-		Step   int `json:"step"`
-		MadeBy *struct {
-			Version string `json:"version"`
-		} `json:"made_by"`
-	}
-	return json.Unmarshal(line, &first) == nil && first.Step > 0 && first.MadeBy != nil && first.MadeBy.Version != "", nil
+	return !found || err == nil && by.Version != "", nil
 }
 
 func foreignFileError(path string) error {
