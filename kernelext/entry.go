@@ -18,6 +18,8 @@ import (
 	"sync"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 const (
@@ -137,9 +139,9 @@ func (e entry) write(save func(path string) error) (err error) {
 	if err := os.MkdirAll(filepath.Dir(e.path), 0o755); err != nil {
 		return err
 	}
-	release, err := acquire(e.path + lockSuffix)
+	release, err := lock.Acquire(e.path + lockSuffix)
 	if err != nil {
-		return fmt.Errorf("%s is %w", e.path, err)
+		return err
 	}
 	defer release()
 	temporary := e.path + temporarySuffix // A folder, as save may make other files beside its own.
@@ -206,9 +208,13 @@ func (e entry) openFolder() (isNew bool, err error) {
 	openFolders.Lock()
 	defer openFolders.Unlock()
 	if openFolders.release[key] == nil {
-		release, err := acquire(e.path + lockSuffix)
+		release, err := lock.Acquire(e.path + lockSuffix)
+		if held, ok := errors.AsType[*lock.HeldError](err); ok {
+			return false, fmt.Errorf("its folder %s is in use by %s: stop that cell, or wait until it ends",
+				e.path, held.Holder())
+		}
 		if err != nil {
-			return false, fmt.Errorf("its folder %s is %w: stop that cell, or wait until it ends", e.path, err)
+			return false, err
 		}
 		openFolders.release[key] = release
 		defer func() {

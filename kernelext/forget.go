@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 // removal counts what [Forget] removes, and what it leaves.
@@ -133,8 +135,8 @@ func (m manifest) isOf(path string) bool {
 // nothing: the path is in use elsewhere, or what is there is not what was written.
 func remove(path string, m manifest) (reason string, err error) {
 	release, err := takeOver(path)
-	if inUse := (*inUseError)(nil); errors.As(err, &inUse) {
-		return "is " + inUse.Error(), nil
+	if held, ok := errors.AsType[*lock.HeldError](err); ok {
+		return "is in use by " + held.Holder(), nil
 	}
 	if err != nil {
 		return "", err
@@ -181,5 +183,5 @@ func takeOver(path string) (release func(), err error) {
 		delete(openFolders.release, key)
 		return release, nil
 	}
-	return acquire(path + lockSuffix)
+	return lock.Acquire(path + lockSuffix)
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"reflect"
 	"time"
+
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 // KeptFolder is the folder of kept values. It lies beside the notebook, where cells run, and all
@@ -90,8 +92,8 @@ func keepFile[T any](name string, inputs any, kind string, produce func() (T, er
 		line = fmt.Sprintf("%s: what was kept is damaged (%v); made again in %s", name, damage, took)
 	}
 	err = entry.write(func(path string) error { return save(value, path) })
-	if inUse := (*inUseError)(nil); errors.As(err, &inUse) {
-		line = fmt.Sprintf("%s: made in %s, while %s keeps it", name, took, inUse.holder)
+	if held, ok := errors.AsType[*lock.HeldError](err); ok {
+		line = fmt.Sprintf("%s: made in %s, while %s keeps it", name, took, held.Holder())
 	} else if err != nil {
 		line = fmt.Sprintf("%s: made in %s, but it cannot be kept: %v", name, took, err)
 	}

@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
@@ -88,35 +86,5 @@ func TestKeepInManyProcesses(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(keptFolder(), "text")); err != nil || len(left) != 2 {
 		t.Errorf("%v, %v: want a value and its manifest", left, err)
-	}
-}
-
-// A lock has one holder at a time, though its file goes with each of them.
-func TestAcquire(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	var holders, acquired atomic.Int64
-	var tries sync.WaitGroup
-	for range 8 {
-		tries.Go(func() {
-			for range 200 {
-				release, err := acquire(path)
-				if err != nil {
-					if !strings.HasPrefix(err.Error(), "in use by ") {
-						t.Error(err)
-					}
-					continue
-				}
-				if holders.Add(1) > 1 {
-					t.Error("two holders at a time")
-				}
-				acquired.Add(1)
-				holders.Add(-1)
-				release()
-			}
-		})
-	}
-	tries.Wait()
-	if acquired.Load() < 200 {
-		t.Errorf("acquired %d times", acquired.Load())
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 )
 

@@ -13,9 +13,9 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
@@ -61,13 +61,13 @@ func (m *Model) write(path string, file checkpoint.File) error {
 	return checkpoint.Write(path, file)
 }
 
-// Load reads a model file: one that Save wrote, or the tutorial's network saved straight from PyTorch.
-// The latter has no metadata: its configuration is the tutorial's, with the base channels read off the
-// shapes. Half precision and the prefixes of PyTorch's wrappers are read too: see checkpoint.Read and
-// checkpoint.NetworkNames.
+// Load reads a model file: one that Save wrote, or the tutorial's network as PyTorch saves it. A file
+// from PyTorch has no metadata: its configuration is the tutorial's, and the number of base channels
+// follows from the shapes. Load converts half-precision weights to float32 and removes the prefixes
+// "module." and "_orig_mod." that PyTorch's wrappers add to names.
 //
-// A file that is missing, cut short, or does not fit is an error that names the difference. So is a
-// file of a newer srdiff.
+// A file that is missing, incomplete or of another network is an error that names the difference. So
+// is a file of a newer srdiff.
 func Load(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/srdiff/srlab/srdiff/checkpoint"
-	"github.com/srdiff/srlab/srdiff/internal/lock"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 	"github.com/srdiff/srlab/srdiff/internal/training"
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 // lockFile is in a run's folder while the run goes on.

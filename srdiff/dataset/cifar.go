@@ -17,8 +17,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/srdiff/srlab/srdiff/download"
-	"github.com/srdiff/srlab/srdiff/internal/lock"
+	"github.com/srdiff/srlab/srdiff/internal/download"
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 const (

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/srdiff/srlab/srdiff/download"
+	"github.com/srdiff/srlab/srdiff/internal/download"
 )
 
 // entry is a file of a test archive.

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 )
 
 // The golden file is made by srdiff/testdata/schedulers.py: torch's interpolate after a Gaussian by

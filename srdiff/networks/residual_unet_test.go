@@ -10,7 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/nn"
 )

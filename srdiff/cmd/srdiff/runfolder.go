@@ -15,8 +15,8 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
-	"github.com/srdiff/srlab/srdiff/internal/lock"
 	"github.com/srdiff/srlab/srdiff/internal/training"
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 // dataFile is the file in a run's folder that records the training data.

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/gomlx/go-xla/installer"
-	"github.com/srdiff/srlab/srdiff/download"
+	"github.com/srdiff/srlab/srdiff/internal/download"
 )
 
 // wheel is a Python package on PyPI.

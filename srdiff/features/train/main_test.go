@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 )
 
 // trained returns the file that training for two steps leaves.

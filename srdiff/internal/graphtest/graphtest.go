@@ -14,8 +14,8 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/srdiff/srlab/srdiff/checkpoint"
 	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 )
 
 // Engine opens the engine under test, once: SRDIFF_ENGINE, or the one that is always there.

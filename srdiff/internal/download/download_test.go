@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/srdiff/srlab/srdiff/internal/lock"
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 // content is what the test servers offer.

@@ -17,7 +17,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/srdiff/srlab/srdiff/internal/lock"
+	"github.com/srdiff/srlab/srdiff/lock"
 )
 
 const (

@@ -1,6 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package lock keeps two processes from working on the same files at once.
+// Package lock keeps two processes from working on the same files at once. Training locks a run's
+// folder, a download locks its file, and kernelext locks what cells keep. The package is public for
+// its HeldError, by which a program recognises that files are in use.
 package lock
 
 import (
@@ -19,19 +21,22 @@ type HeldError struct {
 	PID  int    // the process that holds the lock, 0 if unknown
 }
 
-// Error implements error in one line.
+// Error says in one line who holds the lock and what to do.
 func (e *HeldError) Error() string {
-	holder := "another process"
-	if e.PID > 0 {
-		holder = fmt.Sprintf("process %d", e.PID)
-	}
-	return fmt.Sprintf("in use by %s: wait for it to end, or stop it (lock file %s)", holder, e.Path)
+	return fmt.Sprintf("in use by %s: wait for it to end, or stop it (lock file %s)", e.Holder(), e.Path)
 }
 
-// Acquire takes the lock that the file path stands for and never waits for it. The file is created
-// in a folder that must exist, and release removes it; release may be called more than once. The
-// operating system frees the lock of a process that dies, so a file that is left behind locks
-// nothing.
+// Holder names the process that holds the lock, as in "process 4711", or "another process".
+func (e *HeldError) Holder() string {
+	if e.PID == 0 {
+		return "another process"
+	}
+	return fmt.Sprintf("process %d", e.PID)
+}
+
+// Acquire locks the file at path and does not wait for another holder. It creates the file, in a
+// folder that must exist. release removes the file, and may be called more than once. The operating
+// system frees the lock of a process that dies, so a file that is left behind locks nothing.
 //
 // If this process or another one holds the lock, the error is a *HeldError, which names the
 // process. Where the file system cannot lock files, Acquire succeeds without a lock.

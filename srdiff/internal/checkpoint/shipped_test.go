@@ -15,7 +15,7 @@ import (
 // Each model that comes with the project has the checksum that SHA256SUMS, in the format of
 // sha256sum, says, and can be read.
 func TestShippedModels(t *testing.T) {
-	dir := filepath.Join("..", "..", "notebooks", "models")
+	dir := filepath.Join("..", "..", "..", "notebooks", "models")
 	sums := readSums(t, filepath.Join(dir, "SHA256SUMS"))
 	entries, err := os.ReadDir(dir)
 	if err != nil {
