@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -70,8 +70,8 @@ test: test-go test-notebooks test-slider ## all tests: the code's and the notebo
 test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
 	@unformatted="$$(gofmt -l srdiff kernelext)"; if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
-	go vet -tags "notebookdeps kernel browser" ./...
-	staticcheck -tags "notebookdeps kernel browser" ./...
+	go vet -tags "notebookdeps kernel browser cross" ./...
+	staticcheck -tags "notebookdeps kernel browser cross" ./...
 	SRDIFF_ENGINE=go go test -timeout 20m ./...
 	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
 		SRDIFF_ENGINE=xla:cpu go test -timeout 20m ./srdiff ./srdiff/cmd/srdiff; \
@@ -89,6 +89,9 @@ cross: check ## build without C for every system, and run the command's tests wi
 	done
 	CGO_ENABLED=0 GOOS=windows go vet ./srdiff/...
 	CGO_ENABLED=0 go test -short ./srdiff/cmd/srdiff ./srdiff/engine ./srdiff/imaging
+
+cross-run: check ## run the programs for Windows and for Linux on arm64 on a picture, with wine and qemu where they are
+	go test -tags cross -count 1 -v -run 'TestForeignSystems$$' ./srdiff/cmd/srdiff
 
 test-notebooks: setup ## execute every notebook through the kernel, and fail where a cell fails
 	go test -tags kernel -count 1 ./kernelext/nbcheck

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -79,7 +80,7 @@ func doctor(out io.Writer, engineName string) error {
 		}
 	}
 	if cache, err := os.UserCacheDir(); err == nil {
-		row("downloads", "%s/srdiff", cache)
+		row("downloads", "%s", filepath.Join(cache, "srdiff"))
 	}
 	return nil
 }
