@@ -219,7 +219,7 @@ type batches struct {
 
 func (b *batches) Name() string { return b.src.Name() }
 
-// Iter implements train.Dataset. It reads ahead by itself because dataset.Buffer of GoMLX v0.28.7
+// Iter implements train.Dataset. It reads ahead by itself because dataset.Buffer of GoMLX v0.28.8
 // has a data race: it stops its source while the source may still prepare a batch.
 func (b *batches) Iter() iter.Seq2[train.Batch, error] {
 	type result struct {
