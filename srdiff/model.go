@@ -27,10 +27,10 @@ type Model struct {
 	backend   compute.Backend
 	schedule  *diffusion.Schedule
 	network   networks.Network
-	predictor networks.Guesser // see Config.Predictor; may be nil
-	weights   []nn.Weight      // what the network declares
-	store     *model.Store     // the weights; while and after training, their averages and the optimizer's state too
-	raw       bool             // see WithRawWeights
+	predictor networks.MeanPredictor // see Config.Predictor; may be nil
+	weights   []nn.Weight            // what the network declares
+	store     *model.Store           // the weights; while and after training, their averages and the optimizer's state too
+	raw       bool                   // see WithRawWeights
 
 	// The programs of Sample and NoiseError.
 	graph       func(m *Model, scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node // Model.build, but in tests

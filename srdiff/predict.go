@@ -12,27 +12,28 @@ import (
 )
 
 // Predict is the network f_theta(x_t, t, low) as a graph function, the tutorial's noise predictor
-// eps_theta. It predicts what the configuration asks for: eps, x_0 or v, or the picture from low
-// alone for a regression. For networks with a ResidualSpread the prediction begins with a guess
-// that needs no network (see diffusion.Prediction.Precondition):
+// eps_theta. It predicts eps, x_0 or v, as the configuration says; a regression predicts the picture
+// from low alone. For networks with a ResidualSpread, the network's output is added to a closed-form
+// estimate (see diffusion.Prediction.Precondition):
 //
 //	f_theta = ofXt x_t + ofY y + ofF network(x_t, t, low),   y = nn.Upsample(low)
 //
-// xt is [batch, factor height, factor width, 3], a multiple of what the network needs; low is
-// [batch, height, width, 3], and is taken to be free of noise; t is an integer in 0..T-1, [batch]
-// or a scalar for all. The result has the shape of xt. The network's weights are in the scope.
+// xt is [batch, factor height, factor width, 3], and its height and width are multiples of
+// networks.Network.Multiple; low is [batch, height, width, 3], without noise; t is an integer in
+// 0..T-1, [batch] or a scalar for all. The result has the shape of xt. The network's weights are in
+// the scope.
 func Predict(scope *nn.Scope, c Config, xt, low, t *Node) *Node {
 	d := mustDenoiser(c)
 	return d.predict(scope, d.schedule.At(t), networks.Inputs{Xt: xt, Low: low})
 }
 
-// denoiser is a network with its schedule, and with what makes its output a prediction.
+// denoiser turns the output of a network into a prediction, by the schedule and the configuration.
 type denoiser struct {
 	config   Config // complete with defaults
 	schedule *diffusion.Schedule
 	network  networks.Network
 
-	predictor networks.Guesser // nil where the network predicts the picture itself
+	predictor networks.MeanPredictor // nil for a model that does not refine
 }
 
 func newDenoiser(c Config) (denoiser, error) {
@@ -60,8 +61,8 @@ func mustDenoiser(c Config) denoiser {
 	return d
 }
 
-// predict is Predict at any time. Of the inputs, T and Timesteps are filled in, and Level where it
-// is missing.
+// predict is Predict at any time. It fills in T and Timesteps of the inputs, and Level if it is
+// missing.
 func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs) *Node {
 	in.T, in.Timesteps = at.T, d.schedule.Timesteps
 	if d.config.Diffusion.Prediction == diffusion.Regression { // from low alone
@@ -74,8 +75,8 @@ func (d denoiser) predict(scope *nn.Scope, at diffusion.Time, in networks.Inputs
 		in.Level = Zeros(in.Xt.Graph(), shapes.Make(dtypes.Float32, in.Xt.Shape().Dimensions[0]))
 	}
 	if d.predictor != nil {
-		if in.Guess == nil {
-			in = d.guess(scope, in)
+		if in.Mean == nil {
+			in = d.withMean(scope, in)
 		}
 		scope = scope.In(refinerScope)
 	}

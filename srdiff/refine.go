@@ -14,17 +14,17 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Predict, then refine (Whang et al. 2022; Li et al. 2022). A predictor gives the mean of all pictures
-// that the low-resolution one may come from: what is certain. Diffusion is of the rest alone, on a scale
-// that makes it of unit size everywhere:
+// Predict, then refine (Whang et al. 2022; Li et al. 2022). A predictor returns the mean of all pictures
+// that the low-resolution picture may come from. Diffusion samples only the residual, which is divided by
+// its predicted standard deviation, so that it has about unit size everywhere:
 //
 //	mu, features = predictor(low)
 //	s            = exp(ResidualScale(features))
 //	r_0          = (x_0 - mu) / s,   which takes the place of x_0 in QSample, Loss and the samplers
 //	result       = mu + (1 - fidelity) s r_0
 //
-// A model that refines holds all three networks. The predictor is trained first, alone, and is not
-// changed by the refiner's training.
+// A model that refines holds all three networks. The predictor is trained first, alone. Training the
+// refiner does not change it.
 
 // The names of the three networks in a model's weights.
 const (
@@ -36,17 +36,17 @@ const (
 // maxResidual bounds r_0 in training, in units of s.
 const maxResidual = 6
 
-// scaleLossWeight is the share of networks.ScaleLoss in a refiner's loss. The two train different
-// weights, so it matters only where the gradients' common norm is clipped.
+// scaleLossWeight is the weight of networks.ScaleLoss in a refiner's loss. The two losses train
+// different weights, so it matters only if the norm of all gradients is clipped.
 const scaleLossWeight = 0.1
 
-// refines reports whether the model's network refines what a predictor says.
+// refines reports whether the model's network refines the result of a predictor.
 func (c Config) refines() bool { return c.Predictor.Name != "" }
 
-// validatePredictor validates what belongs to a model that refines, given a complete configuration.
+// validatePredictor validates the settings of a model that refines. The configuration is complete.
 func (c Config) validatePredictor() error {
 	if c.Network.Name == networks.Residual && !c.refines() {
-		return errors.New("the network residual refines what a predictor says: set a predictor, such as pixelshuffle")
+		return errors.New("the network residual refines the result of a predictor: set a predictor, such as pixelshuffle")
 	}
 	if !c.refines() {
 		return nil
@@ -56,17 +56,17 @@ func (c Config) validatePredictor() error {
 	}
 	switch {
 	case c.Diffusion.Prediction == diffusion.Regression:
-		return errors.New("a predictor with regression: a regression has nothing to refine, omit one of the two")
+		return errors.New("predictor and regression are both set: a regression has no residual to refine; omit one of the two")
 	case c.Degradation.Noise > 0:
-		return errors.New("a predictor with a known noise: predictors are not given the noise, omit one of the two")
+		return errors.New("predictor and noise are both set: a predictor does not get the noise level; omit one of the two")
 	case c.Training.DropCondition > 0:
-		return errors.New("a predictor with a drop condition: without the condition there is no predictor, omit one of the two")
+		return errors.New("predictor and drop condition are both set: a predictor needs the condition; omit one of the two")
 	}
 	return nil
 }
 
 // newPredictor returns the predictor of a configuration, or nil if it has none.
-func newPredictor(c Config) (networks.Guesser, error) {
+func newPredictor(c Config) (networks.MeanPredictor, error) {
 	if !c.refines() {
 		return nil, nil
 	}
@@ -74,49 +74,49 @@ func newPredictor(c Config) (networks.Guesser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("predictor: %w", err)
 	}
-	guesser, ok := network.(networks.Guesser)
+	predictor, ok := network.(networks.MeanPredictor)
 	if !ok {
-		return nil, fmt.Errorf("predictor is %s, which needs more than the low-resolution picture: want %s", c.Predictor.Name, networks.PixelShuffle)
+		return nil, fmt.Errorf("predictor is %s, which also needs x_t: want %s", c.Predictor.Name, networks.PixelShuffle)
 	}
-	return guesser, nil
+	return predictor, nil
 }
 
-// guess adds to the inputs what the predictor says of in.Low. No gradient passes to the predictor.
-func (d denoiser) guess(scope *nn.Scope, in networks.Inputs) networks.Inputs {
+// withMean adds the predictor's results for in.Low to the inputs. No gradient passes to the predictor.
+func (d denoiser) withMean(scope *nn.Scope, in networks.Inputs) networks.Inputs {
 	factor := d.config.Factor
-	mean, features := d.predictor.Guess(scope.In(predictorScope), in.Low, factor)
-	in.Guess, in.Features = StopGradient(mean), StopGradient(features)
+	mean, features := d.predictor.PredictMean(scope.In(predictorScope), in.Low, factor)
+	in.Mean, in.Features = StopGradient(mean), StopGradient(features)
 	in.LogScale = networks.ResidualScale(scope.In(scaleScope), in.Features, factor)
 	return in
 }
 
-// residual prepares the inputs of a model that refines for training on pictures x_0. It returns the
-// target r_0 in the place of x_0, and the loss of the scale. For other models, and for inputs that are
-// prepared already, it changes nothing, and the loss is nil.
+// residual prepares the inputs of a model that refines for training on pictures x_0. It returns r_0,
+// which takes the place of x_0, and the loss of the scale. For other models, and for inputs that are
+// prepared already, it returns its arguments and a nil loss.
 func (d denoiser) residual(scope *nn.Scope, in networks.Inputs, x0 *Node) (out networks.Inputs, r0, ofScale *Node) {
-	if d.predictor == nil || in.Guess != nil {
+	if d.predictor == nil || in.Mean != nil {
 		return in, x0, nil
 	}
-	in = d.guess(scope, in)
+	in = d.withMean(scope, in)
 	logScale := nn.PixelShuffle(in.LogScale, d.config.Factor) // [batch, height, width, 1]
-	off := Sub(x0, in.Guess)
+	off := Sub(x0, in.Mean)
 	r0 = ClipScalar(Mul(off, Exp(Neg(logScale))), -maxResidual, maxResidual)
 	ofScale = MulScalar(networks.ScaleLoss(off, logScale), scaleLossWeight)
 	in.LogScale = StopGradient(in.LogScale)
 	return in, StopGradient(r0), ofScale
 }
 
-// refined is the picture of a residual r_0: mu + amount s r_0, and then as many back-projections.
+// refined returns the picture mu + amount s r_0, after the given number of back-projections.
 func (m *Model) refined(in networks.Inputs, r0, amount *Node, backProject int) *Node {
 	s := Exp(nn.PixelShuffle(in.LogScale, m.Config.Factor))
-	x0 := Add(in.Guess, Mul(amount, Mul(s, r0)))
+	x0 := Add(in.Mean, Mul(amount, Mul(s, r0)))
 	for range backProject {
 		x0 = m.Config.Degradation.BackProject(x0, in.Low)
 	}
 	return x0
 }
 
-// sampleEach is Sample for a network that is local, one picture after the other.
+// sampleEach is Sample for a local network. It samples the pictures one after the other.
 func (m *Model) sampleEach(ctx context.Context, o SampleOptions, low []imaging.Picture) ([]imaging.Picture, error) {
 	if len(low) == 0 {
 		return nil, errors.New("no pictures: want at least one")
@@ -131,15 +131,14 @@ func (m *Model) sampleEach(ctx context.Context, o SampleOptions, low []imaging.P
 	return results, nil
 }
 
-// backProjectionReach is how many low-resolution pixels further a back-projection looks.
+// backProjectionReach is how many low-resolution pixels a back-projection adds to the reach.
 const backProjectionReach = 3
 
-// isLocal reports whether the network's tiles can be told apart from their picture: see
-// networks.Local.
+// isLocal reports whether the network is local: see networks.Local.
 func (m *Model) isLocal() bool { return m.reach(0) > 0 }
 
-// reach is how many low-resolution pixels around a tile its x_0 depends on, or 0 for a network whose
-// tiles cannot be told apart from their picture: see networks.Local.
+// reach returns how many low-resolution pixels around a tile its x_0 depends on, or 0 for a network
+// that is not local: see networks.Local.
 func (m *Model) reach(backProject int) int {
 	network, ok := m.network.(networks.Local)
 	if !ok {
@@ -152,5 +151,5 @@ func (m *Model) reach(backProject int) int {
 	return reach
 }
 
-// scaleReach is how much further networks.ResidualScale looks than the features that it is given.
+// scaleReach is how many low-resolution pixels networks.ResidualScale adds to the features' reach.
 const scaleReach = 2

@@ -203,7 +203,7 @@ func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 		scope = scope.Within(inside(low, in[5], in[6]))
 	}
 	if m.Config.refines() {
-		inputs = m.denoiser().guess(scope, inputs)
+		inputs = m.denoiser().withMean(scope, inputs)
 	}
 	x0 := m.predictX0(scope, v, rowOf(in[3]), inputs)
 	if v.last {

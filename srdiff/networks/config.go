@@ -24,8 +24,8 @@ type Config struct {
 	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64, PixelShuffle 64, Residual 96
 	Precision    Precision `json:"precision"`     // Float32
 
-	// Blocks is how many residual blocks there are: in each stage of a ResidualUNet (Tiny 1, Small 1, Base
-	// 2), or in all (PixelShuffle 8, Residual 6).
+	// Blocks is the number of residual blocks: in each stage of a ResidualUNet (Tiny 1, Small 1, Base 2),
+	// or in the whole network (PixelShuffle 8, Residual 6).
 	Blocks int `json:"blocks"`
 
 	// Parts of a ResidualUNet.
@@ -49,8 +49,8 @@ var presets = map[Name]Config{
 	Base:  {BaseChannels: 64, Blocks: 2},
 }
 
-// WithDefaults returns the configuration with the default in place of every zero. For a network
-// that a program registered, these are the name and the precision alone.
+// WithDefaults returns the configuration with the default in place of every zero. A network that a
+// program registered has defaults for the name and the precision only.
 func (c Config) WithDefaults() Config {
 	c.Name = cmp.Or(c.Name, Tutorial)
 	c.Precision = cmp.Or(c.Precision, Float32)
@@ -81,7 +81,7 @@ func (c Config) Validate() error {
 	return err
 }
 
-// check validates what all networks share.
+// check validates the fields that all networks use.
 func (c Config) check() error {
 	switch {
 	case c.Precision != Float32 && c.Precision != BFloat16:

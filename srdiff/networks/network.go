@@ -1,7 +1,6 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package networks has the networks that predict, behind one interface and by name. A program may
-// register one of its own.
+// Package networks holds the networks by name, behind one interface. A program can register its own.
 //
 // As in GoMLX, building a graph panics on misuse.
 package networks
@@ -16,21 +15,21 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Inputs are what a network is given. Pictures are float32.
+// Inputs are the inputs of a network. Pictures are float32.
 type Inputs struct {
 	Xt        *Node // x_t, [batch, factor height, factor width, 3]
-	T         *Node // the timestep, [batch] or a scalar for all; it may lie between two
+	T         *Node // the timestep, [batch] or a scalar for all; it may be fractional
 	Timesteps int   // T of the schedule
 	Low       *Node // the low-resolution picture, [batch, height, width, 3]
-	Level     *Node // standard deviation of Low's noise, [batch]; nil where the model knows of none
+	Level     *Node // standard deviation of Low's noise, [batch]; nil for a model trained without noise
 
 	// The results of a predictor for Low; nil without one.
-	Guess    *Node // its mean of x_0, [batch, factor height, factor width, 3]
+	Mean     *Node // its mean of x_0, [batch, factor height, factor width, 3]
 	Features *Node // its last features, [batch, height, width, channels]
 	LogScale *Node // see ResidualScale, [batch, height, width, factor^2]
 
-	// Margin is how many pixels Low and Features reach beyond Xt on every side, and Guess factor
-	// times as many: see Network.Margin.
+	// Margin is how many low-resolution pixels Low, Mean and Features extend beyond Xt on each side:
+	// see Network.Margin.
 	Margin int
 }
 
@@ -50,8 +49,8 @@ func (in Inputs) Enlarged() *Node {
 	return Slice(y, AxisRange(), AxisRange(beyond, -beyond), AxisRange(beyond, -beyond))
 }
 
-// stacked returns x_t and y stacked as channels, and the noise of y as one more where it is known
-// (Ho et al. 2022, section 4.2).
+// stacked returns x_t, y and, if there is one, the noise level of y, to be stacked as channels (Ho et
+// al. 2022, section 4.2).
 func (in Inputs) stacked() []*Node {
 	list := []*Node{in.Xt, in.Enlarged()}
 	if in.Level != nil {
@@ -61,14 +60,14 @@ func (in Inputs) stacked() []*Node {
 	return list
 }
 
-// Network predicts: eps, x_0 or v, as it was trained to.
+// Network predicts eps, x_0 or v, depending on its training.
 type Network interface {
-	// Predict returns the prediction, float32 with the shape of in.Xt. The weights that it declares
-	// in the scope are the network's.
+	// Predict returns the prediction, float32 with the shape of in.Xt. It declares the network's
+	// weights in the scope.
 	Predict(scope *nn.Scope, in Inputs) *Node
 
-	// Multiple returns the number that the height and the width of x_t must be a multiple of.
-	// Callers pad smaller pictures.
+	// Multiple returns a number. The height and the width of x_t must be multiples of it; callers pad
+	// other pictures.
 	Multiple() int
 
 	// Margin returns how many low-resolution pixels around a tile its prediction depends on. It is
@@ -76,28 +75,28 @@ type Network interface {
 	Margin() int
 }
 
-// Limited is implemented by a Network that cannot take pictures of any size.
+// Limited is implemented by a Network that limits the size of pictures.
 type Limited interface {
-	// MaxPixels returns how many pixels x_t may have.
+	// MaxPixels returns the greatest number of pixels of x_t.
 	MaxPixels() int
 }
 
-// Local is implemented by a Network whose prediction at a pixel depends on its surroundings alone: it
-// has no statistics over a picture. Its tiles join without a seam and without overlapping weights.
-// Pictures that are smaller than a tile are padded; what looks at neighbours must be nn.Conv in the
-// scope that the network is given, which does not see the padding (nn.Scope.Within).
+// Local is implemented by a Network whose prediction at a pixel depends only on the pixels within its
+// reach: it has no statistics over a picture. Its tiles join without seams and without blending.
+// Pictures smaller than a tile are padded. Layers that use neighbouring pixels must be nn.Conv in the
+// given scope, which excludes the padding (nn.Scope.Within).
 type Local interface {
-	// Reach returns how many low-resolution pixels around a tile its prediction depends on, of the
-	// picture and of x_t.
+	// Reach returns how many low-resolution pixels around a tile its prediction depends on, in the
+	// picture and in x_t.
 	Reach() int
 }
 
-// Guesser is implemented by a Network that predicts x_0 from the low-resolution picture alone, and whose
-// features help another network to refine that.
-type Guesser interface {
-	// Guess returns the mean of x_0, [batch, factor height, factor width, 3], and the last features,
-	// [batch, height, width, channels], given low [batch, height, width, 3].
-	Guess(scope *nn.Scope, low *Node, factor int) (mean, features *Node)
+// MeanPredictor is implemented by a Network that predicts x_0 from the low-resolution picture alone.
+// Another network can refine its prediction, with the help of its features.
+type MeanPredictor interface {
+	// PredictMean returns the mean of x_0, [batch, factor height, factor width, 3], and the last
+	// features, [batch, height, width, channels], given low [batch, height, width, 3].
+	PredictMean(scope *nn.Scope, low *Node, factor int) (mean, features *Node)
 }
 
 // Name is the name of a network.
@@ -111,7 +110,7 @@ const (
 	Base     Name = "base"
 
 	PixelShuffle Name = "pixelshuffle" // Predictor
-	Residual     Name = "residual"     // Refiner, of the residual that a predictor leaves
+	Residual     Name = "residual"     // Refiner, of a predictor's residual
 )
 
 var (
@@ -120,8 +119,8 @@ var (
 	computes = map[Precision]dtypes.DType{Float32: dtypes.Float32, BFloat16: dtypes.BFloat16}
 )
 
-// Register makes a network known by a name: new makes it from its configuration, complete with
-// defaults, or returns what is wrong with that. Registering a name twice panics.
+// Register registers a network under a name. new makes the network from its configuration, complete
+// with defaults, or returns an error for an invalid one. Registering a name twice panics.
 func Register(name Name, new func(Config) (Network, error)) {
 	if makers[name] != nil {
 		panic(fmt.Errorf("the network %s is registered already", name))
@@ -138,8 +137,8 @@ func init() {
 	Register(Residual, newRefiner)
 }
 
-// New returns the network that the configuration describes, or what is wrong with the
-// configuration.
+// New returns the network that the configuration describes. It returns an error for an unknown name
+// and for values that the network cannot use.
 func New(c Config) (Network, error) {
 	c = c.WithDefaults()
 	if makers[c.Name] == nil {

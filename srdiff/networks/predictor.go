@@ -23,12 +23,12 @@ func (predictor) Margin() int   { return 0 }
 func (n predictor) Reach() int { return 3 + 2*n.config.Blocks }
 
 func (n predictor) Predict(scope *nn.Scope, in Inputs) *Node {
-	mean, _ := n.Guess(scope, in.Low, in.Factor())
+	mean, _ := n.PredictMean(scope, in.Low, in.Factor())
 	return mean
 }
 
-// Guess implements Guesser.
-func (n predictor) Guess(scope *nn.Scope, low *Node, factor int) (mean, features *Node) {
+// PredictMean implements MeanPredictor.
+func (n predictor) PredictMean(scope *nn.Scope, low *Node, factor int) (mean, features *Node) {
 	mean, features = Predictor(scope, n.config, ConvertDType(low, computes[n.config.Precision]), factor)
 	return ConvertDType(mean, low.DType()), ConvertDType(features, low.DType())
 }

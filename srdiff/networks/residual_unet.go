@@ -24,8 +24,8 @@ func (n residualUNet) Predict(scope *nn.Scope, in Inputs) *Node {
 	return ConvertDType(ResidualUNet(scope, n.config, x, in.T), in.Xt.DType())
 }
 
-// maxAttention is how many pixels may look at each other: 4096 squared numbers take 64 MB a head
-// and picture.
+// maxAttention is the greatest number of pixels that attend to each other: 4096^2 weights take 64 MB
+// for each head and picture.
 const maxAttention = 4096
 
 // MaxPixels implements Limited.
@@ -41,9 +41,9 @@ func (n residualUNet) MaxPixels() int {
 	return math.MaxInt
 }
 
-// ResidualUNet is the better network. It has the tutorial's shape, made of residual blocks that are
-// steered by the time, with attention where the picture is smallest (Dhariwal and Nichol 2021; C =
-// channels):
+// ResidualUNet is the better network. It has the stages of the tutorial's network, built from
+// residual blocks that depend on the time, with attention at the lowest resolution (Dhariwal and
+// Nichol 2021; C = channels):
 //
 //	in           6 -> C                       height     x width
 //	enc1         C -> C                       height     x width       --------.
@@ -56,7 +56,7 @@ func (n residualUNet) MaxPixels() int {
 //	norm, out    C -> 3    3x3, zero at first
 //
 // The bottleneck has one block more than the other stages. x is [batch, height, width, channels]:
-// x_t and y are 6 channels, the noise of y is one more. t is a number [batch], or a scalar for all.
+// x_t and y are 6 channels, the noise level of y is one more. t is a number [batch], or a scalar for all.
 // The result is [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
 func ResidualUNet(scope *nn.Scope, c Config, x, t *Node) *Node {
 	c = c.WithDefaults()

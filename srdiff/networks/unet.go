@@ -32,8 +32,8 @@ func (n unet) Predict(scope *nn.Scope, in Inputs) *Node {
 //	dec1       2C -> C     of [upconv1, enc1]                         <-------'
 //	out         C -> 3     1x1
 //
-// x is [batch, height, width, channels]: x_t, y and the time are 7 channels, the noise of y is one
-// more. The result is [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
+// x is [batch, height, width, channels]: x_t, y and the time are 7 channels, the noise level of y is
+// one more. The result is [batch, height, width, 3]. It computes in the type of x, float32 or bfloat16.
 func UNet(scope *nn.Scope, channels int, x *Node) *Node {
 	enc1 := nn.DoubleConv(scope.In("enc1"), x, channels)                     // [batch, height, width, C]
 	enc2 := nn.DoubleConv(scope.In("enc2"), nn.MaxPool2(enc1), 2*channels)   // [batch, height/2, width/2, 2C]
