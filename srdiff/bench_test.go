@@ -15,13 +15,21 @@ import (
 	"github.com/srdiff/srlab/srdiff/dataset"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // The tutorial's train step: batch 32, 32x32, with Adam.
 //
 //	GOEXPERIMENT=simd go test ./srdiff -run '^$' -bench . -benchtime 20x
-func BenchmarkTrainStep(b *testing.B) {
-	m, err := NewModel(graphtest.Engine(b), Config{})
+func BenchmarkTrainStep(b *testing.B) { benchmarkTrainStep(b, Config{}) }
+
+// A train step of the better network, with the same batch.
+func BenchmarkBetterTrainStep(b *testing.B) {
+	benchmarkTrainStep(b, Config{Network: networks.Config{Name: networks.Small}})
+}
+
+func benchmarkTrainStep(b *testing.B, c Config) {
+	m, err := NewModel(graphtest.Engine(b), c)
 	if err != nil {
 		b.Fatal(err)
 	}
