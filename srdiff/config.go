@@ -13,39 +13,39 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// Config describes a model and its training. The zero value is the tutorial's setting, plus
-// averaged weights: a field that is zero means the default given beside it. It is a plain value,
-// made to be edited in a notebook's cell.
+// Config describes a model and its training. The zero value is the tutorial's setting with averaged
+// weights. A zero field means the default, which follows the semicolon beside it. Config is a plain
+// value, which a notebook's cell can edit.
 type Config struct {
 	Factor    int              `json:"factor"`    // how many times larger results are than inputs in each direction: 2, 3, 4 or 8; 4
 	Diffusion diffusion.Config `json:"diffusion"` // the noise schedule, and what is predicted
 	Network   networks.Config  `json:"network"`   // the network that predicts
 
-	// Predictor is a second network, of a model that refines: it predicts x_0 first, and diffusion is of
-	// the residual alone (see Residual). An empty name means none.
+	// Predictor is the network whose result a model refines: it predicts x_0 first, and diffusion
+	// samples the residual. An empty name means none.
 	Predictor networks.Config `json:"predictor"`
 
 	Degradation degrade.Config `json:"degradation"` // how low-resolution pictures are made
-	Training    TrainingConfig `json:"training"`    // how the network is trained; a model file has it as a record
+	Training    TrainingConfig `json:"training"`    // how the network is trained; in a model file, a record of it
 }
 
-// TrainingConfig describes how a network is trained: see Model.Train. A field that is zero means
-// the default given beside it.
+// TrainingConfig describes how a network is trained: see Model.Train. A zero field means the
+// default, which follows the semicolon beside it.
 type TrainingConfig struct {
 	Loss          diffusion.LossKind `json:"loss"`           // diffusion.MSE
-	MinSNRGamma   float64            `json:"min_snr_gamma"`  // see diffusion.Prediction.MinSNR, 5 in its paper; 0, no weights
+	MinSNRGamma   float64            `json:"min_snr_gamma"`  // see diffusion.Prediction.MinSNR, 5 in its paper; 0 for none
 	DropCondition float64            `json:"drop_condition"` // share of pictures trained without condition, for guidance; 0
 
 	ImageSize    int     `json:"image_size"`    // height and width of the training pictures; 32, or 36 for a factor of 3
-	BatchSize    int     `json:"batch_size"`    // pictures a step, 32
-	Flip         bool    `json:"flip"`          // mirror half of the pictures
-	LearningRate float64 `json:"learning_rate"` // Adam's, 1e-4
+	BatchSize    int     `json:"batch_size"`    // pictures a step; 32
+	Flip         bool    `json:"flip"`          // mirrors half of the pictures
+	LearningRate float64 `json:"learning_rate"` // Adam's; 1e-4
 	WarmUp       int     `json:"warm_up"`       // steps in which the learning rate rises from 0; 0
-	Decay        int     `json:"decay"`         // steps after those in which it falls to 0, like half a cosine; 0, never
-	ClipNorm     float64 `json:"clip_norm"`     // greatest norm of all gradients together; 0 for any
-	Accumulate   int     `json:"accumulate"`    // steps whose mean gradient changes the weights once, 1
-	EMA          float64 `json:"ema"`           // decay of the averaged weights, 0.999; -1 for no average
-	Seed         int64   `json:"seed"`          // first weights, pictures, timesteps and noise all follow from it
+	Decay        int     `json:"decay"`         // steps after the warm-up in which it falls to 0 as half a cosine; 0 for a constant rate
+	ClipNorm     float64 `json:"clip_norm"`     // greatest norm of all gradients together; 0 for no limit
+	Accumulate   int     `json:"accumulate"`    // steps for each update, which uses their mean gradient; 1
+	EMA          float64 `json:"ema"`           // decay of the averaged weights, or -1 for no average; 0.999
+	Seed         int64   `json:"seed"`          // of the first weights, the pictures, timesteps and noise
 }
 
 // factors are the values of Config.Factor.
@@ -77,8 +77,8 @@ func (c TrainingConfig) withDefaults() TrainingConfig {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
-// their defaults.
+// Validate returns an error that names the first value that cannot be used. Zeros stand for their
+// defaults.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	if err := firstError(c.Diffusion.Validate(), c.Network.Validate(), c.Degradation.Validate(), c.Training.validate()); err != nil {
@@ -92,13 +92,13 @@ func (c Config) Validate() error {
 	case !slices.Contains(factors, c.Factor):
 		return fmt.Errorf("factor is %d: want 2, 3, 4 or 8", c.Factor)
 	case c.Diffusion.Prediction == diffusion.Regression && (t.MinSNRGamma > 0 || t.DropCondition > 0):
-		return errors.New("min-SNR gamma or a drop condition with regression: it has no timesteps and depends on nothing but " +
-			"the condition, omit them")
+		return errors.New("min-SNR gamma or a drop condition with regression: a regression has no timesteps and needs the " +
+			"condition; omit them")
 	case t.ImageSize < multiple || t.ImageSize%multiple != 0 || t.ImageSize > 1024:
 		return fmt.Errorf("image size is %d: want a multiple of %d, at most 1024", t.ImageSize, multiple)
 	case t.ImageSize*t.ImageSize > c.maxPixels():
-		return fmt.Errorf("image size is %d: the network's attention, which has every pixel look at all others, takes at most %d pixels, "+
-			"so take smaller pictures or less attention", t.ImageSize, c.maxPixels())
+		return fmt.Errorf("image size is %d: the network's attention, which compares all pairs of pixels, takes at most %d pixels; "+
+			"take smaller pictures or less attention", t.ImageSize, c.maxPixels())
 	}
 	if err := (SampleOptions{}).Validate(c); err != nil {
 		return fmt.Errorf("such a model could not be sampled: %w", err)
@@ -106,7 +106,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// maxPixels is how many pixels the network of a valid configuration can take at once.
+// maxPixels returns the greatest number of pixels that the network of a valid configuration takes
+// at once.
 func (c Config) maxPixels() int {
 	network, err := networks.New(c.Network)
 	if limited, ok := network.(networks.Limited); err == nil && ok {
@@ -141,8 +142,8 @@ func (c TrainingConfig) validate() error {
 	return nil
 }
 
-// multiple is what the height and width of x_t must be a multiple of, for the network and the
-// factor. For a configuration that is not valid it is the factor.
+// multiple returns the number of which the height and width of x_t must be multiples, for the
+// network and the factor. For an invalid configuration it is the factor.
 func (c Config) multiple() int {
 	network, err := networks.New(c.Network)
 	if err != nil || c.Factor < 1 {

@@ -294,7 +294,7 @@ func TestConfigValidate(t *testing.T) {
 		"even multiple of 8 for the network tiny":      {Network: networks.Config{Name: "tiny", BaseChannels: 12}},
 		"distilled to 4 steps, predicting eps":         {Diffusion: diffusion.Config{Distilled: 4}},
 		"distilled to 2000 steps":                      {Diffusion: diffusion.Config{Distilled: 2000, Prediction: "v"}},
-		"it has no timesteps":                          {Diffusion: diffusion.Config{Prediction: "regression"}, Training: TrainingConfig{MinSNRGamma: 5}},
+		"a regression has no timesteps":                {Diffusion: diffusion.Config{Prediction: "regression"}, Training: TrainingConfig{MinSNRGamma: 5}},
 	} {
 		err := c.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

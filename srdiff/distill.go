@@ -14,8 +14,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Progressive distillation (Salimans and Ho 2022): a student learns to go in one step of DDIM where
-// its teacher goes in two, then becomes the teacher of the next, until a handful of steps is left:
+// Progressive distillation (Salimans and Ho 2022): a student learns to take one step of DDIM where
+// its teacher takes two. Then it becomes the teacher of the next student, down to a few steps:
 //
 //	for steps := 256; steps >= 4; steps /= 2 {
 //		student, err := teacher.Student(steps)
@@ -25,15 +25,14 @@ import (
 //		teacher = student
 //	}
 
-// Student returns a model with the weights of this one, its teacher, for Train to teach: it learns
-// to sample in so many steps of DDIM as well as the teacher does in twice as many. How it is
-// trained is its Config's, which begins as the teacher's: the learning rate is best smaller than
-// the teacher's was, and made to fall to 0 (Decay).
+// Student returns a model that starts with the weights of this one, its teacher. Train teaches it
+// to sample in the given number of DDIM steps as well as the teacher does in twice as many. Its
+// Config begins as the teacher's; choose a smaller learning rate than the teacher's, and let it
+// fall to 0 (Decay).
 //
-// A student is sampled in the steps that it learned, which its file holds, and no others. The
-// teacher may be a student itself, of twice the steps. It must predict v or x_0: from eps the x_0
-// of the first step, which is all that few steps rest on, cannot be told. Anything else is an
-// error.
+// A student samples only in the steps that it learned, which its file holds. The teacher may itself
+// be a student, of twice the steps. It must predict v or x_0: at the first step, x_t is nearly pure
+// noise, and x_0 does not follow from a prediction of eps. Other teachers are an error.
 func (m *Model) Student(steps int) (*Model, error) {
 	c := m.Config
 	switch {
@@ -60,11 +59,11 @@ func (m *Model) Student(steps int) (*Model, error) {
 	return student, nil
 }
 
-// CheckTeacher returns an error unless the model is a student of this very teacher, weight by
-// weight. It is for a run that is resumed.
+// CheckTeacher returns an error unless the model is a student of this teacher, with exactly its
+// weights. Call it when a run is resumed.
 func (m *Model) CheckTeacher(teacher *Model) error {
 	if !m.hasTeacher() {
-		return errors.New("this model is no student, or has no teacher with it")
+		return errors.New("this model is not a student, or does not hold its teacher")
 	}
 	if m.Config.Diffusion.Prediction != teacher.Config.Diffusion.Prediction || !slices.Equal(m.schedule.AlphaBars, teacher.schedule.AlphaBars) {
 		return errors.New("the student learns from another teacher: its prediction or its schedule differs")
@@ -92,8 +91,8 @@ func (m *Model) CheckTeacher(teacher *Model) error {
 // hasTeacher reports whether the model has a teacher to learn from.
 func (m *Model) hasTeacher() bool { return m.variable(m.weights[0], teacherScope) != nil }
 
-// studentTimesteps are the timesteps that a model distilled to the given number of steps is sampled
-// at, greatest first.
+// studentTimesteps returns the timesteps at which a model distilled to the given number of steps
+// samples, greatest first.
 func (m *Model) studentTimesteps(steps int) []int {
 	list, err := diffusion.Trailing.Timesteps(m.schedule.Timesteps, steps)
 	if err != nil {
@@ -102,9 +101,9 @@ func (m *Model) studentTimesteps(steps int) []int {
 	return list
 }
 
-// taught replaces the x_0 and the noise of a batch by what the teacher makes of them: see
-// studentTarget. The teacher is used as it is outside of training.
-func (m *Model) taught(scope *model.Scope, in networks.Inputs, x0, t, eps *Node) (_ networks.Inputs, targetX0, targetEps *Node) {
+// learnFromTeacher replaces the x_0 and the noise of a batch by the student's targets: see
+// studentTarget. The teacher computes as in sampling, without dropout.
+func (m *Model) learnFromTeacher(scope *model.Scope, in networks.Inputs, x0, t, eps *Node) (_ networks.Inputs, targetX0, targetEps *Node) {
 	teacher := weightsAt(scope, teacherScope).Fixed()
 	in, x0, _ = m.denoiser().residual(teacher, in, x0)
 	in.Xt = m.schedule.QSample(x0, t, eps)
@@ -118,11 +117,11 @@ func (m *Model) taught(scope *model.Scope, in networks.Inputs, x0, t, eps *Node)
 //
 //	x_0 = (x_s - a x_t) / b,   x_s = teacher(teacher(x_t, t), t')
 //
-// and the noise that is in x_t if that is the picture. So Loss of the two is the student's, with
-// the weight SNR + 1 for v.
+// and eps is the noise of x_t for this x_0. Loss of the two is the student's loss, with the weight
+// SNR + 1 for v.
 //
-// The inputs are complete with x_t; t is an integer [batch], of the student's timesteps; scope is
-// where the teacher's weights are.
+// The inputs include x_t. t is an integer [batch], one of the student's timesteps. scope holds the
+// teacher's weights.
 func (m *Model) studentTarget(scope *nn.Scope, in networks.Inputs, t *Node) (x0, eps *Node) {
 	s, prediction, xt := m.schedule, m.Config.Diffusion.Prediction, in.Xt
 	of := func(steps []diffusion.Step, t *Node, coefficient func(diffusion.Step) float64) *Node {

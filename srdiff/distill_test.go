@@ -110,7 +110,7 @@ func TestTeacherHasNoDropout(t *testing.T) {
 	target := func(training bool) *tensors.Tensor {
 		exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) *Node {
 			m.store.SetTraining(in[0].Graph(), training)
-			_, x0, _ := m.taught(scope, networks.Inputs{Low: in[1]}, in[0], in[2], in[3])
+			_, x0, _ := m.learnFromTeacher(scope, networks.Inputs{Low: in[1]}, in[0], in[2], in[3])
 			return x0
 		})
 		if err != nil {
@@ -125,7 +125,8 @@ func TestTeacherHasNoDropout(t *testing.T) {
 	graphtest.Same(t, "target while training", target(true), target(false), 1e-6)
 }
 
-// trained is a model after a few steps: some layers of a new one are zero, which hides what is before them.
+// trained is a model after a few steps: some layers of a new one are zero, which hides what is
+// before them.
 func trained(t *testing.T, c Config) *Model {
 	m := newSmall(t, c)
 	trainSmall(t, m, 5, "")

@@ -32,9 +32,9 @@ type metadata struct {
 	Version string `json:"version,omitempty"` // of the srdiff that wrote the file
 }
 
-// Save writes the weights that Sample uses, the averaged ones where there are any, as a safetensors
-// file with the names and layouts of the tutorial's PyTorch state_dict, and the configuration as
-// metadata. The file is written whole or not at all.
+// Save writes the weights that Sample uses (the averaged ones, if there are any) as a safetensors
+// file, with the names and layouts of the tutorial's PyTorch state_dict. The configuration is in
+// its metadata. The file is written whole or not at all.
 func (m *Model) Save(path string) error {
 	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
 	for _, w := range m.weights {
@@ -61,13 +61,13 @@ func (m *Model) write(path string, file checkpoint.File) error {
 	return checkpoint.Write(path, file)
 }
 
-// Load reads a model file: one that Save wrote, or the tutorial's network as PyTorch saves it. A file
-// from PyTorch has no metadata: its configuration is the tutorial's, and the number of base channels
-// follows from the shapes. Load converts half-precision weights to float32 and removes the prefixes
-// "module." and "_orig_mod." that PyTorch's wrappers add to names.
+// Load reads a model file: one that Save wrote, or the tutorial's network as PyTorch saves it. A
+// file from PyTorch has no metadata: its configuration is the tutorial's, and the number of base
+// channels follows from the shapes. Load converts half-precision weights to float32 and removes the
+// prefixes "module." and "_orig_mod." that PyTorch's wrappers add to names.
 //
-// A file that is missing, incomplete or of another network is an error that names the difference. So
-// is a file of a newer srdiff.
+// A file that is missing, incomplete or of another network is an error that names the difference.
+// So is a file of a newer srdiff.
 func Load(backend compute.Backend, path string) (*Model, error) {
 	m, file, err := open(backend, path)
 	if err != nil {
@@ -248,10 +248,10 @@ func (m *Model) setWeights(file checkpoint.File) error {
 	return nil
 }
 
-// InitFrom takes the weights of a model file that have the name and shape of this model's, and returns
-// how many these are. A predictor's weights go to the predictor of a model that refines. So a network is
-// trained further, a model for another factor begins with the same trunk, and a refiner with its
-// predictor. A file that has no such weight is an error.
+// InitFrom copies the weights of a model file that have the name and shape of a weight of this
+// model, and returns their number. The weights of a predictor go to the predictor of a model that
+// refines. Use it to train a network further, to begin a model for another factor with the same
+// trunk, or to begin a refiner with its predictor. A file without any such weight is an error.
 func (m *Model) InitFrom(path string) (taken int, err error) {
 	file, err := checkpoint.Read(path)
 	if err != nil {

@@ -18,9 +18,9 @@ import (
 //
 //	L = E w_t d(Target(x_0, t, eps) - Predict(QSample(x_0, t, eps), t, low))
 //
-// The weight is MinSNR's where c.Training.MinSNRGamma is set. Else it is 1, or 1/ofF^2 for a
-// network with a ResidualSpread, so that the network's own share counts alike at all timesteps
-// (Karras et al. 2022, section 5).
+// The weight is MinSNR's if c.Training.MinSNRGamma is set. Otherwise it is 1, or 1/ofF^2 for a
+// network with a ResidualSpread, so that errors of the network's output count alike at all
+// timesteps (Karras et al. 2022, section 5).
 //
 // x0 and eps are [batch, height, width, 3], low and t as for Predict. The result is the scalar
 // mean.
@@ -28,7 +28,7 @@ func Loss(scope *nn.Scope, c Config, x0, low, t, eps *Node) *Node {
 	return mustDenoiser(c).loss(scope, networks.Inputs{Low: low}, x0, t, eps)
 }
 
-// loss is Loss, given the inputs that the network has beside x_t and t.
+// loss is Loss, given the network's inputs other than x_t and t.
 func (d denoiser) loss(scope *nn.Scope, in networks.Inputs, x0, t, eps *Node) *Node {
 	prediction, at := d.config.Diffusion.Prediction, d.schedule.At(t)
 	in, x0, ofScale := d.residual(scope, in, x0)
@@ -43,7 +43,7 @@ func (d denoiser) loss(scope *nn.Scope, in networks.Inputs, x0, t, eps *Node) *N
 	return Add(ReduceAllMean(distance), ofScale)
 }
 
-// lossWeight is the w_t of Loss, or nil where it is 1.
+// lossWeight returns the w_t of Loss, or nil for 1.
 func (d denoiser) lossWeight(at diffusion.Time) *Node {
 	prediction, spread := d.config.Diffusion.Prediction, d.config.Network.ResidualSpread
 	switch gamma := d.config.Training.MinSNRGamma; {

@@ -14,40 +14,40 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// Model is a network with its weights, on an engine. It is for one goroutine at a time.
+// Model is a network with its weights, on an engine. Only one goroutine at a time may use it.
 type Model struct {
-	Config Config // complete with defaults; of a finished model, only Training may be changed
-	Step   int    // how many training steps its weights have seen
+	Config Config // complete with defaults; only its Training may be changed
+	Step   int    // the number of training steps so far
 
 	Damaged []error // the checkpoints that Resume could not read, newest first
-	Devices int     // of the engine, over which Train spreads every batch; 0 is 1
+	Devices int     // number of the engine's devices that share every training batch; 0 means 1
 
-	made      Config // what Config was at first
-	data      dataID // what it was last trained on; may be empty
+	made      Config // the configuration that the model was made with
+	data      dataID // the data of its last training; may be empty
 	backend   compute.Backend
 	schedule  *diffusion.Schedule
 	network   networks.Network
 	predictor networks.MeanPredictor // see Config.Predictor; may be nil
-	weights   []nn.Weight            // what the network declares
-	store     *model.Store           // the weights; while and after training, their averages and the optimizer's state too
+	weights   []nn.Weight            // in the order of their declaration
+	store     *model.Store           // the weights, and once it trains their averages and the optimizer's state
 	raw       bool                   // see WithRawWeights
 
 	// The programs of Sample and NoiseError.
-	graph       func(m *Model, scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node // Model.build, but in tests
+	graph       func(m *Model, scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node // Model.build; tests replace it
 	programs    *programs
-	noiseErrors map[string]*model.Exec // by the weights that they use
+	noiseErrors map[string]*model.Exec // by the scope of their weights
 }
 
-// Where the network's weights are in a store, their averages, and the weights of a student's
-// teacher. Optimizer state and the random state lie beside them.
+// The scopes of the network's weights in a store, of their averages, and of the weights of a
+// student's teacher. The optimizer's state and the random state are in other scopes.
 const (
 	weightsScope  = "unet"
 	averagesScope = "average"
 	teacherScope  = "teacher"
 )
 
-// NewModel makes a network with first weights that follow from config.Training.Seed. It returns an
-// error when the configuration is not valid.
+// NewModel makes a network whose first weights depend only on config.Training.Seed. An invalid
+// configuration is an error.
 func NewModel(backend compute.Backend, config Config) (*Model, error) {
 	m, err := emptyModel(backend, config)
 	if err != nil {
@@ -62,7 +62,7 @@ func NewModel(backend compute.Backend, config Config) (*Model, error) {
 	return m, nil
 }
 
-// emptyModel makes a model whose weights are still to be put in its store.
+// emptyModel makes a model without weights in its store.
 func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 	d, err := newDenoiser(config)
 	if err != nil {
@@ -75,20 +75,20 @@ func emptyModel(backend compute.Backend, config Config) (*Model, error) {
 	return m, m.declare()
 }
 
-// denoiser is the network as the model's configuration says now.
+// denoiser returns the network with the model's present configuration.
 func (m *Model) denoiser() denoiser { return denoiser{m.Config, m.schedule, m.network, m.predictor} }
 
-// WithRawWeights returns the model as the last training step left it: its Sample, NoiseError and
-// Save use the weights themselves, where those of a model trained with an average
-// (TrainingConfig.EMA) use that. Both share their weights.
+// WithRawWeights returns the model without weight averaging: its Sample, NoiseError and Save use
+// the weights of the last training step in place of the averages (TrainingConfig.EMA). Both models
+// share their weights.
 func (m *Model) WithRawWeights() *Model {
 	raw := *m
 	raw.raw = true
 	return &raw
 }
 
-// NewExec makes a program of a graph function that uses the network: Predict and Loss find in the
-// scope the weights that Sample uses. It is for looking inside, as a notebook's cell does:
+// NewExec makes a program from a graph function that uses the network. The scope holds the weights
+// that Sample uses, for Predict and Loss. A notebook's cell inspects a prediction with it:
 //
 //	predict, err := m.NewExec(func(scope *nn.Scope, in []*Node) []*Node {
 //		return []*Node{srdiff.Predict(scope, m.Config, in[0], in[1], in[2])}
@@ -100,10 +100,10 @@ func (m *Model) NewExec(f func(scope *nn.Scope, inputs []*Node) []*Node) (*model
 	})
 }
 
-// weightsAt returns the scope of a network whose weights are in the given place of a store.
+// weightsAt returns the scope of a network whose weights are at the given place of a store.
 func weightsAt(root *model.Scope, place string) *nn.Scope { return nn.NewScope(root.At("%s", place)) }
 
-// inUse is the scope of the weights that the model is used with.
+// inUse returns the scope of the weights that Sample uses.
 func (m *Model) inUse() string {
 	if m.raw || !m.averaged() {
 		return weightsScope
@@ -111,7 +111,8 @@ func (m *Model) inUse() string {
 	return averagesScope
 }
 
-// averaged reports whether there are averages of the weights, and they are wanted.
+// averaged reports whether Sample uses averaged weights: they exist, and the configuration asks for
+// them.
 func (m *Model) averaged() bool {
 	return m.Config.Training.EMA > 0 && m.variable(m.weights[0], averagesScope) != nil
 }
@@ -121,8 +122,7 @@ func (m *Model) variable(w nn.Weight, scope string) *model.Variable {
 	return m.store.GetVariable(w.Path(scope))
 }
 
-// copyWeights makes variables in a scope with the values that the network of another model has in
-// one of its scopes.
+// copyWeights copies the weights in a scope of another model to a scope of this one.
 func (m *Model) copyWeights(to string, from *Model, fromScope string, trainable bool) error {
 	for _, w := range m.weights {
 		if err := training.CopyVariable(m.store, w.Path(to), from.variable(w, fromScope), trainable); err != nil {
@@ -132,9 +132,8 @@ func (m *Model) copyWeights(to string, from *Model, fromScope string, trainable 
 	return nil
 }
 
-// Close frees the memory of the weights and the programs on the engine at once, rather than when
-// the garbage collector comes to them. The model, and those of WithRawWeights, must not be used
-// after it.
+// Close frees the memory of the weights and programs on the engine at once; otherwise the garbage
+// collector frees it later. Do not use the model, or one that WithRawWeights returned, after Close.
 func (m *Model) Close() {
 	m.programs.close()
 	for _, program := range m.noiseErrors {
@@ -146,8 +145,8 @@ func (m *Model) Close() {
 // Schedule returns the model's noise schedule.
 func (m *Model) Schedule() *diffusion.Schedule { return m.schedule }
 
-// NumParameters returns how many numbers the network's weights are: 467,747 for the tutorial's 32
-// base channels.
+// NumParameters returns the number of the network's weights, counted as single numbers: 467,747 for
+// the tutorial's 32 base channels.
 func (m *Model) NumParameters() int {
 	n := 0
 	for _, w := range m.weights {

@@ -17,11 +17,10 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// NoiseError returns the mean squared error of the predicted noise over the first batches of src,
-// with timesteps and noise that follow from the seed alone. On pictures that training does not see,
-// it measures what the network has learned. For the tutorial's setting it is the mean of Loss. A
-// regression predicts no noise, which is an error; so are fewer than one batch and pictures of a size
-// that the network cannot take.
+// NoiseError returns the mean squared error of the predicted noise over the first batches of src.
+// Timesteps and noise depend only on the seed. On held-out pictures it measures what the network
+// has learned. For the tutorial's setting it is the mean of Loss. A regression, which predicts no
+// noise, fewer than one batch, and pictures of a size that the network does not take are errors.
 func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int, seed int64) (float64, error) {
 	if m.Config.Diffusion.Prediction == diffusion.Regression {
 		return 0, errors.New("this model was trained for regression, which predicts no noise: measure its pictures")
@@ -69,7 +68,7 @@ func (m *Model) NoiseError(ctx context.Context, src dataset.Source, batches int,
 	return sum / float64(batches), nil
 }
 
-// noiseErrorInputs are the inputs of draw for batch n.
+// noiseErrorInputs returns the inputs of draw for batch n.
 func (m *Model) noiseErrorInputs(x0 *tensors.Tensor, n int) ([]any, error) {
 	if m.Config.Degradation.Name == "" {
 		return []any{x0}, nil

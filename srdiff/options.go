@@ -11,48 +11,49 @@ import (
 	"github.com/srdiff/srlab/srdiff/diffusion"
 )
 
-// SampleOptions describe how to sample. The zero value is the tutorial's sampler with the seed 0: a
-// field that is zero means the default given beside it.
+// SampleOptions are the settings of a sampler. The zero value is the tutorial's sampler with the
+// seed 0. A zero field means the default, which follows the semicolon beside it.
 type SampleOptions struct {
 	Seed int64
 
 	Sampler       diffusion.SamplerName // diffusion.DDPM, or diffusion.DDIM for a model that was distilled
-	Steps         int                   // how many of the model's timesteps are visited; all, or what it was distilled to
-	Spacing       diffusion.Spacing     // which ones; diffusion.Trailing
-	Eta           float64               // of diffusion.DDIM, 0 to 1: how much of DDPM's noise is added; 0
-	SmallVariance bool                  // of diffusion.DDPM: the lower bound of the variance, not the upper one
+	Steps         int                   // number of timesteps to visit; all, or the steps of a distilled model
+	Spacing       diffusion.Spacing     // how they are chosen; diffusion.Trailing
+	Eta           float64               // share of DDPM's noise that diffusion.DDIM adds, 0 to 1; 0
+	SmallVariance bool                  // diffusion.DDPM takes the lower bound of the variance, not the upper one
 	Clip          diffusion.Clipping    // of the predicted x_0; diffusion.ClipStatic
 
-	BackProject int // how often each step brings x_0 closer to the input, up to 16; 0: see degrade.Config.BackProject
+	BackProject int // back-projections of x_0 a step, 0 to 16; 0: see degrade.Config.BackProject
 
 	// Classifier-free guidance: see diffusion.Guide. It needs a model trained with
 	// TrainingConfig.DropCondition.
 	Guidance     float64 // its weight w, 0 to 100; 0, no guidance
-	Rescale      float64 // how much of the spread that guidance adds is taken back, 0 to 1; 0
-	GuidanceFrom int     // guidance acts at timesteps from this one; 0
-	GuidanceTo   int     // to below this one (Kynkäänniemi et al. 2024); T
+	Rescale      float64 // share of the added spread that is removed, 0 to 1; 0
+	GuidanceFrom int     // first timestep with guidance; 0
+	GuidanceTo   int     // the timestep after the last one with guidance (Kynkäänniemi et al. 2024); T
 
 	// Noise is the standard deviation of the noise in the pictures, for a model trained with
 	// degrade.Config.Noise; 0.
 	Noise float64
 
-	// Prediction, if not empty, is what the model is expected to predict; another one is an error.
+	// Prediction, if not empty, is the expected prediction. A model that predicts anything else is
+	// an error.
 	Prediction diffusion.Prediction
 
-	// Fidelity, of a model that refines, is how far the result is drawn back from the sample to the
-	// predictor: 0 for the sample, with all the detail that it makes up, to 1 for the predictor, which is
-	// closest in the mean and as blurred as the input leaves it open; 0.
+	// Fidelity is the share of the sampled residual that a model that refines omits: 0 keeps all of
+	// the sampled detail; 1 returns the predictor's mean, which has the least squared error and is
+	// blurred where the input allows several pictures; 0.
 	Fidelity float64
 
-	// Memory is about how many bytes the whole program may take in Upscale; DefaultMemory. A
-	// picture that needs more is an error. The result does not depend on it.
+	// Memory is about how many bytes the whole program may use in Upscale; DefaultMemory. A picture
+	// that needs more is an error. It does not change results.
 	Memory int64
 
-	// Each, if not nil, is called after every step; where Upscale works in tiles, after every tile.
+	// Each, if not nil, is called after every step, or after every tile of a picture in tiles.
 	Each func(SampleStep)
 }
 
-// WithDefaults returns the options with the default in place of every zero, for a model of the
+// WithDefaults returns the options with the default in place of every zero, for a model with the
 // given configuration.
 func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	c = c.WithDefaults()
@@ -77,8 +78,8 @@ func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	return o
 }
 
-// Validate reports the first value that a model of the given configuration cannot be sampled with,
-// and what was expected. Zeros stand for their defaults.
+// Validate returns an error that names the first value with which a model of the given
+// configuration cannot be sampled. Zeros stand for their defaults.
 func (o SampleOptions) Validate(c Config) error {
 	c = c.WithDefaults()
 	o = o.WithDefaults(c)
@@ -127,10 +128,9 @@ func (o SampleOptions) Validate(c Config) error {
 	return nil
 }
 
-// steps returns the steps that complete options describe for a model of a complete configuration,
-// or what is wrong with the options.
+// steps returns the sampler's steps. Options and configuration must be complete.
 func (o SampleOptions) steps(c Config) ([]diffusion.Step, error) {
-	if c.Diffusion.Prediction == diffusion.Regression { // x_0 itself, of an x_t that is pure noise
+	if c.Diffusion.Prediction == diffusion.Regression { // the prediction is the result
 		return []diffusion.Step{{OfX0: 1}}, nil
 	}
 	schedule, err := diffusion.NewSchedule(c.Diffusion)
@@ -153,12 +153,12 @@ func (o SampleOptions) guided(t float64) bool {
 	return o.Guidance > 0 && float64(o.GuidanceFrom) <= t && t < float64(o.GuidanceTo)
 }
 
-// SampleStep is the state of a trajectory after one reverse step, or after one tile of it. The
-// tensors are valid during the callback only. A picture in tiles has none.
+// SampleStep is the state of a trajectory after one reverse step, or after one tile of a step. The
+// tensors are valid only during the callback, and nil for a picture in tiles.
 type SampleStep struct {
-	Done, Steps int             // reverse steps done, and in all
-	Tile, Tiles int             // tiles of the next step that are done, and in all: 0 of 1 for pictures in one piece
-	T           int             // the timestep that was undone, rounded: T-1 at first where all are visited, 0 at last
-	X           *tensors.Tensor // x_s, where s is the timestep that comes next, [batch, height, width, 3]
+	Done, Steps int             // reverse steps done, and their total
+	Tile, Tiles int             // tiles of the next step that are done, and their total: 0 of 1 without tiles
+	T           int             // the timestep of this step, rounded; 0 at the last step
+	X           *tensors.Tensor // x_s, where s is the next timestep, [batch, height, width, 3]
 	X0          *tensors.Tensor // the predicted x_0, clipped, of the same shape
 }

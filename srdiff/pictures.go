@@ -27,8 +27,8 @@ func Tensor(pictures ...imaging.Picture) (*tensors.Tensor, error) {
 	return tensors.FromFlatDataAndDimensions(values, len(pictures), height, width, 3), nil
 }
 
-// Pictures takes a float32 tensor [batch, height, width, 3] apart. It returns an error for any
-// other tensor.
+// Pictures splits a float32 tensor [batch, height, width, 3] into pictures. Any other tensor is an
+// error.
 func Pictures(t *tensors.Tensor) ([]imaging.Picture, error) {
 	dims := t.Shape().Dimensions
 	if t.Rank() != 4 || dims[3] != 3 {

@@ -15,14 +15,14 @@ import (
 // maxPrograms is how many compiled programs a model keeps. With XLA each takes some 10 MB.
 const maxPrograms = 16
 
-// programKey is all that makes two programs differ: what they compute, and for which size.
+// programKey identifies a program: its variant and the size of its pictures.
 type programKey struct {
 	samplerVariant
 	batch, height, width int
 }
 
-// programs are the compiled programs of a model, the one that was used last at the end. When there
-// are too many, the one that was not used for longest is dropped.
+// programs are the compiled programs of a model, the most recently used one last. When there are
+// too many, the least recently used one is dropped.
 type programs struct{ list []program }
 
 type program struct {
@@ -30,7 +30,7 @@ type program struct {
 	exec *model.Exec
 }
 
-// get returns the program of a key. If there is none yet, it is made.
+// get returns the program of a key, and builds it if there is none.
 func (p *programs) get(key programKey, build func() (*model.Exec, error)) (*model.Exec, error) {
 	if i := slices.IndexFunc(p.list, func(have program) bool { return have.key == key }); i >= 0 {
 		found := p.list[i]
@@ -57,7 +57,8 @@ func (p *programs) close() {
 	p.list = nil
 }
 
-// program returns the program of a variant for pictures of the size of x, [batch, height, width, 3].
+// program returns the program of a variant for pictures of the size of x, [batch, height, width,
+// 3].
 func (m *Model) program(v samplerVariant, x *tensors.Tensor) (*model.Exec, error) {
 	d := x.Shape().Dimensions
 	return m.programs.get(programKey{v, d[0], d[1], d[2]}, func() (*model.Exec, error) {
@@ -71,8 +72,8 @@ func (m *Model) program(v samplerVariant, x *tensors.Tensor) (*model.Exec, error
 	})
 }
 
-// plain is an error of the engine without the names of the functions that it passed through, which
-// mean nothing to a caller: its first cause, in one line, and what was being done.
+// plain returns the first cause of an engine's error in one line, with the activity that failed. It
+// omits the functions that the error passed through.
 func plain(doing string, err error) error {
 	cause := err
 	for {

@@ -15,10 +15,10 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/training"
 )
 
-// dataKey is the metadata key of a checkpoint under which its dataID is.
+// dataKey is the metadata key of a checkpoint's dataID.
 const dataKey = "srdiff.data"
 
-// dataID identifies the data that a run learns from.
+// dataID identifies the data of a run.
 type dataID struct {
 	Name        string `json:"name"`
 	Fingerprint string `json:"fingerprint,omitempty"`
@@ -26,9 +26,9 @@ type dataID struct {
 
 func idOf(src dataset.Source) dataID { return dataID{src.Name(), dataset.Fingerprint(src)} }
 
-// CheckData returns an error unless src is the data that the model was last trained on: by their
-// fingerprints, or by their names where one has no fingerprint. It is for a run that is resumed. A
-// model that does not know its data fits all.
+// CheckData returns an error unless src is the data of the model's last training. It compares
+// fingerprints, or names if one has no fingerprint. Call it when a run is resumed. A model without
+// a record of its data accepts any.
 func (m *Model) CheckData(src dataset.Source) error {
 	was, is := m.data, idOf(src)
 	switch {
@@ -44,8 +44,8 @@ func (m *Model) CheckData(src dataset.Source) error {
 	return nil
 }
 
-// saveTraining writes what Resume needs and then the model, each whole or not at all. Should the
-// second fail, the first still holds everything.
+// saveTraining writes what Resume needs and then the model, each whole or not at all. If writing
+// the model fails, the first file still holds everything.
 func (m *Model) saveTraining(dir string) error {
 	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
 	for v := range m.store.IterVariables() {
@@ -69,9 +69,9 @@ func (m *Model) saveTraining(dir string) error {
 	return m.Save(filepath.Join(dir, ModelFile))
 }
 
-// Resume returns the model of a training run as it was last saved in dir, so that Train goes on
-// where it stopped. Where the last save is damaged, it is the newest one that is not; Model.Damaged
-// lists the others.
+// Resume returns the model of the training run in dir as it was last saved, so that Train continues
+// the run. If the last save is damaged, Resume takes the newest undamaged one; Model.Damaged lists
+// the damaged ones.
 func Resume(backend compute.Backend, dir string) (*Model, error) {
 	var damaged []error
 	for _, path := range training.Checkpoints(dir) {

@@ -14,11 +14,12 @@ import (
 	"github.com/srdiff/srlab/srdiff/lock"
 )
 
-// lockFile is in a run's folder while the run goes on.
+// lockFile is locked in a run's folder during the run.
 const lockFile = "training.lock"
 
-// openFolder makes the folder of a run, locks it, and opens the metrics in it. Only files that
-// srdiff wrote for the same run are replaced; others are an error, before anything changes.
+// openFolder makes and locks the folder of a run, and opens the metrics file in it. A run replaces
+// only files that srdiff wrote for the same run. Other files with these names are an error, before
+// anything changes.
 func (r *run) openFolder() (err error) {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("making the output folder: %w", err)
@@ -37,7 +38,7 @@ func (r *run) openFolder() (err error) {
 	return err
 }
 
-// closeFolder closes what openFolder opened, also where that failed.
+// closeFolder closes what openFolder opened, even if openFolder failed.
 func (r *run) closeFolder() (err error) {
 	if r.metrics != nil {
 		err = r.metrics.Close()
@@ -48,8 +49,7 @@ func (r *run) closeFolder() (err error) {
 	return err
 }
 
-// checkFolder returns an error unless the files of a run in a folder are of this model's run, or
-// there are none.
+// checkFolder returns an error if the folder holds files of another run.
 func (m *Model) checkFolder(dir string) error {
 	path, c, step, err := newestCheckpoint(dir)
 	resumable := path != "" && err == nil
@@ -85,8 +85,8 @@ func notOurs(path string) error {
 	return fmt.Errorf("%s is not of this training run, which would replace it: give another folder", path)
 }
 
-// isOfRun reports whether a configuration is of the run that the model is in. How the model is
-// trained may change in a run, but for the seed.
+// isOfRun reports whether a configuration belongs to the model's run. The training configuration
+// may change during a run, except for the seed.
 func (m *Model) isOfRun(c Config) bool {
 	c, own := c.WithDefaults(), m.Config
 	seed := c.Training.Seed
@@ -94,8 +94,8 @@ func (m *Model) isOfRun(c Config) bool {
 	return seed == own.Training.Seed && c == own
 }
 
-// newestCheckpoint reads the newest checkpoint in a folder that is not damaged. If all are damaged,
-// it returns the newest one's error. The path is "" if there is none.
+// newestCheckpoint reads the newest undamaged checkpoint in a folder. If all are damaged, it
+// returns the newest one's error. If there is none, the path is "".
 func newestCheckpoint(dir string) (path string, c Config, step int, err error) {
 	for _, candidate := range training.Checkpoints(dir) {
 		if _, missing := os.Lstat(candidate); errors.Is(missing, fs.ErrNotExist) {

@@ -27,20 +27,22 @@ import (
 //
 //	x ~ N(0, I)
 //	for each step of the sampler, from x_t to x_s:
-//		x_0 = ClipX0(X0(x, Predict(x, t, low)))   (after BackProject, where that is asked for)
+//		x_0 = ClipX0(X0(x, Predict(x, t, low)))   (after BackProject, if the options ask for it)
 //		x   = OfXt x + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
 // With the options' zero value the steps are DDPM's at every timestep, and the last line is
-// PSample's. The low-resolution pictures have one size; the results are Config.Factor times larger
-// in each direction. The same seed gives the same pictures on the same engine. When ctx ends,
-// Sample stops with an error that wraps ctx's. Options that do not fit the model are an error: see
-// SampleOptions.Validate.
+// PSample's. The low-resolution pictures must have one size; the results are Config.Factor times
+// larger in each direction. The same seed gives the same pictures on the same engine. When ctx
+// ends, Sample stops with an error that wraps ctx's. Options that do not fit the model are an
+// error: see SampleOptions.Validate.
 //
-// The loop runs on the engine, as many steps at a time as take about a second, so that ctx is
-// heeded. With a callback, it runs one step at a time. A network that is local works in tiles.
+// The loop runs on the engine. One call takes as many steps as fit into about a second, so that
+// Sample stops soon after ctx ends. With a callback, one call takes one step. A local network works
+// in tiles.
 //
-// The network sees pictures of few sizes: smaller ones are mirrored at their border, and what is made
-// of that is cropped away. The result does not depend on what was sampled before.
+// Each size of picture needs a compiled program. Sample therefore pads pictures to few sizes, by
+// mirroring them at their borders, and crops the results. A result does not depend on earlier
+// calls.
 func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Picture) ([]imaging.Picture, error) {
 	o, steps, err := m.prepare(o)
 	if err != nil {
@@ -50,7 +52,7 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions, low ...imaging.Pict
 		if err := checkPicture(p, m.Config.Factor); err != nil {
 			return nil, err
 		}
-		if p.Width != low[0].Width || p.Height != low[0].Height { // which padding might hide
+		if p.Width != low[0].Width || p.Height != low[0].Height { // padding could make them equal
 			return nil, fmt.Errorf("picture %d is %dx%d and the first one %dx%d: want one size for all",
 				i, p.Width, p.Height, low[0].Width, low[0].Height)
 		}
@@ -112,9 +114,9 @@ func cropTensor(t *tensors.Tensor, width, height int) (*tensors.Tensor, error) {
 	return Tensor(pictures...)
 }
 
-// pad mirrors a low-resolution picture at its right and lower border until there is a program for
-// its size: see paddedSide. One that is larger than a tile is padded to what the network can take:
-// see networks.Network.Multiple.
+// pad mirrors a low-resolution picture at its right and lower border, up to a size that few
+// programs serve: see paddedSide. A picture larger than a tile is padded to a multiple: see
+// networks.Network.Multiple.
 func (m *Model) pad(low imaging.Picture) imaging.Picture {
 	most := m.tileSize() / m.Config.Factor
 	side := func(n int) int { return m.paddedSide(n, most) }
@@ -128,8 +130,8 @@ func (m *Model) pad(low imaging.Picture) imaging.Picture {
 	return tiles.Part(low, 0, 0, width, height)
 }
 
-// checkPicture returns an error for a low-resolution picture that has no pixels, not the pixels
-// that it should have, or too many.
+// checkPicture returns an error for a low-resolution picture without pixels, with another number of
+// values than its size needs, or that is too large.
 func checkPicture(p imaging.Picture, factor int) error {
 	if err := checkSides(p.Width, p.Height, factor); err != nil {
 		return err
@@ -140,7 +142,7 @@ func checkPicture(p imaging.Picture, factor int) error {
 	return nil
 }
 
-// checkFinite returns an error for a result that is no picture.
+// checkFinite returns an error for a result with values that are not finite.
 func checkFinite(p imaging.Picture) error {
 	for _, v := range p.Pix {
 		if v-v != 0 { // NaN or infinite
@@ -160,7 +162,7 @@ func (m *Model) checkSize(width, height int) error {
 	return nil
 }
 
-// maxPixels is how many pixels the network can take at once.
+// maxPixels returns the greatest number of pixels of x_t that the network takes.
 func (m *Model) maxPixels() int {
 	if limited, ok := m.network.(networks.Limited); ok {
 		return limited.MaxPixels()
@@ -168,8 +170,8 @@ func (m *Model) maxPixels() int {
 	return math.MaxInt
 }
 
-// sample is the loop of Sample, for options and low-resolution pictures [batch, height, width, 3]
-// that are checked: it returns x_0.
+// sample is the loop of Sample. The options are complete, and the low-resolution pictures, [batch,
+// height, width, 3], are checked. It returns x_0.
 func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.Step, low *tensors.Tensor) (*tensors.Tensor, error) {
 	rng, err := RNGStateFromSeed(o.Seed)
 	if err != nil {
@@ -229,7 +231,7 @@ func (m *Model) prepare(o SampleOptions) (SampleOptions, []diffusion.Step, error
 	return o, steps, err
 }
 
-// table has a row for each step, as the graph reads it: see rowOf.
+// table returns the steps as rows of numbers, as the graph reads them: see rowOf.
 func table(steps []diffusion.Step, o SampleOptions) [][]float32 {
 	rows := make([][]float32, len(steps))
 	for k, s := range steps {
@@ -241,19 +243,19 @@ func table(steps []diffusion.Step, o SampleOptions) [][]float32 {
 	return rows
 }
 
-// stepNodes are a step of a sampler in a graph.
+// stepNodes are the numbers of a sampler's step, as nodes.
 type stepNodes struct {
 	at                                             diffusion.Time
 	ofXt, ofX0, ofBefore, sigma, guidance, rescale *Node // [1, 1, 1, 1]
 }
 
-// rowOf takes a row of table apart.
+// rowOf splits a row of table.
 func rowOf(row *Node) stepNodes {
 	c := func(i int) *Node { return Reshape(Slice(row, AxisElem(i)), 1, 1, 1, 1) }
 	return stepNodes{diffusion.Time{T: Reshape(c(0)), Signal: c(1), Noise: c(2)}, c(3), c(4), c(5), c(6), c(7), c(8)}
 }
 
-// samplerVariant is all that makes two programs of a sampler differ.
+// samplerVariant identifies a sampler's program, apart from the size of pictures.
 type samplerVariant struct {
 	weights            string // see Model.inUse
 	stochastic, guided bool
@@ -261,8 +263,8 @@ type samplerVariant struct {
 	backProject        int
 	start              bool // the program is Model.startOf
 	tiles              bool // the program is Model.tileX0
-	padded             bool // of a network that is local: the tile reaches beyond the picture, see nn.Scope.Within
-	last               bool // of a model that refines: the step's x_0 is the picture, see Model.refined
+	padded             bool // for a local network: the tile extends beyond the picture, see nn.Scope.Within
+	last               bool // for a model that refines: the program returns the picture, see Model.refined
 }
 
 // build makes the graph of a program.
@@ -276,8 +278,8 @@ func (m *Model) build(scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node
 	return m.reverseSteps(scope, v, inputs)
 }
 
-// startOf is what sampling begins with: low, random state, noise of low -> x_T, zeros, noise of
-// each picture, random state.
+// startOf returns the start of a trajectory: low, random state, noise level -> x_T, zeros, noise
+// level of each picture, random state.
 func (m *Model) startOf(inputs []*Node) []*Node {
 	low, rng, level := inputs[0], inputs[1], inputs[2]
 	d := low.Shape().Dimensions
@@ -289,9 +291,9 @@ func (m *Model) startOf(inputs []*Node) []*Node {
 //
 //	x_t, x_0', random state, k, end, low, level, table -> x_s, x_0, random state
 func (m *Model) reverseSteps(scope *nn.Scope, v samplerVariant, state []*Node) []*Node {
-	// Everything that the loop uses travels in its state, the weights too: XLA's engines refuse
-	// values from around it (TestLoops). That holds for constants as well, which
-	// GoMLX would share with the loop, so none is made here.
+	// The state carries everything that the loop uses, the weights too: XLA's engines refuse loops
+	// that use outer values (TestLoops). GoMLX shares constants between a loop and its
+	// surroundings, so none is made here.
 	var variables []*model.Variable
 	inputs := len(state)
 	for _, w := range m.weights {
@@ -325,7 +327,7 @@ func (m *Model) reverseSteps(scope *nn.Scope, v samplerVariant, state []*Node) [
 	return While(more, turn, state...)[:3]
 }
 
-// reverseStep is one turn of Sample's loop: x_t, x_0', random state -> x_s, x_0, random state.
+// reverseStep is one iteration of Sample's loop: x_t, x_0', random state -> x_s, x_0, random state.
 func (m *Model) reverseStep(scope *nn.Scope, v samplerVariant, step stepNodes, xt, before, rng *Node, in networks.Inputs) (
 	x, x0, newRNG *Node) {
 	in.Xt = xt
@@ -339,8 +341,8 @@ func (m *Model) reverseStep(scope *nn.Scope, v samplerVariant, step stepNodes, x
 	return x, x0, rng
 }
 
-// predictX0 is the x_0 of a reverse step: what the network predicts, with guidance, back-projection
-// and clipping as the variant asks for them.
+// predictX0 predicts the x_0 of a reverse step, with the variant's guidance, back-projection and
+// clipping.
 func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in networks.Inputs) *Node {
 	xt, low, d := in.Xt, in.Low, m.denoiser()
 	var predicted *Node
@@ -361,11 +363,11 @@ func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in 
 	for range v.backProject {
 		x0 = m.Config.Degradation.BackProject(x0, withoutBorder(low, in.Margin))
 	}
-	// Clipping must not turn values that are not finite into a picture.
+	// Values that are not finite must stay so: clipping would turn them into a picture.
 	return Where(IsFinite(x0), v.clip.X0(x0), x0)
 }
 
-// withoutBorder is a picture without its border of the given width.
+// withoutBorder crops a border of the given width off a picture.
 func withoutBorder(x *Node, width int) *Node {
 	if width == 0 {
 		return x

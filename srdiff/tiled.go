@@ -22,14 +22,14 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// The height and width of tiles, at most, and how much of that neighbours share at least, in pixels
-// of the result. Tiles of 128 differ from tiles of 256 by 0.1 dB for a network with attention and
-// by 0.01 dB without, those of 32 by half a decibel; those of 256 take four times the memory, and
-// 16 times in attention (docs/benchmarks.md). They are variables for the tests.
+// The greatest side of a tile and the least overlap of neighbours, in pixels of the result. The
+// results of tiles of 128 and 256 pixels differ by 0.1 dB for a network with attention and by 0.01
+// dB without; those of 32 pixels differ by half a decibel. Tiles of 256 take four times the memory,
+// and 16 times in attention (docs/benchmarks.md). Tests change both.
 var tileSize, tileOverlap = 128, 16
 
-// localTileSize is the size of the tiles for a network that is local, in pixels of the low-resolution
-// picture, at which it computes: large, since such tiles overlap by twice what the network looks at.
+// localTileSize is the side of the tiles for a local network, in low-resolution pixels. It is
+// large, because such tiles overlap by twice the reach.
 var localTileSize = 256
 
 // sampleAny is Sample for one picture, in tiles if the result is larger than one.
@@ -56,11 +56,11 @@ func (m *Model) sampleAny(ctx context.Context, o SampleOptions, low imaging.Pict
 //
 // where the w_i of a pixel sum to 1.
 //
-// So neighbours agree in every step where they overlap, as tiles that are sampled apart do not. The
-// rest of the step is Sample's. What Guide, ThresholdX0 and the network compute over a picture,
-// they compute over a tile.
+// So neighbouring tiles agree in their overlap at every step. Tiles that are sampled separately do
+// not. The rest of the step is Sample's. Guidance, clipping and the network use statistics of a
+// tile in place of those of a picture.
 //
-// x_T and z are drawn pixel by pixel in order, from the seed. Results depend only on the seed and
+// x_T and z are drawn from the seed, pixel by pixel in order. Results depend only on the seed and
 // the model. Tiles run one at a time: rounding varies with batch size, and larger batches are no
 // faster on a CPU.
 func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Picture) (imaging.Picture, error) {
@@ -90,9 +90,9 @@ type tiled struct {
 	x             imaging.Picture // x_t
 	before        []float32       // x_0', or nil where no step needs it
 	rows, columns tiles.Line
-	x0            []float32 // of the rows that a row of tiles lies on, as far as its tiles are summed
+	x0            []float32 // the sum of tiles so far, for the rows of one row of tiles
 
-	// What a tile's program is given.
+	// Inputs of a tile's program.
 	xt, tileLow *tensors.Tensor
 	variant     samplerVariant
 }
@@ -120,12 +120,12 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 	t.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
 	t.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor+2*margin, width/factor+2*margin, 3))
 	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, tiles: true}
-	// Whether the tile is padded or just as large as the picture, the program is the same.
+	// A tile as large as the picture uses the same program, so that fewer are compiled.
 	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(t.rows.At) == 1 || len(t.columns.At) == 1)
 	return t, nil
 }
 
-// step takes step k, one row of tiles after the other.
+// step takes step k. It computes the tiles row by row.
 func (t *tiled) step(ctx context.Context, k int) error {
 	t.variant.guided = t.o.guided(t.steps[k].T)
 	t.variant.last = t.m.Config.refines() && k == len(t.steps)-1
@@ -148,8 +148,7 @@ func (t *tiled) step(ctx context.Context, k int) error {
 				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: int(math.Round(t.steps[k].T)), Tile: done % count, Tiles: count})
 			}
 		}
-		// The rows above the next row of tiles are complete, and no tile reads them any more in
-		// this step.
+		// The rows above the next row of tiles are complete. No later tile of this step reads them.
 		end := t.x.Height
 		if r+1 < len(t.rows.At) {
 			end = t.rows.At[r+1]
@@ -175,7 +174,7 @@ func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
 	return firstError(err, finalize(out...))
 }
 
-// advance takes the rows from top to before end from x_t to x_s, and x0 to the rows that follow.
+// advance takes the rows from top to before end from x_t to x_s, and moves x0 on to the next rows.
 func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	line := 3 * t.x.Width
 	done := (end - top) * line
@@ -194,8 +193,9 @@ func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	clear(t.x0[copy(t.x0, t.x0[done:]):])
 }
 
-// tileX0 is the x_0 of a tile: x_t, low with the network's margin around it, low's noise, a row of
-// table, 1 - fidelity, rows and columns of low up to the picture's end -> x_0.
+// tileX0 predicts x_0 for a tile. Its inputs are x_t, low with the network's margin around it,
+// low's noise level, a row of table, 1 - fidelity, and the rows and columns of low from the tile's
+// start to the picture's end.
 func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
 	inputs := networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()}
@@ -212,8 +212,8 @@ func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
 	return x0
 }
 
-// inside is 1 in the first rows and columns of a tile, as many as lie in the picture, and 0 elsewhere,
-// [1, height, width, 1]: see nn.Scope.Within.
+// inside is 1 in the given number of first rows and columns, which lie in the picture, and 0
+// elsewhere, [1, height, width, 1]: see nn.Scope.Within.
 func inside(low, rows, columns *Node) *Node {
 	shape := low.Shape().Clone()
 	shape.DType, shape.Dimensions[3] = dtypes.Int32, 1
@@ -221,8 +221,8 @@ func inside(low, rows, columns *Node) *Node {
 	return ConvertDType(LogicalAnd(before(rows, 1), before(columns, 2)), low.DType())
 }
 
-// tileSize is the size of the tiles for the model's network, a multiple of what it needs, smaller
-// where attention is at large resolutions.
+// tileSize returns the side of the tiles for the model's network, a multiple of Config.multiple. It
+// is smaller if the network limits the number of pixels.
 func (m *Model) tileSize() int {
 	size := tileSize
 	if m.reach(0) > 0 {
@@ -235,15 +235,15 @@ func (m *Model) tileSize() int {
 	return max(1, size/multiple) * multiple
 }
 
-// tilesOf lays tiles over n pixels of the result. A picture that is smaller than a tile lies in one
-// that reaches beyond it: see paddedSide.
+// tilesOf lays tiles over n pixels of the result. A picture smaller than a tile is padded to one
+// tile: see paddedSide.
 func (m *Model) tilesOf(n, backProject int) tiles.Line {
 	factor, size, margin := m.Config.Factor, m.tileSize(), m.reach(backProject)*m.Config.Factor
 	if m.isLocal() {
 		size = max(size, 3*margin)
 	}
 	switch {
-	case n <= size && m.isLocal() && backProject > 0: // which depends on where the picture ends
+	case n <= size && m.isLocal() && backProject > 0: // back-projection depends on the border
 		return tiles.One(n, n)
 	case n <= size:
 		return tiles.One(n, factor*m.paddedSide(n/factor, size/factor))
@@ -253,10 +253,10 @@ func (m *Model) tilesOf(n, backProject int) tiles.Line {
 	return tiles.Lay(n, size, tileOverlap, factor)
 }
 
-// paddedSide is the side that a low-resolution picture with a side of n pixels is padded to, where
-// a tile has most. There are few such sides, since XLA takes seconds and some 10 MB for a program
-// of each: powers of two from 8 and, from 32 on, where computing is what takes long, also those
-// half way between two.
+// paddedSide returns the side to which a low-resolution picture with a side of n pixels is padded;
+// most is the side of a tile. There are few such sides, since XLA takes seconds and some 10 MB to
+// compile a program for each: powers of two from 8 on, and from 32 on also the values half way
+// between two powers, since padding costs more there.
 func (m *Model) paddedSide(n, most int) int {
 	side := 8
 	for side < n {
@@ -269,7 +269,7 @@ func (m *Model) paddedSide(n, most int) int {
 	return min(m.multipleSide(side), most)
 }
 
-// multipleSide is the least side of at least n low-resolution pixels that the network can take.
+// multipleSide returns the least side of at least n low-resolution pixels that the network takes.
 func (m *Model) multipleSide(n int) int {
 	multiple := m.Config.multiple() / m.Config.Factor
 	return (n + multiple - 1) / multiple * multiple
@@ -286,14 +286,15 @@ func normals(seed int64, n int) func() float64 {
 // DefaultMemory is the default of SampleOptions.Memory. It is enough for results of 30 megapixels.
 const DefaultMemory = 2_000_000_000
 
-// What sampleTiles takes, in bytes: measured, with something to spare (docs/benchmarks.md).
+// Memory of sampleTiles in bytes, measured and rounded up (docs/benchmarks.md).
 const (
 	engineMemory  = 500_000_000 // an engine, with its programs
 	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
-	localMemory   = 256         // the same for a network that is local, and a low-resolution pixel
+	localMemory   = 256         // the same for a local network and each low-resolution pixel
 
-	// For each pixel of the result: x_t, and the input, which is smaller, twice, since Go's collector lets
-	// as much garbage gather as there is in use, and the picture in up to 16 bits.
+	// For each pixel of the result: x_t and the smaller input, and the picture in up to 16 bits.
+	// x_t and the input count twice, since Go's collector lets garbage grow to the size of the live
+	// memory.
 	pixelMemory  = 2*(12+2) + 8
 	solverMemory = 2 * 12 // x_0' beside them
 )
@@ -303,13 +304,13 @@ const (
 func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
 	need := m.memory(o, width, height, multistep)
 	if allowed := cmp.Or(o.Memory, DefaultMemory); need > allowed {
-		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow as much "+
+		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow more "+
 			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
 	}
 	return nil
 }
 
-// memory is how many bytes a program takes that makes a result of width x height in tiles.
+// memory returns how many bytes a program takes to make a result of width x height in tiles.
 func (m *Model) memory(o SampleOptions, width, height int, multistep bool) int64 {
 	rows, columns := m.tilesOf(height, o.BackProject).Size, m.tilesOf(width, o.BackProject).Size
 	perPixel := pixelMemory

@@ -27,19 +27,19 @@ import (
 // The files that Train writes to its folder.
 const (
 	ModelFile    = "model.safetensors"     // the weights: see Model.Save
-	TrainingFile = training.CheckpointFile // all that Resume needs: weights, Adam's moments, random state
-	MetricsFile  = "metrics.jsonl"         // one Progress a line; the first line of a run, and of a resumed one, tells what made it
+	TrainingFile = training.CheckpointFile // what Resume needs: weights, Adam's moments, random state
+	MetricsFile  = "metrics.jsonl"         // one Progress a line; the first line of a run, and of a resumed run, has its configuration
 )
 
-// maxSteps is what GoMLX's loop has memory for, which keeps the time of every step.
+// maxSteps bounds the steps of a run: GoMLX's loop keeps the time of every step in memory.
 const maxSteps = 100_000_000
 
-// saveEvery is how much work a power cut can cost. It is a variable for the tests.
+// saveEvery is the time between two saves of a run. Tests change it.
 var saveEvery = time.Minute
 
 // Progress describes a training run after a step.
 type Progress struct {
-	Step            int           `json:"step"` // steps that the weights have seen
+	Step            int           `json:"step"` // steps of training so far
 	Steps           int           `json:"-"`    // the step at which the run ends
 	Loss            float64       `json:"loss"` // of the step's batch: see Loss
 	ImagesPerSecond float64       `json:"images_per_second"`
@@ -47,33 +47,33 @@ type Progress struct {
 	Saved           bool          `json:"-"` // the files were written at this step
 }
 
-// Train trains the model on batches of src until it has seen the given number of steps altogether,
-// the tutorial's train_diffusion. Each step is, for a batch x_0:
+// Train trains the model on batches of src until it has the given number of steps in total, as the
+// tutorial's train_diffusion does. Each step is, for a batch x_0:
 //
 //	low = Shrink(x_0);  t ~ U{0..T-1};  eps ~ N(0, I);  minimise Loss(x_0, low, t, eps) with Adam
 //
-// and after it the averaged weights, with which the model samples, move towards the new ones
-// (unless TrainingConfig.EMA is -1):
+// After each update the averaged weights, with which the model samples, move towards the new
+// weights (unless TrainingConfig.EMA is -1):
 //
 //	average = d average + (1 - d) weight,   d = min(EMA, (1 + n) / (10 + n)) after n updates
 //
-// With TrainingConfig.Accumulate > 1 the weights change every so many steps only, and steps must be
-// a multiple of it. A Student learns from its teacher in place of the pictures. Batches, timesteps
-// and noise follow from TrainingConfig.Seed and the step, so that a run that was stopped and
-// resumed gives the weights of one that was not. With a folder dir (made if missing; "" for none),
-// the files above are written there every minute, at the end, and when ctx ends, which stops
-// training after the current step; then the error wraps ctx's. An error of src, or a panic of a
-// listener, ends training too, and what was done is saved first. Steps of half an update are given
-// up.
+// With TrainingConfig.Accumulate = k > 1 the weights change every k steps, and steps must be a
+// multiple of k. A Student learns from its teacher's predictions instead of the pictures. Batches,
+// timesteps and noise depend only on TrainingConfig.Seed and the step. So a run that is stopped and
+// resumed ends with the same weights as one that is not.
 //
-// One run at a time uses a folder. A folder with files of another run, or of another program, is an
-// error.
+// Train makes the folder dir if it is missing, and writes the files above to it every minute and at
+// the end. It keeps the last three checkpoints, as training-STEP.safetensors. If dir is "", it
+// writes no files. One run at a time uses a folder. A folder with files of another run or another
+// program is an error.
 //
-// The last three saves are kept, as training-STEP.safetensors.
+// When ctx ends, training stops after the current step, and the error wraps ctx's. Training also
+// ends if src returns an error or a listener panics. In each case Train saves the steps so far; it
+// drops the steps since the last update of the weights.
 //
-// Each listener is called after every step, in order. A loss that is not finite, or has exploded,
-// ends training with an error, and so does a weight that is not finite when it is to be saved: then
-// the files and the model are as they were last saved.
+// Each listener is called after every step, in order. A loss that is not finite or has exploded
+// ends training with an error. So does a weight that is not finite at a save. Then the files and
+// the model are as they were last saved.
 func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir string, on ...func(Progress)) (err error) {
 	if err := firstError(m.checkConfig(), m.checkSource(src)); err != nil || steps <= m.Step {
 		return err
@@ -84,19 +84,9 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if m.Config.Training.Flip {
 		src = dataset.Flip(src, uint64(m.Config.Training.Seed))
 	}
-	batches, err := m.devices().Batches(m.store, src, m.Step)
+	batches, err := m.batches(src)
 	if err != nil {
 		return err
-	}
-	if name := m.Config.Degradation.Name; name != "" {
-		if m.Devices > 1 {
-			return fmt.Errorf("training with the degradation %s on %d devices is not possible: want 1", name, m.Devices)
-		}
-		d, err := degrade.New(m.Config.Degradation)
-		if err != nil {
-			return err
-		}
-		batches = training.Degraded{Dataset: batches, Degradation: d, Factor: m.Config.Factor, Seed: m.Config.Training.Seed, First: m.Step}
 	}
 	data := idOf(src)
 	r := &run{m: m, ctx: ctx, steps: steps, dir: dir, on: on, first: m.Step, savedStep: m.Step, clock: training.NewClock(m.Step), saved: time.Now()}
@@ -110,26 +100,42 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	if err != nil {
 		return err
 	}
-	loop := train.NewLoop(trainer)
-	// The loop wraps what a hook returns in the names of its own parts; ended is the plain error.
-	var ended error
-	loop.OnStep("srdiff", 0, func(_ *train.Loop, metrics []*tensors.Tensor) error {
-		ended = r.afterStep(float64(tensors.ToScalar[float32](metrics[0])))
-		return ended
-	})
 	if err := r.noteUpdate(); err != nil {
 		return err
 	}
 	m.data = data
+	return r.train(trainer, batches)
+}
+
+// batches returns the batches of a run from the model's step on, with low-resolution pictures if
+// the degradation works on the host.
+func (m *Model) batches(src dataset.Source) (train.Dataset, error) {
+	batches, err := m.devices().Batches(m.store, src, m.Step)
+	name := m.Config.Degradation.Name
+	if err != nil || name == "" {
+		return batches, err
+	}
+	if m.Devices > 1 {
+		return nil, fmt.Errorf("training with the degradation %s on %d devices is not possible: want 1", name, m.Devices)
+	}
+	d, err := degrade.New(m.Config.Degradation)
+	if err != nil {
+		return nil, err
+	}
+	return training.Degraded{Dataset: batches, Degradation: d, Factor: m.Config.Factor, Seed: m.Config.Training.Seed, First: m.Step}, nil
+}
+
+// train takes the run's steps. If they end early, it saves the steps so far.
+func (r *run) train(trainer *train.Trainer, batches train.Dataset) error {
 	returned := false
 	defer func() {
 		if !returned { // a listener panicked
 			_ = r.saveLast()
 		}
 	}()
-	_, err = loop.RunSteps(batches, steps-m.Step)
+	err := r.takeSteps(trainer, batches)
 	returned = true
-	if err = firstError(ended, r.plain(err)); err == nil {
+	if err == nil {
 		return nil
 	}
 	if unsaved := r.saveLast(); unsaved != nil {
@@ -141,7 +147,20 @@ func (m *Model) Train(ctx context.Context, src dataset.Source, steps int, dir st
 	return err
 }
 
-// plain takes an error out of what the loop wraps it in.
+// takeSteps runs GoMLX's training loop.
+func (r *run) takeSteps(trainer *train.Trainer, batches train.Dataset) error {
+	loop := train.NewLoop(trainer)
+	// The loop wraps a hook's error in the names of its own parts; ended is the plain error.
+	var ended error
+	loop.OnStep("srdiff", 0, func(_ *train.Loop, metrics []*tensors.Tensor) error {
+		ended = r.afterStep(float64(tensors.ToScalar[float32](metrics[0])))
+		return ended
+	})
+	_, err := loop.RunSteps(batches, r.steps-r.m.Step)
+	return firstError(ended, r.plain(err))
+}
+
+// plain returns the cause of an error that GoMLX's loop has wrapped.
 func (r *run) plain(err error) error {
 	if err == nil {
 		return nil
@@ -155,7 +174,7 @@ func (r *run) plain(err error) error {
 	return fmt.Errorf("the engine %s failed at step %d: %w", r.m.backend.Name(), r.m.Step+1, err)
 }
 
-// stopped is the error of a run that its context ended.
+// stopped returns the error of a run whose context ended.
 func (r *run) stopped(cause error) error {
 	message := fmt.Sprintf("training stopped at step %d of %d", r.m.Step, r.steps)
 	if r.dir != "" {
@@ -164,8 +183,8 @@ func (r *run) stopped(cause error) error {
 	return &stoppedError{message, cause}
 }
 
-// noteUpdate remembers the random state after an update of the weights. Where gradients accumulate
-// over several steps, it is all that the steps of half an update change, beside the gradients.
+// noteUpdate stores the random state after an update of the weights, for undoHalfUpdate. Steps
+// between two updates change only the random state and the accumulated gradients.
 func (r *run) noteUpdate() (err error) {
 	r.updated = r.m.Step
 	if r.m.Config.Training.Accumulate == 1 {
@@ -178,8 +197,8 @@ func (r *run) noteUpdate() (err error) {
 	return err
 }
 
-// undoHalfUpdate goes back to the last update of the weights: half an update can be neither saved
-// nor resumed.
+// undoHalfUpdate goes back to the last update of the weights. Accumulated gradients are not saved,
+// so a run can only be saved at an update.
 func (r *run) undoHalfUpdate() error {
 	if r.m.Step == r.updated {
 		return nil
@@ -210,13 +229,13 @@ func (r *run) saveLast() error {
 	return r.save()
 }
 
-// checkConfig returns an error unless the model can be trained as its configuration says now. It is
-// complete, so a zero does not stand for a default.
+// checkConfig returns an error unless the model can be trained with its present configuration. The
+// configuration is complete: a zero does not mean the default.
 func (m *Model) checkConfig() error {
 	now := m.Config
 	now.Training = m.made.Training
 	if now != m.made {
-		return errors.New("the configuration was changed after the model was made: of it, only Training may change, make another model")
+		return errors.New("the configuration was changed after the model was made: only its Training may change; make another model")
 	}
 	if size := m.Config.Training.ImageSize; size < 1 {
 		return fmt.Errorf("image size is %d: want a positive number", size)
@@ -230,7 +249,7 @@ func (m *Model) checkSource(src dataset.Source) error {
 		return fmt.Errorf("the pictures of %s are %d pixels wide and the model is for %d: want the same size", src.Name(), src.Size(), size)
 	}
 	if m.Config.Diffusion.Distilled > 0 && !m.hasTeacher() {
-		return errors.New("this model was distilled, and without its teacher it cannot be trained: go on with its run, or train " +
+		return errors.New("this model was distilled, and cannot be trained without its teacher: resume its run, or train " +
 			"and distill another")
 	}
 	return nil
@@ -242,7 +261,7 @@ func (m *Model) checkSteps(steps int) error {
 		return fmt.Errorf("training for %d steps: want at most %d", steps, maxSteps)
 	}
 	if each := m.Config.Training.Accumulate; steps%each != 0 || m.Step%each != 0 {
-		return fmt.Errorf("training from step %d to %d, of which every %d change the weights once: want multiples", m.Step, steps, each)
+		return fmt.Errorf("training from step %d to %d: want multiples of %d, the number of steps for each update", m.Step, steps, each)
 	}
 	return nil
 }
@@ -251,7 +270,7 @@ func (m *Model) devices() training.Devices {
 	return training.Devices{Backend: m.backend, Count: m.Devices, BatchSize: m.Config.Training.BatchSize, Accumulate: m.Config.Training.Accumulate}
 }
 
-// trainer makes GoMLX's trainer for the model, with what the store needs for it.
+// trainer makes GoMLX's trainer for the model, and the variables that it needs.
 func (m *Model) trainer() (*train.Trainer, error) {
 	if m.store.GetVariable(model.RNGStateVariableName) == nil {
 		if err := m.store.SetRNGStateFromSeed(m.Config.Training.Seed); err != nil {
@@ -283,8 +302,8 @@ func (m *Model) adam() training.Adam {
 	return a
 }
 
-// startAverages makes the averages of the weights where the configuration asks for them and there
-// are none yet.
+// startAverages makes the averaged weights if the configuration asks for them and they do not exist
+// yet.
 func (m *Model) startAverages() error {
 	if m.Config.Training.EMA < 0 || m.averaged() {
 		return nil
@@ -292,21 +311,21 @@ func (m *Model) startAverages() error {
 	return m.copyWeights(averagesScope, m, weightsScope, false)
 }
 
-// trainStep builds the loss of one batch as a scalar: see draw for the inputs.
+// trainStep builds the loss of one batch as a scalar. The inputs are those of draw.
 func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
 	state, x0 := m.store.GetVariable(model.RNGStateVariableName), inputs[0]
 	in, t, eps, rng := m.draw(inputs, state.NodeValue(x0), m.Config.Training.DropCondition)
 	state.SetNodeValue(rng)
 	if m.hasTeacher() {
-		in, x0, eps = m.taught(scope, in, x0, t, eps)
+		in, x0, eps = m.learnFromTeacher(scope, in, x0, t, eps)
 	}
 	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
 }
 
-// draw draws all that is random about a batch: the noise of low-resolution pictures, which
-// conditions are dropped, timesteps and noise. It also returns the random state that follows. The
-// inputs are pictures x0, [batch, height, width, 3]; of a registered degradation, their
-// low-resolution pictures and noise levels too.
+// draw draws the random inputs of a batch: the noise of low-resolution pictures, the dropped
+// conditions, timesteps and noise. It also returns the next random state. The inputs are the
+// pictures x0, [batch, height, width, 3], and for a registered degradation also their
+// low-resolution pictures and noise levels.
 func (m *Model) draw(inputs []*Node, rng *Node, drop float64) (in networks.Inputs, t, eps, newRNG *Node) {
 	x0 := inputs[0]
 	g, batch := x0.Graph(), x0.Shape().Dimensions[0]
@@ -335,8 +354,8 @@ func (m *Model) draw(inputs []*Node, rng *Node, drop float64) (in networks.Input
 	return networks.Inputs{Low: low, Level: level}, t, eps, rng
 }
 
-// drawTimestep draws a timestep for every picture of a batch: any, or one of those that a student
-// is sampled at.
+// drawTimestep draws a timestep for every picture of a batch: any timestep, or for a student one of
+// those at which it samples.
 func (m *Model) drawTimestep(rng *Node, batch int) (newRNG, t *Node) {
 	shape := shapes.Make(dtypes.Int32, batch)
 	if m.Config.Diffusion.Distilled == 0 {
@@ -354,8 +373,8 @@ func (m *Model) drawTimestep(rng *Node, batch int) (newRNG, t *Node) {
 type run struct {
 	m          *Model
 	ctx        context.Context
-	first      int // the step at which the run began
-	steps      int
+	first      int    // the step at which the run began
+	steps      int    // the step at which it ends
 	dir        string // "" for none
 	on         []func(Progress)
 	metrics    *training.Metrics // nil without a folder
@@ -363,29 +382,29 @@ type run struct {
 	divergence training.Divergence
 	clock      *training.Clock
 	saved      time.Time // when the run was last saved, or began
-	savedStep  int       // the step at which it was, or began
+	savedStep  int       // the step of the last save, or the first step
 	hasSaved   bool
-	isBroken   bool // it diverged or could not be saved, so there is nothing more to save
+	isBroken   bool // it diverged or could not be saved: it is not saved again
 
 	updated     int             // the step of the last update of the weights
-	randomState *tensors.Tensor // after it, where gradients accumulate
+	randomState *tensors.Tensor // after that update; nil without accumulation
 }
 
-// madeBy describes what a run's losses come from.
+// madeBy is the first line of a run in the metrics file: how its losses came about.
 type madeBy struct {
 	Engine  string `json:"engine"`
 	Devices int    `json:"devices"`
 	Version string `json:"version"` // of srdiff
 	Go      string `json:"go"`
-	Config  Config `json:"config"` // the seed, too
+	Config  Config `json:"config"` // with the seed
 }
 
 func (m *Model) madeBy() madeBy {
 	return madeBy{Engine: m.backend.Name(), Devices: max(m.Devices, 1), Version: Version(), Go: runtime.Version(), Config: m.Config}
 }
 
-// afterStep counts the step just done, saves when it is time, and calls the listeners. It returns
-// an error to end the run.
+// afterStep counts the step, saves if it is time to, and calls the listeners. An error ends the
+// run.
 func (r *run) afterStep(loss float64) error {
 	m := r.m
 	if problem := r.divergence.Check(loss); problem != "" {
@@ -399,9 +418,9 @@ func (r *run) afterStep(loss float64) error {
 			return err
 		}
 	}
-	stopped := r.ctx.Err() // asked once: a run that stops here is saved here
+	stopped := r.ctx.Err() // read once, so that a run that stops here is saved here
 	p.Saved = r.dir != "" && updated && (m.Step == r.steps || stopped != nil || time.Since(r.saved) >= saveEvery)
-	if r.metrics != nil { // before the model: a run that is killed between the two writes its last lines again
+	if r.metrics != nil { // before the model: a run that is killed in between takes its last steps again
 		r.metrics.Write(training.MetricsLine{Step: p.Step, Loss: p.Loss, ImagesPerSecond: p.ImagesPerSecond}, p.Saved)
 	}
 	if p.Saved {
@@ -411,12 +430,12 @@ func (r *run) afterStep(loss float64) error {
 	}
 	r.notify(p)
 	if stopped != nil && m.Step < r.steps {
-		return &stoppedError{"training stopped", stopped} // it says more when the run is saved
+		return &stoppedError{"training stopped", stopped} // r.stopped completes it after the save
 	}
 	return nil
 }
 
-// progress takes the time of the step just done.
+// progress measures the time of the step and returns the run's progress.
 func (r *run) progress(loss float64) Progress {
 	perStep, elapsed := r.clock.Step(r.m.Step)
 	return Progress{
@@ -435,7 +454,7 @@ func (r *run) notify(p Progress) {
 	r.clock.Continue()
 }
 
-// save writes the run's files, unless a weight is not finite, which ends the run.
+// save writes the run's files. A weight that is not finite ends the run.
 func (r *run) save() (err error) {
 	defer func() { r.isBroken = r.isBroken || err != nil }()
 	if name, err := r.m.notFinite(); err != nil {
@@ -450,8 +469,8 @@ func (r *run) save() (err error) {
 	return nil
 }
 
-// diverged is the error of a run that diverged in a step. The model becomes what it was at the last
-// checkpoint of the run, if there is one.
+// diverged returns the error of a run that diverged, and restores the model from the run's last
+// checkpoint, if there is one.
 func (r *run) diverged(step int, problem string) error {
 	m := r.m
 	r.isBroken = true
@@ -462,7 +481,7 @@ func (r *run) diverged(step int, problem string) error {
 	rate := m.Config.Training.LearningRate
 	for _, path := range training.Checkpoints(r.dir) {
 		if r.dir == "" || r.first == 0 && !r.hasSaved {
-			break // what is in the folder is not of this run
+			break // the checkpoints belong to another run
 		}
 		if err := m.restore(path); err == nil {
 			return fmt.Errorf("%s; all is as it was saved at step %d: go on from there with a smaller learning rate than %g",

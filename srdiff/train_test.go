@@ -236,17 +236,17 @@ func TestTrainRefusesTooManySteps(t *testing.T) {
 // The configuration of a model is open to change, so each use validates it.
 func TestChangedConfig(t *testing.T) {
 	for want, change := range map[string]func(c *Config){
-		"accumulate is 0":                func(c *Config) { c.Training.Accumulate = 0 },
-		"accumulate is -2":               func(c *Config) { c.Training.Accumulate = -2 },
-		"batch size is 0":                func(c *Config) { c.Training.BatchSize = 0 },
-		"learning rate is 0":             func(c *Config) { c.Training.LearningRate = 0 },
-		"learning rate is NaN":           func(c *Config) { c.Training.LearningRate = math.NaN() },
-		"EMA decay is 0":                 func(c *Config) { c.Training.EMA = 0 },
-		`loss is ""`:                     func(c *Config) { c.Training.Loss = "" },
-		"image size is 0":                func(c *Config) { c.Training.ImageSize = 0 },
-		"image size is 6":                func(c *Config) { c.Training.ImageSize = 6 },
-		"only Training may change":       func(c *Config) { c.Diffusion.Timesteps = 50 },
-		"only Training may change, make": func(c *Config) { c.Factor = 0 },
+		"accumulate is 0":                    func(c *Config) { c.Training.Accumulate = 0 },
+		"accumulate is -2":                   func(c *Config) { c.Training.Accumulate = -2 },
+		"batch size is 0":                    func(c *Config) { c.Training.BatchSize = 0 },
+		"learning rate is 0":                 func(c *Config) { c.Training.LearningRate = 0 },
+		"learning rate is NaN":               func(c *Config) { c.Training.LearningRate = math.NaN() },
+		"EMA decay is 0":                     func(c *Config) { c.Training.EMA = 0 },
+		`loss is ""`:                         func(c *Config) { c.Training.Loss = "" },
+		"image size is 0":                    func(c *Config) { c.Training.ImageSize = 0 },
+		"image size is 6":                    func(c *Config) { c.Training.ImageSize = 6 },
+		"only its Training may change":       func(c *Config) { c.Diffusion.Timesteps = 50 },
+		"only its Training may change; make": func(c *Config) { c.Factor = 0 },
 	} {
 		m := newSmall(t, small)
 		change(&m.Config)

@@ -10,15 +10,15 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// MaxUpscaled is how many pixels a result of Upscale may have. It is in memory as a whole, with
-// some 36 bytes a pixel.
+// MaxUpscaled is the greatest number of pixels of a result of Upscale. The whole result is in
+// memory, with some 36 bytes a pixel.
 const MaxUpscaled = 100_000_000
 
-// Upscale enlarges any picture Config.Factor times in each direction: see Sample. The result is of
-// the input's kind: with 16 bits a channel, grey, or transparent where the input is; see
-// imaging.Picture.As. Results larger than 128x128 pixels are made in tiles that overlap and are
-// sampled together, so that there are no seams. It returns an error for a picture whose result
-// would have more than MaxUpscaled pixels, or take more than o.Memory.
+// Upscale enlarges any picture Config.Factor times in each direction: see Sample. The result has
+// the depth of the input, 8 or 16 bits a channel, and is grey or transparent if the input is: see
+// imaging.Picture.As. Results larger than 128x128 pixels are computed in overlapping tiles that are
+// sampled together, without seams. A picture without pixels, a result of more than MaxUpscaled
+// pixels and one that takes more than o.Memory are errors.
 func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (image.Image, error) {
 	if err := CheckUpscale(img, m.Config.Factor); err != nil {
 		return nil, err
@@ -30,15 +30,15 @@ func (m *Model) Upscale(ctx context.Context, o SampleOptions, img image.Image) (
 	return out.As(img), nil
 }
 
-// CheckUpscale returns the error that Upscale would return for the picture's size, given the
-// model's factor.
+// CheckUpscale returns Upscale's error for the picture's size, given the model's factor. With it, a
+// program can check its inputs before it starts.
 func CheckUpscale(img image.Image, factor int) error {
 	size := img.Bounds().Size()
 	return checkSides(size.X, size.Y, factor)
 }
 
-// checkSides returns an error for a picture without pixels, or one whose result would have more
-// than MaxUpscaled.
+// checkSides returns an error for a picture without pixels, and for a result of more than
+// MaxUpscaled pixels.
 func checkSides(width, height, factor int) error {
 	most := MaxUpscaled / (factor * factor)
 	switch {

@@ -10,9 +10,9 @@ import (
 
 const modulePath = "github.com/srdiff/srlab"
 
-// Version returns the version of srdiff that a program was built with, as the Go tools know it: a
-// release, a pseudo-version that ends in the commit (and "+dirty" where files differ from it), or
-// "(devel)" where the build did not look.
+// Version returns the version of srdiff in the running program: a release, a pseudo-version that
+// ends in the commit (and "+dirty" if files differ from it), or "(devel)" if the build did not
+// record one.
 func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range slices.Concat([]*debug.Module{&info.Main}, info.Deps) {

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package diffusion has the equations of diffusion: the noise schedule, the forward process, what a
-// network may predict, the loss, and the samplers. It works with graph nodes and knows no networks.
+// Package diffusion holds the equations of diffusion: the noise schedule, the forward process, the
+// predictions, the loss, and the samplers. It works on graph nodes and does not depend on networks.
 //
 // A timestep t counts from 0: index t of a table stands for step t+1 of the papers, so that t = 0
 // has the least noise and t = T-1 the most. Pictures are float32 in [-1, 1], [batch, height, width,
@@ -16,8 +16,8 @@ import (
 	"fmt"
 )
 
-// Config describes how noise is added and what a network predicts of it. The zero value is the
-// tutorial's: a field that is zero means the default given beside it.
+// Config describes the noise schedule and the prediction. The zero value is the tutorial's. A zero
+// field means the default, which stands beside it.
 type Config struct {
 	Schedule  ScheduleKind `json:"schedule"`   // Linear
 	Timesteps int          `json:"timesteps"`  // T, 1000
@@ -39,8 +39,8 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate reports the first value that cannot be used, with what was expected. Zeros stand for
-// their defaults.
+// Validate returns an error that names the first value that cannot be used. Zeros stand for their
+// defaults.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	if _, err := NewSchedule(c); err != nil {

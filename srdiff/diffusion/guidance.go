@@ -6,9 +6,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Classifier-free guidance (Ho and Salimans 2021): training drops the condition now and then, so
-// that one network learns to predict with and without it. Sampling goes further in the direction in
-// which the condition changes the prediction.
+// Classifier-free guidance (Ho and Salimans 2021): training drops some of the conditions, so that
+// one network learns to predict with and without a condition. Sampling extrapolates from the
+// prediction without to the prediction with condition.
 
 // Drop replaces conditions, [batch, ...], by zeros where drop, a boolean [batch], is true. A
 // low-resolution picture of zeros is grey.
@@ -27,12 +27,12 @@ func Drop(condition, drop *Node) *Node {
 //
 //	guided = (1 + w) conditional - w unconditional
 //
-// Large weights overexpose. Rescale, in [0, 1], is how far the spread of the result is brought back
-// to that of the conditional prediction (Lin et al. 2023, equations 15 and 16):
+// Large weights overexpose. Rescale, in [0, 1], moves the standard deviation of the result towards
+// that of the conditional prediction (Lin et al. 2023, equations 15 and 16):
 //
 //	rescale guided std(conditional) / std(guided) + (1 - rescale) guided,     std over each picture
 //
-// A guided prediction that is constant has no spread to bring back, and stays as it is.
+// A constant guided prediction has a standard deviation of 0, and is returned as it is.
 //
 // The predictions are [batch, height, width, 3]; weight and rescale are scalars or [1, 1, 1, 1].
 func Guide(conditional, unconditional, weight, rescale *Node) *Node {
@@ -42,7 +42,8 @@ func Guide(conditional, unconditional, weight, rescale *Node) *Node {
 	return Mul(guided, Add(Mul(rescale, ratio), OneMinus(rescale)))
 }
 
-// isConstant reports for each picture, [batch, 1, 1, 1], whether its values differ by rounding alone.
+// isConstant reports for each picture, [batch, 1, 1, 1], whether its values differ by rounding
+// alone.
 func isConstant(x *Node) *Node {
 	size := Sqrt(ReduceAndKeep(Square(x), ReduceMean, 1, 2, 3))
 	return LessOrEqual(spread(x), MulScalar(size, 1e-4))

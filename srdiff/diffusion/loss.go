@@ -4,8 +4,8 @@ package diffusion
 
 import . "github.com/gomlx/gomlx/core/graph"
 
-// LossKind is a distance d(u) of a prediction from its target, u = target - prediction. The loss of
-// a network, which is made of it, is srdiff.Loss.
+// LossKind names the distance d(u) of a prediction from its target, where u = target - prediction.
+// srdiff.Loss is the mean of such distances.
 type LossKind string
 
 // The kinds of loss.

@@ -7,9 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Normal draws standard normal numbers of the given shape, and returns the random state that
-// follows. Each pair of numbers is made of a pair u1, u2 that is uniform in [0, 1) (Box and Muller
-// 1958):
+// Normal draws standard normal numbers of the given shape, and returns the next random state. Each
+// pair of numbers follows from two uniform numbers u1, u2 in [0, 1) (Box and Muller 1958):
 //
 //	z = sqrt(-2 log u1) cos(2 pi u2)   and   z' = sqrt(-2 log u1) sin(2 pi u2)
 //

@@ -6,7 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// PredictX0 returns the x_0 that follows from x_t and the predicted noise (the inverse of QSample):
+// PredictX0 computes x_0 from x_t and the predicted noise (the inverse of QSample):
 //
 //	x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t)
 //
@@ -14,7 +14,7 @@ import (
 // Prediction.X0.
 func (s *Schedule) PredictX0(xt, t, eps *Node) *Node { return PredictEps.X0(s.At(t), xt, eps) }
 
-// Clipping is a way to keep a predicted x_0 within the range of pictures.
+// Clipping names a way to keep a predicted x_0 within the range of pictures.
 type Clipping string
 
 // The ways to clip.
@@ -35,21 +35,21 @@ func (c Clipping) X0(x0 *Node) *Node {
 	return x0
 }
 
-// ClipX0 clips a predicted x_0 to the range of pictures, [-1, 1]. Never clip x_t: it rightly leaves
-// that range while there is noise in it (see docs/errata.md).
+// ClipX0 clips a predicted x_0 to the range of pictures, [-1, 1]. Do not clip x_t: its noise
+// exceeds that range (see docs/errata.md).
 func ClipX0(x0 *Node) *Node { return ClipScalar(x0, -1, 1) }
 
 // thresholdShare is the percentile of dynamic thresholding (Saharia et al. 2022, appendix E).
 const thresholdShare = 0.995
 
 // ThresholdX0 is dynamic thresholding, gentler than ClipX0 with strong guidance: each picture is
-// clipped to the range of all but 0.5 % of its values and scaled back to [-1, 1] (Saharia et al.
+// clipped at the 99.5th percentile of its absolute values and scaled to [-1, 1] (Saharia et al.
 // 2022, section 2.3):
 //
 //	x_0 = clip(x_0, -s, s) / s,   s = max(1, 99.5th percentile of |x_0| in the picture)
 //
 // x0 is [batch, height, width, 3]. The percentile is found by halving an interval 24 times, since
-// not every engine can sort.
+// some engines cannot sort.
 func ThresholdX0(x0 *Node) *Node {
 	size := Abs(x0)
 	low := ReduceAndKeep(ZerosLike(size), ReduceMax, 1, 2, 3)
@@ -64,8 +64,8 @@ func ThresholdX0(x0 *Node) *Node {
 	return Div(Max(Min(x0, s), Neg(s)), s)
 }
 
-// PSample draws x_{t-1} ~ p_theta(x_{t-1} | x_t, y), given the x_0 that the network predicts (Ho et
-// al. 2020, algorithm 2, with the mean written with x_0: equation 7):
+// PSample draws x_{t-1} ~ p_theta(x_{t-1} | x_t, y), given the predicted x_0 (Ho et al. 2020,
+// algorithm 2, with the mean of equation 7):
 //
 //	x_{t-1} = sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t) x_0
 //	        + sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) x_t

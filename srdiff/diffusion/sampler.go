@@ -8,26 +8,26 @@ import (
 	"slices"
 )
 
-// Step is one step of a sampler, from x_t to x_s, where s is the point that comes next (x_s is the
-// result after the last one). All samplers are of one form, with x_0 as predicted from x_t, x_0' as
-// it was predicted one step before, and z standard normal:
+// Step is one step of a sampler, from x_t to x_s, where s is the next point; after the last point,
+// x_s is the result. All samplers have one form, in which x_0 is predicted from x_t, x_0' was
+// predicted one step before, and z is standard normal:
 //
 //	x_s = OfXt x_t + OfX0 x_0 + OfBefore x_0' + Sigma z
 //
 // A sampler with two evaluations a step takes two of these.
 type Step struct {
-	Point                               // where the network is asked
+	Point                               // where the network predicts
 	OfXt, OfX0, OfBefore, Sigma float64 // the coefficients
 }
 
-// Sampler returns the steps over a falling list of points. After the last point comes x_0 itself,
-// whose alpha_bar is 1.
+// Sampler returns the steps over a falling list of points. The last step ends at x_0, whose
+// alpha_bar is 1.
 type Sampler func(points []Point, o SamplerOptions) []Step
 
-// SamplerOptions are options that some samplers have.
+// SamplerOptions are options of single samplers.
 type SamplerOptions struct {
-	Eta           float64 // of DDIM, 0 to 1: how much of DDPM's noise is added
-	SmallVariance bool    // of DDPM: the lower bound of the variance, not the upper one
+	Eta           float64 // for DDIM, 0 to 1: the share of DDPM's noise that it adds
+	SmallVariance bool    // for DDPM: takes the lower bound of the variance, not the upper one
 }
 
 // SamplerName is the name of a sampler.
@@ -45,7 +45,7 @@ var (
 	samplers     = map[SamplerName]Sampler{DDPM: ddpm, DDIM: ddim, DPMpp2M: dpmpp2M}
 )
 
-// RegisterSampler makes a sampler known by a name. Registering a name twice panics.
+// RegisterSampler registers a sampler under a name. Registering a name twice panics.
 func RegisterSampler(name SamplerName, s Sampler) {
 	if samplers[name] != nil {
 		panic(fmt.Errorf("the sampler %s is registered already", name))
@@ -62,7 +62,7 @@ func (name SamplerName) Steps(points []Point, o SamplerOptions) []Step {
 	return samplers[name](points, o)
 }
 
-// Validate returns an error for an unknown sampler, or for options that it does not have.
+// Validate returns an error for an unknown sampler, and for options that it does not use.
 func (name SamplerName) Validate(o SamplerOptions) error {
 	sampler := samplers[name]
 	if sampler == nil {
@@ -131,7 +131,7 @@ func ddpm(points []Point, o SamplerOptions) []Step {
 //	sigma = eta sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) sqrt(1 - alpha_bar_t / alpha_bar_s)
 //
 // where eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) follows from the predicted x_0,
-// also where that is clipped.
+// after clipping.
 func ddim(points []Point, o SamplerOptions) []Step {
 	return jumps(points, func(_ int, now, next float64) Step {
 		sigma := o.Eta * sqrt((1-next)/(1-now)) * sqrt(1-now/next)

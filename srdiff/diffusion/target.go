@@ -118,22 +118,22 @@ func (p Prediction) Eps(at Time, xt, predicted *Node) *Node {
 	return Add(Mul(ofPredicted, predicted), Mul(ofXt, xt))
 }
 
-// Precondition returns the coefficients of a prediction that is put together so that a network, F,
-// predicts only what does not follow from x_t and y, in numbers of about unit size at every time
-// (Karras et al. 2022, section 5):
+// Precondition returns the coefficients by which the output F of a network is added to a
+// closed-form estimate, so that F has about unit size at every time (Karras et al. 2022, section
+// 5):
 //
 //	prediction = ofXt x_t + ofY y + ofF F
 //
-// Without F it is the best guess where x_0 is taken to be normal around y with the standard
-// deviation s = spread:
+// Without F, it is the posterior mean under the assumption that x_0 is normal around y with the
+// standard deviation s = spread:
 //
 //	E[x_0 | x_t, y] = (sqrt(alpha_bar) s^2 x_t + (1 - alpha_bar) y) / V
 //	V = alpha_bar s^2 + 1 - alpha_bar
 //
-// written as the prediction, and ofF is the standard deviation that this guess leaves. The
+// converted to the prediction. ofF is the standard deviation of this estimate's error. The
 // coefficients have the shape of at.Signal.
 //
-// For a Regression, x_t is taken to be pure noise at every time.
+// For a Regression, x_t counts as pure noise at every time.
 func (p Prediction) Precondition(at Time, spread float64) (ofXt, ofY, ofF *Node) {
 	if p == Regression {
 		at.Signal, at.Noise = ZerosLike(at.Signal), OnesLike(at.Noise)

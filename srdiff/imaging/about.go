@@ -8,7 +8,7 @@ import (
 	"regexp"
 )
 
-// xmpKey is what XMP is called in a PNG file (XMP specification, part 3).
+// xmpKey is the keyword of XMP in a PNG file (XMP specification, part 3).
 const xmpKey = "XML:com.adobe.xmp"
 
 // density is the pixels along a metre, or only their ratio. The zero density is none.
@@ -47,7 +47,7 @@ func (x extras) about(format string) (chunks []Chunk) {
 
 var xmpOrientation = regexp.MustCompile(`(tiff:Orientation(?:\s*=\s*["']|\s*>\s*))[1-8]`)
 
-// uprightXMP is XMP for the picture turned upright.
+// uprightXMP returns the XMP of a picture after it was turned upright.
 func uprightXMP(xmp []byte) []byte { return xmpOrientation.ReplaceAll(xmp, []byte("${1}1")) }
 
 // perMetre is so many pixels a unit of so many metres, 0 for what makes no sense.

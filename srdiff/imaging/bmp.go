@@ -11,10 +11,10 @@ import (
 	"math/bits"
 )
 
-// BMP files are read here, since the libraries that are kept up read neither 16 bits nor runs, and
-// no headers of OS/2.
+// This package reads BMP files itself: the maintained libraries read neither 16 bits a pixel, nor
+// run lengths, nor OS/2's headers.
 
-// bmpHeaders are the lengths of the headers that there are: OS/2's 12, 16 and 64, and Windows's.
+// bmpHeaders are the lengths of all kinds of headers: OS/2's 12, 16 and 64, and Windows's.
 var bmpHeaders = []uint32{12, 16, 40, 52, 56, 64, 108, 124}
 
 // How a BMP file's pixels are stored.
@@ -26,7 +26,7 @@ const (
 	bmpAlpha = 6 // as bmpMasks, with a fourth mask
 )
 
-// bmpFile is a BMP file, and what its header says.
+// bmpFile is a BMP file with the values of its header.
 type bmpFile struct {
 	data          []byte
 	width, height int
@@ -196,7 +196,7 @@ func decodeBMP(data []byte) (image.Image, error) {
 	return img, nil
 }
 
-// row is the picture's row that is stored as number y.
+// row returns the row of the picture that is stored as row y.
 func (b bmpFile) row(y int) int {
 	if b.topDown {
 		return y
@@ -214,7 +214,7 @@ func masked(v, mask uint32) uint8 {
 	return uint8((uint64(v&mask>>low)*0xff + most/2) / most)
 }
 
-// decodeRuns decodes run lengths. Pixels that are left out are transparent, as browsers show them.
+// decodeRuns decodes run lengths. Omitted pixels are transparent, as in browsers.
 func (b bmpFile) decodeRuns() (image.Image, error) {
 	img := image.NewPaletted(image.Rect(0, 0, b.width, b.height), b.palette)
 	set := make([]bool, len(img.Pix))
@@ -271,7 +271,7 @@ func (b bmpFile) decodeRuns() (image.Image, error) {
 	}
 }
 
-// holes makes the pixels that are not set transparent.
+// holes makes pixels that were not set transparent.
 func (b bmpFile) holes(img *image.Paletted, set []bool, count int) image.Image {
 	if count == len(set) {
 		return img

@@ -8,8 +8,8 @@ import (
 	"image/draw"
 )
 
-// onCanvas puts an animation's first frame on its canvas as browsers do: what it leaves bare is
-// transparent. The result's corner is 0,0. A frame that covers the canvas stays as it is.
+// onCanvas puts an animation's first frame on its canvas. The rest of the canvas is transparent, as
+// in browsers. The result begins at 0,0. A frame that covers the canvas is returned as it is.
 func onCanvas(frame image.Image, at, canvas image.Point) image.Image {
 	b := frame.Bounds()
 	if b.Size() == canvas && b.Min == (image.Point{}) {
@@ -39,8 +39,8 @@ func each(b image.Rectangle, f func(x, y int)) {
 	}
 }
 
-// upright undoes an EXIF orientation, which says how the camera was held. The result is of the
-// standard library's types and has the precision, grey, palette and opacity of img.
+// upright turns a picture upright, given its EXIF orientation, 1 to 8. The result has one of the
+// standard library's types, with the depth, grey, palette and opacity of img.
 func upright(img image.Image, orientation int) image.Image {
 	if orientation == 1 {
 		return img
@@ -94,7 +94,8 @@ func upright(img image.Image, orientation int) image.Image {
 	return upright(rgba, orientation)
 }
 
-// turn fills a picture of so many bytes a pixel from the stored one, whose first pixel is from[0].
+// turn fills the upright picture to from the stored picture from. Both have the given number of
+// bytes a pixel.
 func turn(to []byte, size image.Point, from []byte, stride, bytes, orientation int) {
 	// The place in the stored picture, whose last column and row are right and bottom, that is seen
 	// at x, y.

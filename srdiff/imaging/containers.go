@@ -15,20 +15,19 @@ import (
 	"slices"
 )
 
-// extras are what a picture file holds beside its pixels. The slices are parts of the file, as it
-// has them.
+// extras are the metadata of a picture file. The slices are unchanged parts of the file.
 type extras struct {
 	exif    []byte   // a TIFF structure
 	xmp     []byte   // an XML document
-	density density  // how large the picture is to be shown
+	density density  // pixels a metre, or only their ratio
 	profile [][]byte // the ICC profile in its pieces; see colour
 	png     []Chunk  // a PNG's colour chunks
-	damaged []string // a PNG's chunks that are left out since their checksums are wrong
+	damaged []string // a PNG's chunks that are omitted because their checksums are wrong
 	frames  int      // how many pictures there are; two stand for more
 }
 
-// metadata walks through the file's parts. What is broken is left out: the decoders judge the file
-// as a whole.
+// metadata reads the metadata of a file. It omits damaged parts; the decoders report a damaged
+// file.
 func metadata(format string, data []byte) extras {
 	x := extras{frames: 1}
 	switch format {
@@ -65,8 +64,8 @@ func metadata(format string, data []byte) extras {
 	return x
 }
 
-// addPNG takes the first chunk of each kind, as libpng does, in front of the pixels where it must
-// be there.
+// addPNG reads the first chunk of each kind, as libpng does. Colour chunks count only before the
+// pixels.
 func (x *extras) addPNG(data []byte) {
 	seen, pixels := map[string]bool{}, false
 	for c, whole := range pngChunks(data) {
@@ -128,7 +127,7 @@ func (x *extras) addTIFF(data []byte) {
 	x.xmp = d.fields[xmp].value
 }
 
-// pngChunks are the chunks of a PNG file up to its end or to the first one that is cut short, each
+// pngChunks yields the chunks of a PNG file up to its end or to the first truncated chunk, each
 // with whether its checksum is right.
 func pngChunks(data []byte) iter.Seq2[Chunk, bool] {
 	return func(yield func(Chunk, bool) bool) {
@@ -148,8 +147,8 @@ func pngChunks(data []byte) iter.Seq2[Chunk, bool] {
 	}
 }
 
-// segments are the markers at the head of a JPEG file with their contents, up to the scan's. As the
-// decoder does, they pass over bytes between segments that belong to none.
+// segments yields the markers at the head of a JPEG file, up to the scan's, with their contents.
+// Like the decoder, it skips bytes between segments.
 func segments(data []byte) iter.Seq2[byte, []byte] {
 	return func(yield func(byte, []byte) bool) {
 		rest, ok := bytes.CutPrefix(data, []byte{0xff, 0xd8}) // the start-of-image marker
@@ -170,7 +169,7 @@ func segments(data []byte) iter.Seq2[byte, []byte] {
 
 const startOfScan = 0xda
 
-// scanBegins is whether the head of a JPEG file is there as a whole.
+// scanBegins reports whether the head of a JPEG file is complete.
 func scanBegins(data []byte) bool {
 	for marker := range segments(data) {
 		if marker == startOfScan {
@@ -180,7 +179,7 @@ func scanBegins(data []byte) bool {
 	return false
 }
 
-// riffChunks are the chunks of a WebP file with their names.
+// riffChunks yields the chunks of a WebP file with their names.
 func riffChunks(data []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		for rest := data[min(12, len(data)):]; len(rest) >= 8; {
@@ -201,8 +200,9 @@ type webpFrame struct {
 	canvas image.Point
 }
 
-// firstFrame makes a still WebP file of an animated one's first frame, which the decoder does not
-// read: that frame's chunks are those of a still picture. It is false for a file without a frame.
+// firstFrame returns the first frame of an animated WebP file as a still WebP file, since the
+// decoder reads no animations. The frame's chunks are the same as a still picture's. ok is false if
+// the file has no frame.
 func firstFrame(data []byte) (f webpFrame, ok bool) {
 	number := func(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 	for id, body := range riffChunks(data) {
@@ -227,7 +227,7 @@ func firstFrame(data []byte) (f webpFrame, ok bool) {
 	return f, false
 }
 
-// gifColours is the bytes of a colour table.
+// gifColours returns the number of bytes of a colour table.
 func gifColours(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
@@ -235,7 +235,8 @@ func gifColours(flags byte) int {
 	return 3 << (flags&7 + 1)
 }
 
-// gifPictures calls f with where each picture's descriptor is in a GIF file, until f returns false.
+// gifPictures calls f with the position of each picture's descriptor in a GIF file, until f returns
+// false.
 func gifPictures(data []byte, f func(at int) bool) {
 	at := 13
 	if len(data) < at {
@@ -260,7 +261,7 @@ func gifPictures(data []byte, f func(at int) bool) {
 	}
 }
 
-// gifFrames counts the pictures in a GIF file, and ends at the second.
+// gifFrames counts the pictures in a GIF file, up to two.
 func gifFrames(data []byte) (n int) {
 	gifPictures(data, func(int) bool {
 		n++
@@ -269,8 +270,8 @@ func gifFrames(data []byte) (n int) {
 	return n
 }
 
-// gifScreen is a GIF file with a screen that holds its first picture: browsers enlarge one that is
-// too small.
+// gifScreen returns a GIF file whose screen holds the first picture. Browsers, too, enlarge a
+// screen that is too small.
 func gifScreen(data []byte) []byte {
 	gifPictures(data, func(at int) bool {
 		number := binary.LittleEndian.Uint16
@@ -286,9 +287,9 @@ func gifScreen(data []byte) []byte {
 	return data
 }
 
-// repackedGIF is a GIF file of the first picture alone, packed anew: browsers pass over data behind
-// its pixels, and take the first colour for one that is missing. It is false where pixels are
-// missing.
+// repackedGIF returns a GIF file with the first picture, compressed again. Like browsers, it
+// ignores data after the pixels, and takes the first colour in place of one that the table lacks.
+// ok is false if pixels are missing.
 func repackedGIF(data []byte) (repacked []byte, ok bool) {
 	gifPictures(data, func(at int) bool {
 		codes := at + 10 + gifColours(data[at+9])

@@ -275,7 +275,7 @@ func TestReadFirstOfSeveral(t *testing.T) {
 		if c.R < 250 || c.G > 5 || c.B > 5 || c.A != alpha {
 			t.Errorf("%s is %v, want red", name, c)
 		}
-		if len(file.Remarks) != 1 || !strings.Contains(file.Remarks[0], "the first one is taken") {
+		if len(file.Remarks) != 1 || !strings.Contains(file.Remarks[0], "only the first one is used") {
 			t.Errorf("%s: remarks %q", name, file.Remarks)
 		}
 	}

@@ -20,30 +20,30 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Suffixes are what the names of picture files end in, in lower case.
+// Suffixes are the suffixes of picture files' names, in lower case.
 var Suffixes = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
 
-// MaxPixels is the largest picture that is read: 8192x8192, or 64 binary megapixels. That is more
-// than nearly every camera's photograph, while a Picture of that size still fits into memory: it
-// takes 12 bytes a pixel, 768 MiB.
+// MaxPixels is the greatest number of pixels of a picture that is read: 8192x8192. Nearly all
+// cameras' photographs are smaller, and a Picture of that size still fits into memory: it takes 12
+// bytes a pixel, 768 MiB.
 const MaxPixels = 64 << 20
 
-// maxBytes is the most of a file that is read: twice what MaxPixels of uncompressed 16-bit RGBA
-// take.
+// maxBytes is the greatest size of a file that is read: twice the size of MaxPixels pixels of
+// uncompressed 16-bit RGBA.
 const maxBytes = 16 * MaxPixels
 
-// ErrFormat is the error for data in none of the formats that Decode reads.
+// ErrFormat is the error for data in a format that Decode does not read.
 var ErrFormat = errors.New("not a picture that can be read (PNG, JPEG, GIF, BMP, TIFF or WebP)")
 
 // SizeError is the error for a picture without pixels or with more than MaxPixels.
 type SizeError struct{ Width, Height int }
 
-// Error gives the picture's size and the limit.
+// Error states the picture's size and the limit.
 func (e *SizeError) Error() string {
 	if e.Width <= 0 || e.Height <= 0 {
 		return fmt.Sprintf("picture of %dx%d has no pixels", e.Width, e.Height)
 	}
-	return fmt.Sprintf("picture of %dx%d is too large: at most %d pixels (8192x8192) are read; scale it down or cut it",
+	return fmt.Sprintf("picture of %dx%d is too large: at most %d pixels (8192x8192) are read; scale it down or crop it",
 		e.Width, e.Height, MaxPixels)
 }
 
@@ -65,7 +65,7 @@ func Open(path string) (image.Image, error) {
 	return file.Image, nil
 }
 
-// Read is Open with what else the file says.
+// Read is Open with the file's metadata.
 func Read(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -82,10 +82,10 @@ func Read(path string) (*File, error) {
 	return file, nil
 }
 
-// Decode reads one PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data, on its
-// whole canvas. It is turned upright as its EXIF orientation says. The size is read first: a
-// picture without pixels or above MaxPixels is a *SizeError, before any memory is taken for it.
-// Data in no known format is ErrFormat.
+// Decode reads a PNG, JPEG, GIF, BMP, TIFF or WebP picture: the first one in the data, on its whole
+// canvas, turned upright by its EXIF orientation. It reads the size before it allocates memory: a
+// picture without pixels or with more than MaxPixels is a *SizeError. Data of an unknown format is
+// ErrFormat.
 func Decode(r io.Reader) (image.Image, error) {
 	file, err := decode(r)
 	if err != nil {
@@ -129,7 +129,7 @@ func decode(r io.Reader) (file *File, err error) {
 		Metadata: about.about(format),
 	}
 	if about.frames > 1 {
-		file.Remarks = append(file.Remarks, "it holds several pictures, of which the first one is taken")
+		file.Remarks = append(file.Remarks, "it holds several pictures: only the first one is used")
 	}
 	if len(about.damaged) > 0 {
 		file.Remarks = append(file.Remarks, fmt.Sprintf("its parts %q are damaged, and left out", about.damaged))
@@ -141,9 +141,8 @@ func decode(r io.Reader) (file *File, err error) {
 	return file, nil
 }
 
-// DecodeSize returns the width and height that Decode's picture will have, upright and with its
-// whole canvas, without decoding the pixels. Its errors are those of Decode, as far as they can be
-// known without the pixels.
+// DecodeSize returns the width and height of Decode's picture, upright and with its whole canvas,
+// without decoding the pixels. It returns the errors of Decode that do not depend on the pixels.
 func DecodeSize(r io.Reader) (width, height int, err error) {
 	defer guard(&err)
 	data, format, err := head(r)
@@ -166,7 +165,7 @@ func DecodeSize(r io.Reader) (width, height int, err error) {
 	return config.Width, config.Height, nil
 }
 
-// head reads as much of a file as tells its picture's size and orientation.
+// head reads the part of a file that holds its picture's size and orientation.
 func head(r io.Reader) (data []byte, format string, err error) {
 	r = io.LimitReader(r, maxBytes)
 	for room := 64 << 10; ; room *= 2 {
@@ -209,7 +208,7 @@ func Size(path string) (size image.Point, err error) {
 	return image.Pt(width, height), nil
 }
 
-// formatOf tells a file's format by its first bytes.
+// formatOf returns a file's format, which it recognises by the first bytes.
 func formatOf(data []byte) (string, error) {
 	has := func(at int, text string) bool { return len(data) >= at && bytes.HasPrefix(data[at:], []byte(text)) }
 	switch {
@@ -244,7 +243,7 @@ func formatOf(data []byte) (string, error) {
 	return "", ErrFormat
 }
 
-// usual makes a file that the readers know of one of an unusual kind.
+// usual converts a file of an unusual kind to one that the decoders read.
 func usual(format string, data []byte) ([]byte, error) {
 	switch {
 	case format == "gif":
@@ -314,17 +313,17 @@ func decodeWebP(data []byte) (image.Image, error) {
 	return onCanvas(studioRange(img), f.at, f.canvas), nil
 }
 
-// guard makes an error of a panic. The decoders read hostile bytes, and a fault in one must not end
-// a long run over a folder of pictures.
+// guard turns a panic into an error. The decoders read hostile bytes, and a fault in one must not
+// end a long run over a folder of pictures.
 func guard(err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("picture cannot be decoded: %v", v)
 	}
 }
 
-// studioRange gives a lossy WebP picture its colours. The format stores luma in 16..235 and chroma
-// in 16..240 (ITU-R BT.601), but the decoder's image types stand for 0..255 as in JPEG: taken as
-// they are, black is a dark grey and every colour pale.
+// studioRange corrects the colours of a lossy WebP picture. The format stores luma in 16..235 and
+// chroma in 16..240 (ITU-R BT.601), but the decoder's image types mean 0..255, as in JPEG. Without
+// the correction, black would be a dark grey and all colours pale.
 func studioRange(img image.Image) image.Image {
 	var ycc *image.YCbCr
 	alpha := func(x, y int) uint8 { return 0xff }
@@ -365,7 +364,7 @@ func checkSize(width, height int) error {
 	return nil
 }
 
-// explain puts a decoder's error into words for the owner of the picture.
+// explain turns a decoder's error into a message for the owner of the picture.
 func explain(err error, data []byte) error {
 	if _, ok := errors.AsType[*SizeError](err); ok {
 		return err
@@ -389,7 +388,7 @@ func explain(err error, data []byte) error {
 	if _, ok := errors.AsType[*kindError](err); ok {
 		return err
 	}
-	// The decoders do not tell these cases apart reliably.
+	// The decoders do not distinguish these cases reliably.
 	return fmt.Errorf("picture is damaged, cut short or of an unusual kind: %w", err)
 }
 

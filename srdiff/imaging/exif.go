@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// EXIF data is read and written here, since the libraries for it read values alone: what is kept
-// must be written again, with the picture upright.
+// This package reads and writes EXIF data itself: libraries only read values, and srdiff also
+// writes the EXIF data of the upright picture (see docs/contributing.md).
 
 // field is an entry of a TIFF directory.
 type field struct {
@@ -41,7 +41,7 @@ const (
 	tagGPS         = 0x8825
 )
 
-// directory is one of a TIFF structure. Its slices are parts of that.
+// directory is a directory of a TIFF structure. Its slices are parts of the structure.
 type directory struct {
 	fields map[uint16]field // those that are whole
 	next   []byte           // the 4 bytes that say where the next one is, nil if they are missing
@@ -87,7 +87,7 @@ func directoryAt(tiff []byte, place uint32) directory {
 	return d
 }
 
-// number returns a field's first value, 0 where there is none that is a whole number.
+// number returns a field's first value, or 0 if it is not a whole number.
 func (d directory) number(order binary.ByteOrder, tag uint16) uint32 {
 	switch f := d.fields[tag]; {
 	case f.kind == short && len(f.value) >= 2:
@@ -98,7 +98,7 @@ func (d directory) number(order binary.ByteOrder, tag uint16) uint32 {
 	return 0
 }
 
-// byteOrder returns how a TIFF structure writes its numbers, nil if it is none.
+// byteOrder returns the byte order of a TIFF structure, or nil for other data.
 func byteOrder(tiff []byte) binary.ByteOrder {
 	switch {
 	case bytes.HasPrefix(tiff, []byte("II*\x00")):
@@ -110,8 +110,8 @@ func byteOrder(tiff []byte) binary.ByteOrder {
 }
 
 // orientation returns the EXIF orientation, 1 to 8, from a TIFF structure's first directory. It
-// returns 1 (upright) where there is none or the data is broken: a photograph on its side is better
-// than none.
+// returns 1 (upright) if there is none or the data is damaged: a photograph on its side is better
+// than an error.
 func orientation(tiff []byte) int {
 	f := firstDirectory(tiff).fields[tagOrientation]
 	if f.kind == short && len(f.value) >= 2 {
@@ -122,9 +122,9 @@ func orientation(tiff []byte) int {
 	return 1
 }
 
-// uprightExif returns EXIF data for the picture turned upright, nil for data that is broken. All
-// stays in its place, since cameras put offsets where only they know, but for the thumbnail, which
-// lies as the picture did.
+// uprightExif returns the EXIF data of the upright picture, or nil for damaged data. It moves
+// nothing, since cameras store offsets in unknown places. It removes the thumbnail, which is not
+// upright.
 func uprightExif(exif []byte) []byte {
 	exif = slices.Clone(exif)
 	d := firstDirectory(exif)
@@ -146,7 +146,7 @@ func uprightExif(exif []byte) []byte {
 	return exif
 }
 
-// exifOfTIFF makes EXIF data of what a TIFF file says about the picture, nil where that is nothing.
+// exifOfTIFF returns a TIFF file's fields about the picture as EXIF data, or nil if it has none.
 func exifOfTIFF(tiff []byte) []byte {
 	order, d := byteOrder(tiff), firstDirectory(tiff)
 	kept := map[uint16]field{}
@@ -180,7 +180,7 @@ func exifOfTIFF(tiff []byte) []byte {
 	return appendDirectory(head, order, kept, below)
 }
 
-// appendDirectory writes a directory with those below it to the end of a TIFF structure.
+// appendDirectory appends a directory and its subdirectories to a TIFF structure.
 func appendDirectory(b []byte, order binary.ByteOrder, fields map[uint16]field, below map[uint16]map[uint16]field) []byte {
 	tags := slices.Sorted(maps.Keys(fields))
 	tags = append(tags, slices.Collect(maps.Keys(below))...)

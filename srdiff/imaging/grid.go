@@ -30,11 +30,11 @@ var captionFont = sync.OnceValue(func() *sfnt.Font {
 	return f
 })
 
-// Grid draws pictures on a white sheet in rows of so many columns (at least 1), each over its
-// caption. A picture whose longer side is below 128 pixels is magnified by a whole factor, so that
-// its pixels can be seen: 32x32 is shown at 128x128. Columns are as wide as their widest picture or
-// caption. There may be fewer captions than pictures, or none; they are single lines in Latin,
-// Greek or Cyrillic script.
+// Grid draws pictures on a white sheet, each above its caption, in rows with the given number of
+// columns (at least 1). A picture whose longer side is below 128 pixels is magnified by a whole
+// factor, so that its pixels are visible: 32x32 becomes 128x128. A column is as wide as its widest
+// picture or caption. There may be fewer captions than pictures, or none; captions are single lines
+// in Latin, Greek or Cyrillic script.
 func Grid(columns int, captions []string, pictures ...image.Image) *image.NRGBA {
 	face, err := opentype.NewFace(captionFont(), &opentype.FaceOptions{Size: textSize, DPI: 72, Hinting: font.HintingFull})
 	if err != nil {

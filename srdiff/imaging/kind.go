@@ -9,9 +9,9 @@ import (
 	"math"
 )
 
-// Visible is FromImage for a picture that is to be filtered: pixels that are fully transparent take
-// the colour of what can be seen near them, so that a colour which nobody sees does not run into
-// its neighbours. Pixels that can be seen keep theirs, however little of it that is.
+// Visible is FromImage for a picture that will be filtered. Fully transparent pixels take the
+// colour of visible pixels near them, so that an invisible colour does not bleed into its
+// neighbours. All other pixels keep their colours.
 func Visible(img image.Image) Picture {
 	p := FromImage(img)
 	if isOpaque(img) {
@@ -60,12 +60,11 @@ func fill(p Picture, weight []float32) {
 	}
 }
 
-// As returns p as a picture of the kind that like is, of which p is an enlargement: with 16 bits a
-// channel where like has them; grey, the mean of the channels, where all that can be seen of like
-// is grey; and as opaque as like, whose opacity is enlarged by itself, as Bilinear does it. Values
-// are rounded as Image does it. The result is an *image.Gray or *image.Gray16 where like is stored
-// as shades of grey, else an *image.NRGBA or *image.NRGBA64. Beside it, As takes memory for two
-// rows.
+// As returns p, an enlargement of like, as an image of like's kind. It has 16 bits a channel if
+// like has. It is grey, the mean of the channels, if all visible pixels of like are grey. Its
+// opacity is that of like, enlarged as by Bilinear. Values are rounded as by Image. The result is
+// an *image.Gray or *image.Gray16 if like is stored as shades of grey, and otherwise an
+// *image.NRGBA or *image.NRGBA64. Apart from the result, As allocates memory for two rows.
 func (p Picture) As(like image.Image) image.Image {
 	deep := false
 	switch like.ColorModel() {
@@ -120,7 +119,7 @@ func (p Picture) As(like image.Image) image.Image {
 }
 
 // enlargedOpacity returns a function that returns row y of img's opacity, in [-1, 1], enlarged to
-// width x height. Rows are to be asked for in their order, and hold until the next one.
+// width x height. Callers must ask for the rows in order; a row is valid until the next call.
 func enlargedOpacity(img image.Image, width, height int) func(y int) []float32 {
 	row, b := make([]float32, width), img.Bounds()
 	if b.Empty() || isOpaque(img) {
@@ -187,7 +186,7 @@ func level16(v float32) uint16 {
 	return uint16((min(max(v, -1), 1)+1)*32767.5 + 0.5)
 }
 
-// hasNoColour is whether all pixels that can be seen are grey.
+// hasNoColour reports whether all visible pixels are grey.
 func hasNoColour(img image.Image) bool {
 	if isGrey(img) {
 		return true
@@ -203,7 +202,7 @@ func hasNoColour(img image.Image) bool {
 	return true
 }
 
-// isOpaque is whether no pixel shows what is behind it.
+// isOpaque reports whether all pixels are fully opaque.
 func isOpaque(img image.Image) bool {
 	if o, ok := img.(interface{ Opaque() bool }); ok {
 		return o.Opaque()

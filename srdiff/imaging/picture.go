@@ -1,8 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package imaging turns picture files into arrays of numbers and back. It reads files under limits,
-// so that a bad one is an error and never a crash or a full memory, and it resizes pictures exactly
-// as PyTorch does.
+// Package imaging reads and writes picture files, and resizes pictures exactly as PyTorch does. It
+// limits the size of files and pictures, so that a bad file is an error and neither a crash nor out
+// of memory.
 package imaging
 
 import (
@@ -10,13 +10,12 @@ import (
 	"image/color"
 )
 
-// Picture is an RGB picture as a network sees it.
+// Picture is an RGB picture of float32 values, the input of a network.
 type Picture struct {
 	Width, Height int
 
 	// Pix holds Height rows of Width pixels of red, green and blue: len(Pix) = Height*Width*3.
-	// Black is -1 and full intensity is 1. Values beyond that range are kept until Image clamps
-	// them.
+	// Black is -1 and full intensity is 1. Values may lie beyond that range; Image clamps them.
 	Pix []float32
 }
 
@@ -27,9 +26,9 @@ func New(width, height int) Picture {
 }
 
 // FromImage returns img in [-1, 1]: an 8-bit value v becomes v/255*2 - 1, and 16-bit pictures keep
-// their precision. Grey becomes three equal channels. Transparency is dropped and the colour
-// beneath it stays: premultiplied colours are divided by their alpha, and a fully transparent pixel
-// is what the format stored for it (NRGBA and its like) or else black.
+// their precision. Grey becomes three equal channels. FromImage ignores transparency and
+// keeps the colours: it divides premultiplied colours by their alpha, and a fully transparent pixel
+// has the stored colour (NRGBA and similar types) or else is black.
 func FromImage(img image.Image) Picture {
 	b := img.Bounds()
 	p := New(b.Dx(), b.Dy())

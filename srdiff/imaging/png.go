@@ -22,13 +22,13 @@ const pngSignature = "\x89PNG\r\n\x1a\n"
 // errEnd is the error for a PNG file without its last chunk.
 var errEnd = errors.New("PNG without its end")
 
-// chunkHead is where a chunk begins: its type and the number of bytes in it.
+// chunkHead is the head of a chunk: its type and its number of bytes.
 type chunkHead struct {
 	kind string
 	size uint32
 }
 
-// ancillary is whether a picture can be shown without the chunk (PNG 3rd ed., 5.4).
+// ancillary reports whether decoders may ignore the chunk (PNG 3rd ed., 5.4).
 func (h chunkHead) ancillary() bool { return h.kind[0]&0x20 != 0 }
 
 // chunkReader reads a PNG file chunk by chunk, so that a large one need not be in memory.
@@ -37,7 +37,7 @@ type chunkReader struct {
 	s io.Seeker // r itself, nil where it cannot seek
 }
 
-// newChunkReader reads the signature. Its error is ErrFormat where there is none.
+// newChunkReader reads the signature. The error for other data is ErrFormat.
 func newChunkReader(r io.Reader) (*chunkReader, error) {
 	signature := make([]byte, len(pngSignature))
 	if _, err := io.ReadFull(r, signature); err != nil && !cutShort(err) {
@@ -50,7 +50,7 @@ func newChunkReader(r io.Reader) (*chunkReader, error) {
 	return &chunkReader{r, s}, nil
 }
 
-// next reads where a chunk begins.
+// next reads the head of the next chunk.
 func (c *chunkReader) next() (chunkHead, error) {
 	b := make([]byte, 8)
 	if _, err := io.ReadFull(c.r, b); err != nil {
@@ -59,7 +59,7 @@ func (c *chunkReader) next() (chunkHead, error) {
 	return chunkHead{string(b[4:]), binary.BigEndian.Uint32(b)}, nil
 }
 
-// body reads the chunk's contents, and whether its checksum is right.
+// body returns the chunk's contents, and whether its checksum is right.
 func (c *chunkReader) body(h chunkHead) (data []byte, whole bool, err error) {
 	data, err = io.ReadAll(io.LimitReader(c.r, int64(h.size))) // It takes no more memory than there is data.
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *chunkReader) body(h chunkHead) (data []byte, whole bool, err error) {
 	return data, binary.BigEndian.Uint32(sum) == sumOf(h.kind, data), nil
 }
 
-// skip passes over the chunk's contents and its checksum.
+// skip skips the chunk's contents and its checksum.
 func (c *chunkReader) skip(h chunkHead) error {
 	n := int64(h.size) + 4
 	if c.s != nil {
@@ -89,11 +89,11 @@ func sumOf(kind string, data []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE([]byte(kind)), crc32.IEEETable, data)
 }
 
-// cutShort is whether an error means the end of a file.
+// cutShort reports whether an error means the end of a file.
 func cutShort(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// withoutPixels reads a PNG file without its pixels: all other chunks, up to the end or to where it
-// is cut short.
+// withoutPixels reads all chunks of a PNG file except for the pixels, up to the end or to the place
+// where the file is truncated.
 func withoutPixels(r io.Reader) ([]byte, error) {
 	c, err := newChunkReader(r)
 	if err != nil {
@@ -122,10 +122,10 @@ func withoutPixels(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// ReadText returns the texts in front of a PNG file's pixels by their keys; of several under one
-// key, the first. Only that part of the file is read. Chunks that are damaged are passed over, and
-// a file that is cut short has the texts before that place; one that is no PNG file has none. The
-// errors are those of reading the file.
+// ReadText returns the texts before a PNG file's pixels by their keywords. If a keyword occurs
+// several times, the first text counts. ReadText reads only that part of the file. It skips damaged
+// chunks, and stops where the file is truncated. Other files have no texts. It returns only errors
+// of reading.
 func ReadText(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -158,7 +158,7 @@ func ReadText(path string) (map[string]string, error) {
 	return texts, nil
 }
 
-// maxText is the most bytes of a text that are read.
+// maxText is the greatest number of bytes of a text that is read.
 const maxText = 8 << 20
 
 // textIn returns the key and text of a tEXt, zTXt or iTXt chunk (PNG 3rd ed., 11.3.3), and whether
@@ -191,9 +191,8 @@ func textIn(c Chunk) (key, text string, ok bool) {
 	return string(name), string(rest), ok
 }
 
-// Complete returns nil for a PNG file that is whole: every chunk up to the last one is there, with
-// the right checksum. The pixels are not decoded. Else the error names the file, and says what is
-// wrong.
+// Complete returns nil for a complete PNG file: all chunks are present, with the right checksums.
+// It does not decode the pixels. Otherwise the error names the file and the fault.
 func Complete(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -209,7 +208,7 @@ func Complete(path string) error {
 func complete(r io.Reader) error {
 	c, err := newChunkReader(r)
 	if errors.Is(err, ErrFormat) {
-		return errors.New("not a PNG file, or cut short")
+		return errors.New("not a PNG file, or truncated")
 	}
 	first, pixels := true, false
 	for err == nil {
@@ -241,7 +240,7 @@ func complete(r io.Reader) error {
 		}
 	}
 	if cutShort(err) {
-		return errors.New("cut short: " + errEnd.Error())
+		return errors.New("truncated: " + errEnd.Error())
 	}
 	return err
 }
@@ -278,9 +277,9 @@ type pngFrame struct {
 	place          image.Rectangle // of the frame on the canvas
 }
 
-// firstPNG finds the first picture: of an animation its first frame, which need not be the picture
-// that a reader without animations shows. As libpng does, it leaves out ancillary chunks that are
-// damaged, of a wrong length or in a wrong place; damage to others is an error.
+// firstPNG returns the first picture. In an animation this is the first frame, which may differ
+// from the picture that readers without animations show. Like libpng, it ignores ancillary chunks
+// that are damaged, of a wrong length or in a wrong place. Damage to other chunks is an error.
 func firstPNG(data []byte) (f pngFrame, err error) {
 	var animated, ended, own bool // own: the frame has pixels of its own, in fdAT
 	var frames int
@@ -345,7 +344,7 @@ func firstPNG(data []byte) (f pngFrame, err error) {
 
 func (f pngFrame) colourType() byte { return f.header[9] }
 
-// fits is whether transparency has the length that goes with the kind of colours.
+// fits reports whether the transparency chunk has the right length for the colour type.
 func (f pngFrame) fits(alpha []byte) bool {
 	switch f.colourType() {
 	case 0:
@@ -358,7 +357,7 @@ func (f pngFrame) fits(alpha []byte) bool {
 	return false
 }
 
-// file is the frame as a PNG file of its own.
+// file returns the frame as a separate PNG file.
 func (f pngFrame) file() []byte {
 	b := append([]byte(pngSignature), Chunk{"IHDR", f.header}.encoded()...)
 	if f.palette != nil {
@@ -392,9 +391,9 @@ func decodePNG(data []byte) (image.Image, error) {
 	return onCanvas(img, f.place.Min, f.canvas), nil
 }
 
-// repacked is the frame with its pixels packed anew, without what follows them: libpng passes over
-// such data, and over a wrong checksum of the pixels where the file's own are right. It is false
-// where pixels are missing.
+// repacked returns the frame with its pixels compressed again. Like libpng, it ignores data after
+// the pixels, and a wrong checksum of the compressed pixels if the chunks' checksums are right. ok
+// is false if pixels are missing.
 func (f pngFrame) repacked() (pngFrame, bool) {
 	r, err := zlib.NewReader(bytes.NewReader(slices.Concat(f.pixels...)))
 	if err != nil {
@@ -412,7 +411,8 @@ func (f pngFrame) repacked() (pngFrame, bool) {
 	return f, true
 }
 
-// rawSize is the number of bytes of the pixels and of each row's filter (PNG 3rd ed., 7.2 and 8.1).
+// rawSize returns the number of bytes of the pixels and of each row's filter (PNG 3rd ed., 7.2 and
+// 8.1).
 func (f pngFrame) rawSize() (bytes int) {
 	channels := map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[f.colourType()]
 	pass := func(x0, dx, y0, dy int) {

@@ -74,15 +74,15 @@ func TestReadText(t *testing.T) {
 		want map[string]string
 	}{
 		{"whole", whole, want},
-		{"cut short in the pixels", whole[:len(whole)-20], want},
-		{"cut short in the last text", joined(slices.Concat(list[:5]...), list[5][:10]), want},
+		{"truncated in the pixels", whole[:len(whole)-20], want},
+		{"truncated in the last text", joined(slices.Concat(list[:5]...), list[5][:10]), want},
 		{"a checksum is wrong", joined(head, spoilt(TextChunk("srdiff", "bad")), list[2]), map[string]string{"Author": "me"}},
 		{"behind the pixels", joined(head, list[6], list[1], list[7]), nil},
 		{"no key", joined(head, Chunk{"tEXt", []byte("text")}.encoded(), list[6]), nil},
 		{"a chunk as long as can be", joined(head, []byte("\xff\xff\xff\xfftEXtsrdiff\x00text")), nil},
 		{"zTXt that is not packed", joined(head, Chunk{"zTXt", []byte("a\x00\x00text")}.encoded()), nil},
 		{"zTXt of another method", joined(head, Chunk{"zTXt", []byte("a\x00\x07text")}.encoded()), nil},
-		{"iTXt cut short", joined(head, Chunk{"iTXt", []byte("a\x00\x00\x00text")}.encoded()), nil},
+		{"iTXt truncated", joined(head, Chunk{"iTXt", []byte("a\x00\x00\x00text")}.encoded()), nil},
 		{"no PNG file", []byte("BM no PNG"), nil},
 		{"empty", nil, nil},
 	} {
@@ -118,7 +118,7 @@ func TestComplete(t *testing.T) {
 		}
 	}
 	for n := range whole {
-		if err := complete(whole[:n]); err == nil || !strings.Contains(err.Error(), "cut short") {
+		if err := complete(whole[:n]); err == nil || !strings.Contains(err.Error(), "truncated") {
 			t.Fatalf("the first %d of %d bytes: %v", n, len(whole), err)
 		}
 		harmed := slices.Clone(whole)

@@ -14,14 +14,15 @@ import (
 	"slices"
 )
 
-// maxProfile is the largest ICC profile that is kept. Those of printers have 3 MB at most.
+// maxProfile is the greatest size of an ICC profile that is kept. Printers' profiles have at most 3
+// MB.
 const maxProfile = 8 << 20
 
-// errProfile is the error for a profile that is left out.
+// errProfile is the error for a profile that is not kept.
 var errProfile = errors.New("its ICC profile is broken, and left out")
 
-// jpegProfile returns the pieces of the profile in a JPEG file's segments (ICC.1:2022, annex B.4)
-// in their order, nil where there are none, and none of them where one is missing.
+// jpegProfile returns the pieces of the profile in a JPEG file's segments in order (ICC.1:2022,
+// annex B.4), or nil if there are none or a piece is missing.
 func jpegProfile(data []byte) (pieces [][]byte) {
 	const app2 = 0xe2
 	for marker, body := range segments(data) {
@@ -44,8 +45,8 @@ func jpegProfile(data []byte) (pieces [][]byte) {
 	return pieces
 }
 
-// colour returns the PNG chunks that say what the colours of a result mean, which is grey where img
-// is, else RGB. The error says why a profile is left out.
+// colour returns the PNG chunks that define the colours of a result, which is grey if img is, and
+// otherwise RGB. The error states why a profile is not kept.
 //
 // Where several chunks speak, a reader takes cICP before iCCP before sRGB before gAMA and cHRM (PNG
 // 3rd ed., 4.3). What contradicts one before it is left out.
@@ -79,7 +80,7 @@ func (x extras) colour(img image.Image) (chunks []Chunk, err error) {
 	return chunks, err
 }
 
-// contradictsSRGB is whether a chunk has other numbers than those that go with sRGB (PNG 3rd ed.,
+// contradictsSRGB reports whether a chunk has other values than those of sRGB (PNG 3rd ed.,
 // 11.3.2.5).
 func contradictsSRGB(c Chunk) bool {
 	switch c.Type {
@@ -95,13 +96,14 @@ func contradictsSRGB(c Chunk) bool {
 	return false
 }
 
-// isGrey is whether a picture is stored as shades of grey. What its pixels are is another question.
+// isGrey reports whether a picture is stored as shades of grey. Other pictures may have grey pixels
+// too: see hasNoColour.
 func isGrey(img image.Image) bool {
 	return img.ColorModel() == color.GrayModel || img.ColorModel() == color.Gray16Model
 }
 
-// checkProfile looks at what a profile's header says (ICC.1:2022, 7.2): its length, that it is a
-// profile, and the kind of colours that it is for.
+// checkProfile checks a profile's header (ICC.1:2022, 7.2): the length, the signature and the
+// colour space.
 func checkProfile(profile []byte, space string) error {
 	const header = 128
 	if len(profile) < header || len(profile) > maxProfile || int(binary.BigEndian.Uint32(profile)) != len(profile) ||
@@ -115,7 +117,7 @@ func checkProfile(profile []byte, space string) error {
 }
 
 // inflateProfile returns the profile in an iCCP chunk: a name, its end, the method 0, and the
-// compressed profile. It returns nil for one that is broken.
+// compressed profile. It returns nil for a damaged chunk.
 func inflateProfile(data []byte) []byte {
 	_, packed, ok := bytes.Cut(data, []byte{0})
 	if !ok || len(packed) < 1 || packed[0] != 0 {
@@ -124,8 +126,8 @@ func inflateProfile(data []byte) []byte {
 	return inflate(packed[1:], maxProfile)
 }
 
-// inflate unpacks zlib data, nil if it is broken. Of what has more than most bytes it returns more
-// than most.
+// inflate decompresses zlib data, and returns nil for damaged data. If the result is larger than
+// most bytes, inflate stops after most + 1 bytes.
 func inflate(packed []byte, most int64) []byte {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -138,7 +140,7 @@ func inflate(packed []byte, most int64) []byte {
 	return data
 }
 
-// profileChunk is inflateProfile backward.
+// profileChunk is the inverse of inflateProfile.
 func profileChunk(profile []byte) Chunk {
 	b := bytes.NewBufferString("ICC profile\x00\x00")
 	w := zlib.NewWriter(b)

@@ -9,8 +9,7 @@ import (
 	"io"
 )
 
-// ReadFrom is Read of a picture that is no file of its own, such as one from a pipe. Its errors are
-// Decode's.
+// ReadFrom is Read for a stream, such as a pipe. It returns Decode's errors.
 func ReadFrom(r io.Reader) (*File, error) { return decode(r) }
 
 // EncodePNG writes img to w as WritePNG writes it to a file. It returns the first error of w.

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/image/tiff/lzw"
 )
 
-// Tags of a TIFF directory that say how its pixels are stored (TIFF 6.0 and its supplements).
+// Tags of a TIFF directory for the storage of pixels (TIFF 6.0 and its supplements).
 const (
 	tagWidth        = 256
 	tagHeight       = 257
@@ -42,14 +42,14 @@ const (
 	tagJPEGTables   = 347
 )
 
-// Values of tagCompression and tagPhotometric that are asked for.
+// The values of tagCompression and tagPhotometric that the code below uses.
 const (
 	packNone, packLZW, packJPEG, packDeflate, packDeflateOld, packBits, packZSTD = 1, 5, 7, 8, 32946, 32773, 50000
 
 	lightIsZero, darkIsZero, inRGB, inPalette, inCMYK, inYCbCr = 0, 1, 2, 3, 5, 6
 )
 
-// What is known of kinds that are not read.
+// Names of kinds that are not read.
 var (
 	tiffPackings = map[uint32]string{
 		2: "modified Huffman", 6: "old-style JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50001: "WebP", 50002: "JPEG XL",
@@ -79,8 +79,8 @@ func (d directory) numbers(order binary.ByteOrder, tag uint16) (list []uint32) {
 	return list
 }
 
-// classicTIFF makes a classic TIFF file of a BigTIFF: the same data with another first directory at
-// its end. Directories below that one are left out.
+// classicTIFF converts a BigTIFF to a classic TIFF file: the same data with a new first directory
+// at its end. It omits subdirectories.
 func classicTIFF(data []byte) ([]byte, error) {
 	var order binary.ByteOrder = binary.LittleEndian
 	if data[0] == 'M' {
@@ -166,7 +166,7 @@ type tiffPicture struct {
 	planes         bool // each sample has blocks of its own
 }
 
-// readTIFF reads the first directory. Its error for a kind that is not read names that.
+// readTIFF reads the first directory. The error for a kind that is not read names the kind.
 func readTIFF(data []byte) (p tiffPicture, err error) {
 	p = tiffPicture{data: data, order: byteOrder(data), directory: firstDirectory(data)}
 	value := func(tag uint16, otherwise uint32) uint32 {
@@ -214,8 +214,8 @@ func tiffConfig(r io.Reader) (image.Config, error) {
 	return image.Config{Width: p.width, Height: p.height}, err
 }
 
-// decodeTIFF leaves to the library what that reads, and reads the rest itself: JPEG and ZSTD
-// compression, grey with alpha, CMYK and separate planes.
+// decodeTIFF uses the library for the kinds that it reads, and decodes other kinds itself: JPEG and
+// ZSTD compression, grey with alpha, CMYK and separate planes.
 func decodeTIFF(data []byte) (image.Image, error) {
 	p, err := readTIFF(data)
 	if err != nil {
@@ -230,7 +230,7 @@ func decodeTIFF(data []byte) (image.Image, error) {
 	return p.decode()
 }
 
-// colours is how many samples are not alpha.
+// colours returns the number of samples without alpha.
 func (p tiffPicture) colours() int {
 	switch p.light {
 	case inRGB, inYCbCr:
@@ -241,7 +241,7 @@ func (p tiffPicture) colours() int {
 	return 1
 }
 
-// decode reads all blocks, and makes a picture of their samples.
+// decode reads all blocks and returns their samples as a picture.
 func (p tiffPicture) decode() (image.Image, error) {
 	colours, alpha := p.colours(), uint32(0)
 	if extra := p.numbers(p.order, tagExtra); len(extra) > 0 && p.samples > colours && p.light != inCMYK {
@@ -280,7 +280,7 @@ func (p tiffPicture) decode() (image.Image, error) {
 	return p.picture(pix, channels, alpha)
 }
 
-// picture makes a picture of pixels with 1 or 4 channels.
+// picture returns pixels with 1 or 4 channels as a picture.
 func (p tiffPicture) picture(pix []byte, channels int, alpha uint32) (image.Image, error) {
 	if p.bits == 16 && p.order == binary.LittleEndian { // The standard library's types are the other way round.
 		for i := 0; i < len(pix); i += 2 {
@@ -352,8 +352,8 @@ func (p tiffPicture) paletted(pix []byte) (image.Image, error) {
 	return &image.Paletted{Pix: pix, Stride: p.width, Rect: image.Rect(0, 0, p.width, p.height), Palette: palette}, nil
 }
 
-// blocks calls put with the place of each strip or tile, the first sample in it, and its samples,
-// unpacked.
+// blocks calls put for each strip or tile, with its place, the number of its first sample, and its
+// decompressed samples.
 func (p tiffPicture) blocks(put func(b image.Rectangle, first int, samples []byte)) error {
 	value := func(tag uint16, otherwise int) int {
 		if list := p.numbers(p.order, tag); len(list) > 0 {
@@ -462,7 +462,7 @@ func (p tiffPicture) unpack(data []byte, b image.Rectangle) ([]byte, error) {
 	return samples, nil
 }
 
-// unpackBits unpacks PackBits runs (TIFF 6.0, section 9) to at most so many bytes.
+// unpackBits decodes PackBits runs (TIFF 6.0, section 9), up to the given number of bytes.
 func unpackBits(data []byte, most int) (out []byte) {
 	for len(data) > 1 && len(out) < most {
 		n := int(int8(data[0]))
@@ -479,7 +479,7 @@ func unpackBits(data []byte, most int) (out []byte) {
 	return out
 }
 
-// fromJPEG unpacks a block that is a JPEG file but for the tables, which blocks share.
+// fromJPEG decodes a block that is a JPEG file without tables. All blocks share the tables.
 func (p tiffPicture) fromJPEG(data []byte, b image.Rectangle) ([]byte, error) {
 	if len(data) < 2 || p.bits != 8 {
 		return nil, io.ErrUnexpectedEOF

@@ -11,33 +11,33 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
-// Chunk is a part of a PNG file: four letters that say what it is, and its contents.
+// Chunk is a part of a PNG file: a type of four letters, and its contents.
 type Chunk struct {
 	Type string
 	Data []byte
 }
 
-// TextChunk is a text under a key of up to 79 Latin letters (PNG 3rd ed., 11.3.3.4).
+// TextChunk returns a chunk with a text under a keyword of up to 79 Latin letters (PNG 3rd ed.,
+// 11.3.3.4).
 func TextChunk(key, text string) Chunk {
 	// After the key: not compressed, by no method, in no language, and the key in no translation.
 	return Chunk{"iTXt", []byte(key + "\x00\x00\x00\x00\x00" + text)}
 }
 
-// Text returns the text that a PNG file carries under a key in front of its pixels; "" if there is
-// none. See ReadText.
+// Text returns the text under a keyword before a PNG file's pixels, or "" if there is none. See
+// ReadText.
 func Text(path, key string) (string, error) {
 	texts, err := ReadText(path)
 	return texts[key], err
 }
 
-// WritePNG writes img to a file whole or not at all, as atomicfile.Write does: on an error a file
-// of that name is as it was before, and nothing else is left behind. The chunks are put before the
-// pixels.
+// WritePNG writes img to a file whole or not at all: after an error, an existing file is unchanged
+// and no other file is left. The chunks stand before the pixels.
 func WritePNG(path string, img image.Image, chunks ...Chunk) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return EncodePNG(w, img, chunks...) })
 }
 
-// inserter passes a PNG file on, with chunks after its header.
+// inserter forwards a PNG file and inserts chunks after its header.
 type inserter struct {
 	w      io.Writer
 	chunks []Chunk // still to be written
@@ -65,7 +65,7 @@ func (i *inserter) Write(p []byte) (n int, err error) {
 	return n + rest, err
 }
 
-// encoded is the chunk with its length and checksum.
+// encoded returns the chunk with its length and checksum.
 func (c Chunk) encoded() []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(c.Data)))
 	b = append(append(b, c.Type...), c.Data...)

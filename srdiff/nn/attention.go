@@ -9,19 +9,19 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/attention"
 )
 
-// Attention lets every pixel look at all others (Vaswani et al. 2017, equation 1), in heads of n
-// channels, n = headChannels, or one head where there are fewer channels:
+// Attention is self-attention over all pixels (Vaswani et al. 2017, equation 1), in heads of n
+// channels, n = headChannels, or in one head if there are fewer channels:
 //
 //	[q, k, v] = Dense(GroupNorm(x))
 //	y = x + Dense(softmax(q k^T / sqrt(n)) v)
 //
-// The last Dense begins as zero. x is [batch, height, width, channels]. Each head takes memory for
-// (height width)^2 numbers a picture.
+// The last Dense begins as zero. x is [batch, height, width, channels]. Each head stores
+// (height width)^2 numbers for each picture.
 func Attention(scope *Scope, x *Node, groups, headChannels int) *Node {
 	return Add(x, attend(scope, GroupNorm(scope.In("norm"), x, groups), headChannels))
 }
 
-// attend is the y - x of Attention, of an x that is normalised already.
+// attend is the y - x of Attention for a normalised x.
 func attend(scope *Scope, x *Node, headChannels int) *Node {
 	dtype, d := x.DType(), x.Shape().Dimensions
 	batch, pixels, channels := d[0], d[1]*d[2], d[3]

@@ -8,11 +8,11 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
-// normEpsilon is PyTorch's, in all its norms.
+// normEpsilon is PyTorch's default.
 const normEpsilon = 1e-5
 
-// GroupNorm brings every group of channels of every picture to mean 0 and variance 1, and every
-// channel to a learned scale and shift (Wu and He 2018):
+// GroupNorm normalises each group of channels of each picture to mean 0 and variance 1, and applies
+// a learned scale and shift to each channel (Wu and He 2018):
 //
 //	y = scale (x - mean) / sqrt(variance + 1e-5) + shift
 //
@@ -70,8 +70,8 @@ func groupNorm(x, scale, shift *Node, groups int) *Node {
 	return ConvertDType(y, dtype)
 }
 
-// LayerNorm brings the channels of every pixel to mean 0 and variance 1, and every channel to a
-// learned scale and shift (Ba et al. 2016), as GroupNorm does. x is [..., channels].
+// LayerNorm normalises the channels of each pixel to mean 0 and variance 1, and applies a learned
+// scale and shift to each channel (Ba et al. 2016). x is [..., channels].
 func LayerNorm(scope *Scope, x *Node) *Node {
 	dtype := x.DType()
 	scale := normScale(scope, x)

@@ -15,15 +15,15 @@ func DoubleConv(scope *Scope, x *Node, channels int) *Node {
 	return ReLU(Conv(scope.In("2"), x, channels, 3))
 }
 
-// ResBlockOptions are the parts of a ResBlock that may differ.
+// ResBlockOptions are the options of a ResBlock.
 type ResBlockOptions struct {
-	Groups  int     // of its norms
-	AddTime bool    // add the time before a plain GroupNorm (Ho et al. 2020), in place of AdaptiveNorm
+	Groups  int     // groups of its GroupNorms
+	AddTime bool    // adds the time before a plain GroupNorm (Ho et al. 2020), in place of AdaptiveNorm
 	Dropout float64 // share of values that training zeroes
 }
 
-// ResBlock is a residual block (He et al. 2016) as diffusion networks have it (Dhariwal and Nichol
-// 2021), to the given number of channels:
+// ResBlock is the residual block of diffusion networks (He et al. 2016; Dhariwal and Nichol 2021),
+// with the given number of output channels:
 //
 //	h = Conv(SiLU(GroupNorm(x)))
 //	h = Conv(Dropout(SiLU(AdaptiveNorm(h, emb))))
@@ -52,8 +52,8 @@ func ResBlock(scope *Scope, x, emb *Node, channels int, o ResBlockOptions) *Node
 //
 //	dx = min(2^126 y, 1) dy,   which is dy where y > 0, else 0
 //
-// GoMLX's own gradient computes signs, which the pure-Go engine does twenty times more slowly than
-// products, and it is 1 at 0, where PyTorch's is 0.
+// GoMLX's own gradient computes signs, which take the pure-Go engine twenty times as long as
+// products. It is 1 at 0, where PyTorch's is 0.
 func ReLU(x *Node) *Node {
 	var y, dy *Node
 	x = IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return Mul(MinScalar(MulScalar(y, 0x1p126), 1), dy) })

@@ -1,8 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package nn has the layers that networks are made of: graph functions that take and return nodes.
-// A layer declares its weights once, where it uses them, under the names and with the layouts of
-// PyTorch's state_dict. Pictures and features are [batch, height, width, channels].
+// Package nn holds the layers of networks, as graph functions that take and return nodes. A layer
+// declares its weights once, where it uses them, with the names and layouts of PyTorch's
+// state_dict. Pictures and features are [batch, height, width, channels].
 //
 // As in GoMLX, building a graph panics on misuse.
 package nn
@@ -40,33 +40,33 @@ func (s *Scope) In(name string) *Scope {
 	return &inner
 }
 
-// Scaled returns the same scope, whose weights begin with values times as large. Scaled(0) makes a
-// layer that begins as zero.
+// Scaled returns the same scope with first weights multiplied by times. The weights of Scaled(0)
+// begin as zero.
 func (s *Scope) Scaled(times float64) *Scope {
 	scaled := *s
 	scaled.scale *= times
 	return &scaled
 }
 
-// Fixed returns the same scope for a network that another one learns from: it predicts as it does
-// outside of training, without Dropout.
+// Fixed returns the same scope without Dropout, also in training. A teacher is used with it.
 func (s *Scope) Fixed() *Scope {
 	fixed := *s
 	fixed.fixed = true
 	return &fixed
 }
 
-// Within returns the same scope for pictures that are padded: inside, [1, height, width, 1], is 1
-// in a picture and 0 in its padding. Conv takes what is outside as zero, as it does beyond the end
-// of a picture, so a network of convolutions gives what it gives without the padding. Features may be
-// larger than inside by a whole factor.
+// Within returns the same scope for padded pictures: inside, [1, height, width, 1], is 1 in a
+// picture and 0 in its padding. Conv replaces values in the padding by zeros, as beyond the end of
+// a picture. So a network of convolutions has the same result as without padding. The features of a
+// Conv may be larger than inside by a whole factor.
 func (s *Scope) Within(inside *Node) *Scope {
 	within := *s
 	within.inside = inside
 	return &within
 }
 
-// masked is x, [batch, height, width, channels], with zeros outside of what Within was given.
+// masked replaces the values of x, [batch, height, width, channels], in the padding by zeros: see
+// Within.
 func (s *Scope) masked(x *Node) *Node {
 	if s.inside == nil {
 		return x
@@ -91,8 +91,8 @@ func (s *Scope) Weight(g *Graph, w Weight) *Node {
 	return s.network.Store().VariableWithShape(path, w.Shape(), s.network.Initializer()).NodeValue(g)
 }
 
-// Dropout zeroes the given share of values while training, and scales the others up (Srivastava et
-// al. 2014). Outside of training, in a scope that is Fixed, and for a share of 0, it returns x.
+// Dropout zeroes the given share of values in training, and scales up the others (Srivastava et al.
+// 2014). Outside of training, in a Fixed scope, and for a share of 0, it returns x.
 func Dropout(scope *Scope, x *Node, share float64) *Node {
 	if scope.fixed {
 		return x
@@ -100,8 +100,8 @@ func Dropout(scope *Scope, x *Node, share float64) *Node {
 	return layers.DropoutStatic(scope.network, x, share)
 }
 
-// Declared returns the weights that a network declares, in the order in which it does. The network
-// is built on a graph that is never compiled. What building panics with is the error.
+// Declared returns the weights of a network in the order of their declaration. It builds the
+// network on a graph that is never compiled, and returns a panic of build as an error.
 func Declared(backend compute.Backend, build func(g *Graph, scope *Scope)) (weights []Weight, err error) {
 	defer func() {
 		if problem := recover(); problem != nil {

@@ -10,20 +10,21 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
-// TimeChannel gives the time to a network the tutorial's way: as one more channel, constant over
-// the picture, with the value t/T in [0, 1). (The tutorial's code feeds t itself; 0..999 dwarfs the
-// pictures' [-1, 1], see docs/errata.md.)
+// TimeChannel is the tutorial's input of the time: one more channel with the constant t/T in [0,
+// 1). (The tutorial's code uses t itself, whose values up to 999 are much larger than the pictures'
+// [-1, 1]: see docs/errata.md.)
 //
-// x is the picture [batch, height, width, channels] that the channel is for; t is the timestep, a
-// number of any type, [batch] or a scalar for all. The result is [batch, height, width, 1].
+// x is the picture, [batch, height, width, channels], whose size the channel has; t is the
+// timestep, a number of any type, [batch] or a scalar for all. The result is [batch, height, width,
+// 1].
 func TimeChannel(x, t *Node, timesteps int) *Node {
 	size := x.Shape().Dimensions
 	tau := MulScalar(ConvertDType(t, dtypes.Float32), 1/float64(timesteps))
 	return BroadcastToDims(Reshape(tau, t.Shape().Size(), 1, 1, 1), size[0], size[1], size[2], 1)
 }
 
-// TimeEmbedding turns timesteps into vectors that change fast and slowly with time (Vaswani et al.
-// 2017, section 3.5; Ho et al. 2020, appendix B), and those into what steers a network's blocks:
+// TimeEmbedding is the sinusoidal embedding of timesteps (Vaswani et al. 2017, section 3.5; Ho et
+// al. 2020, appendix B), followed by two dense layers:
 //
 //	e(t) = [cos(w_i t), sin(w_i t)],   w_i = 10000^(-i / (n/2)),   i = 0 .. n/2-1
 //	emb  = Dense(SiLU(Dense(e(t)))),   n -> 4n -> 4n

@@ -83,8 +83,8 @@ func Finite(t *tensors.Tensor) (finite bool, err error) {
 	return finite, err
 }
 
-// transpose returns a float32 tensor whose axis i is the old one's axis axes[i]. It works without
-// an engine: one would compile a program for each shape.
+// transpose returns a float32 tensor whose axis i is axis axes[i] of t. It works on the host, since
+// an engine would compile a program for each shape.
 func transpose(t *tensors.Tensor, axes []int) (*tensors.Tensor, error) {
 	if axes == nil || slices.IsSorted(axes) {
 		return t.LocalClone()

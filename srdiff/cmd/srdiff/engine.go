@@ -27,7 +27,7 @@ func engineInstallCommand() *cobra.Command {
 		Short: "Install the plugin of an XLA engine, unless it is installed",
 		Long: "Install the PJRT plugin that the engine xla:cpu or xla:cuda runs on. cpu takes go-xla's plugin from GitHub; " +
 			"where GitHub cannot be reached, it builds one from PyPI's tensorflow-cpu (274 MB) with g++. cuda takes JAX's " +
-			"plugin and NVIDIA's libraries from PyPI (2.4 GB). A plugin that works already stays. Plugins go to the first " +
+			"plugin and NVIDIA's libraries from PyPI (2.4 GB). A plugin that works is kept. Plugins go to the first " +
 			"folder of PJRT_PLUGIN_LIBRARY_PATH, or else to go-xla's own.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || installers[args[0]] == nil {

@@ -128,33 +128,33 @@ func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 // trainingFlags adds the other flags of a training run.
 func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	intFlag(flags, &c.Factor, "factor", "how many times larger results are in each direction: 2, 3, 4 or 8")
-	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "tutorial, one of the better tiny, small and base, or at low resolution pixelshuffle and residual")
-	nameFlag(flags, &c.Predictor.Name, "predictor", c.Predictor.Name, "network whose result the residual network refines: pixelshuffle; see --from")
+	nameFlag(flags, &c.Network.Name, "network", c.Network.Name, "network: tutorial; tiny, small or base, with attention; pixelshuffle or residual, at low resolution")
+	nameFlag(flags, &c.Predictor.Name, "predictor", c.Predictor.Name, "network whose result --network residual refines: pixelshuffle; see --from")
 	flags.IntVar(&c.Network.Blocks, "blocks", c.Network.Blocks, "residual blocks (default: tiny 1, small 1, base 2, pixelshuffle 8, residual 6)")
 	intFlag(flags, &c.Network.BaseChannels, "base-channels", "width of the network (default: tutorial 32, tiny 16, small 32, base 64)")
 	flags.IntVar(&c.Network.Attention, "attention", c.Network.Attention,
-		"resolutions with self-attention, the smallest first, up to 3; -1 for none (default: 1, but none in the tutorial's)")
-	flags.IntVar(&c.Network.Transformers, "transformers", c.Network.Transformers, "transformer blocks at the smallest resolution")
-	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time in place of adaptive normalisation")
-	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of every block in training, such as 0.1")
-	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
+		"number of resolutions with self-attention, from the lowest up, 1 to 3; -1 for none (default: 1; the tutorial's network has none)")
+	flags.IntVar(&c.Network.Transformers, "transformers", c.Network.Transformers, "transformer blocks at the lowest resolution")
+	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time embedding to the features, in place of adaptive normalisation")
+	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of each block, such as 0.1")
+	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v; regression predicts the picture without diffusion")
 	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "number type of the network: float32 or bfloat16")
-	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic, area or matlab-bicubic")
-	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before that, in pixels")
-	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
+	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "filter that shrinks training pictures: bilinear, bicubic, area or matlab-bicubic")
+	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before shrinking, in pixels")
+	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after shrinking: its greatest standard deviation, on the scale -1..1")
 	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "loss function: mse, l1 or huber")
 	flags.Float64Var(&c.Training.MinSNRGamma, "min-snr-gamma", c.Training.MinSNRGamma, "weigh timesteps by min-SNR-gamma, such as 5; 0 for none")
 	flags.Float64Var(&c.Training.DropCondition, "drop-condition", c.Training.DropCondition,
-		"share of pictures trained without their condition, such as 0.1, so that the model can be sampled with --guidance")
+		"share of pictures trained without their condition, such as 0.1, for sampling with --guidance")
 	intFlag(flags, &c.Training.ImageSize, "size", "height and width of the training pictures (default: 32, or 36 for a factor of 3)")
 	intFlag(flags, &c.Training.BatchSize, "batch", "pictures per batch")
 	flags.BoolVar(&c.Training.Flip, "flip", c.Training.Flip, "mirror half of the pictures")
 	floatFlag(flags, &c.Training.LearningRate, "lr", "Adam's learning rate")
 	flags.IntVar(&c.Training.WarmUp, "warm-up", c.Training.WarmUp, "batches in which the learning rate rises from 0")
-	flags.IntVar(&c.Training.Decay, "decay", c.Training.Decay, "batches after those in which it falls to 0; 0 for a constant rate")
-	flags.Float64Var(&c.Training.ClipNorm, "clip-norm", c.Training.ClipNorm, "greatest norm of the gradients, such as 1; 0 for any")
+	flags.IntVar(&c.Training.Decay, "decay", c.Training.Decay, "batches after the warm-up in which the learning rate falls to 0; 0 for a constant rate")
+	flags.Float64Var(&c.Training.ClipNorm, "clip-norm", c.Training.ClipNorm, "greatest norm of all gradients together, such as 1; 0 for no limit")
 	intFlag(flags, &c.Training.Accumulate, "accumulate", "batches per weight update, which uses their mean gradient")
-	flags.Var(average{&c.Training.EMA}, "ema", "decay of the averaged weights, which sampling uses; off for none")
+	flags.Var(average{&c.Training.EMA}, "ema", "decay of the averaged weights, with which the model samples; off for no average")
 	seedFlag(flags, &c.Training.Seed)
 }
 
@@ -162,25 +162,25 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	nameFlag(flags, &o.Sampler, "sampler", "", "ddpm, ddim or dpmpp2m (default: ddpm, or what the model was distilled for)")
 	intFlag(flags, &o.Steps, "sampling-steps",
-		"number of timesteps that sampling uses (default: all, or as many as the model was distilled to)")
+		"number of timesteps to visit (default: all, 4 for a refining model, or the steps of a distilled model)")
 	nameFlag(flags, &o.Spacing, "spacing", diffusion.Trailing, "spacing of those timesteps: trailing, leading, linspace or karras")
-	flags.Float64Var(&o.Eta, "eta", 0, "noise that ddim adds, from 0, none, to 1, as much as ddpm")
-	flags.BoolVar(&o.SmallVariance, "small-variance", false, "have ddpm add noise of the posterior's variance, not of beta")
-	nameFlag(flags, &o.Clip, "clip", "", "what keeps the predicted picture in range: static, dynamic or none (default: static, or none for a residual)")
+	flags.Float64Var(&o.Eta, "eta", 0, "share of ddpm's noise that ddim adds, 0 to 1")
+	flags.BoolVar(&o.SmallVariance, "small-variance", false, "give ddpm's noise the posterior's variance in place of beta")
+	nameFlag(flags, &o.Clip, "clip", "", "how the predicted picture is kept in range: static, dynamic or none (default: static, or none for a refining model)")
 	flags.Var(strength{&o.Fidelity}, "strength",
-		"share of sampled detail in the result of a refining model: from 0, the predictor's certain content, to 1, the whole sample")
+		"share of sampled detail in the result of a refining model: from 0 for the predictor alone to 1 for the whole sample")
 	flags.IntVar(&o.BackProject, "back-project", 0,
-		"back-projections per step, each of which brings the predicted picture closer to the input, such as 2")
-	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for none")
-	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "share of the contrast added by guidance that is removed, 0 to 1")
-	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "first timestep with guidance, counted from the clean picture")
-	intFlag(flags, &o.GuidanceTo, "guidance-to", "timestep before which guidance ends (default: all)")
+		"back-projections per step, such as 2; each makes the predicted picture fit the input better")
+	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for no guidance")
+	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "share of the contrast that guidance adds to be removed, 0 to 1")
+	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "least timestep with guidance; timestep 0 has the least noise")
+	intFlag(flags, &o.GuidanceTo, "guidance-to", "timestep above all with guidance (default: the number of timesteps)")
 	flags.Float64Var(&o.Noise, "input-noise", 0, "standard deviation of the input's noise, for a model trained with --noise")
 }
 
 // predictionFlag adds the flag for the expected prediction of a model.
 func predictionFlag(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
-	nameFlag(flags, &o.Prediction, "prediction", "", "refuse a model that predicts anything else: eps, x0 or v")
+	nameFlag(flags, &o.Prediction, "prediction", "", "require a model that predicts this: eps, x0 or v")
 }
 
 func engineFlag(flags *pflag.FlagSet, name *string) {

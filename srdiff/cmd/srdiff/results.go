@@ -245,9 +245,9 @@ func replaceable(path string, overwrite bool) error {
 	case info.IsDir():
 		return fmt.Errorf("write %s: it is a folder; give the name of a file", path)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("write %s: it is no regular file and cannot be replaced", path)
+		return fmt.Errorf("write %s: it is not a regular file and cannot be replaced", path)
 	case !overwrite && !isMadeBySrdiff(path):
-		return fmt.Errorf("%s is there and srdiff did not make it: give another name, or --overwrite", path)
+		return fmt.Errorf("%s exists and srdiff did not make it: give another name, or --overwrite", path)
 	}
 	return nil
 }

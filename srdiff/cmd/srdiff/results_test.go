@@ -120,7 +120,7 @@ func TestForeignResult(t *testing.T) {
 		args := append([]string{"upscale", "--model", model}, test.args...)
 		status, printed, errs := command(append(args, "--engine", "none")...) // refused before the engine is opened
 		now, err := os.ReadFile(test.path)
-		if status != 1 || printed != "" || !strings.Contains(errs, test.path+" is there and srdiff did not make it") ||
+		if status != 1 || printed != "" || !strings.Contains(errs, test.path+" exists and srdiff did not make it") ||
 			strings.Count(errs, "\n") != 1 || err != nil || !bytes.Equal(now, data) {
 			t.Errorf("%q: status %d, %q, %v", test.args, status, errs, err)
 		}
@@ -183,7 +183,7 @@ func TestDamagedResultIsMadeAgain(t *testing.T) {
 			t.Errorf("%s: another result, %v", name, err)
 		}
 	}
-	if _, printed, _ := command(args...); printed != path+": is there already\n" {
+	if _, printed, _ := command(args...); printed != path+": exists already\n" {
 		t.Errorf("a complete result: printed %q", printed)
 	}
 }

@@ -34,10 +34,10 @@ func upscaleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "upscale --model FILE IN... [-o OUT]",
 		Short: "Enlarge pictures",
-		Long: "Enlarge pictures by the model's factor in each direction. IN is a picture, a folder, or - for standard input. Of a\n" +
-			"folder, all pictures in it and in the folders below it are enlarged, one after the other. Results are PNG files that\n" +
-			"carry what made them; see --like. Of several pictures, those whose results are there already, complete and made from\n" +
-			"the same pictures in the same way, are left as they are, and earlier results are not enlarged again. A file that srdiff\n" +
+		Long: "Enlarge pictures by the model's factor in each direction. IN is a picture, a folder with pictures, also in folders\n" +
+			"below it, or - for standard input. Results are PNG files. Each records the model, the seed and the options that made\n" +
+			"it; see --like. With several pictures, srdiff skips a picture that already has a complete result of the same input,\n" +
+			"model and options. It does not enlarge its own results again, unless IN is only that file. A file that srdiff\n" +
 			"did not make is not replaced.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,9 +64,9 @@ func upscaleCommand() *cobra.Command {
 	flags.StringVarP(&o.out, "output", "o", "",
 		"name of the result, a folder for it, or - for standard output (default: IN-x4.png beside IN)")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
-	flags.BoolVar(&o.compare, "compare", false, "write OUT-compare.png too: the result beside plain enlargements")
-	flags.StringVar(&o.like, "like", "", "PNG file that upscale has made: take its seed and options, and refuse another model")
-	flags.Var((*byteCount)(&o.sampling.Memory), "memory", "how much memory may be taken, such as 4GB (default: 2GB)")
+	flags.BoolVar(&o.compare, "compare", false, "also write OUT-compare.png: the result beside bilinear and bicubic enlargement")
+	flags.StringVar(&o.like, "like", "", "result of upscale: use its seed and options, and require its model")
+	flags.Var((*byteCount)(&o.sampling.Memory), "memory", "memory that the program may use, such as 4GB (default: 2GB)")
 	seedFlag(flags, &o.sampling.Seed)
 	samplingFlags(flags, &o.sampling)
 	predictionFlag(flags, &o.sampling)
@@ -177,7 +177,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
 		u.work -= t.pixels
 		u.kept++
-		printLine(u.out, "%s: is there already", t.out)
+		printLine(u.out, "%s: exists already", t.out)
 		return nil, nil
 	}
 	if bad := u.checkDuplicateResult(t); bad != nil {

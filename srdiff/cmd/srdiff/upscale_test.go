@@ -117,7 +117,7 @@ func TestUpscaleOddPictures(t *testing.T) {
 		{"alpha.png", pngOf(glass), image.Pt(20, 12), rgba, ""},
 		{"all clear.png", pngOf(image.NewNRGBA(image.Rect(0, 0, 2, 2))), image.Pt(8, 8), rgba, ""},
 		{"orientation.png", fileIn(t, "pictures/about.png"), image.Pt(32, 64), rgb, ""},
-		{"animated.png", fileIn(t, "pictures/animated.png"), image.Pt(32, 24), rgb, "the first one is taken"},
+		{"animated.png", fileIn(t, "pictures/animated.png"), image.Pt(32, 24), rgb, "only the first one is used"},
 		{"broken profile.png", func(w io.Writer) error {
 			return png.Encode(&after33{w, 0, []byte("\x00\x00\x00\x08iCCPname\x00\x00??" +
 				string(crcOf([]byte("iCCPname\x00\x00??"))))}, scene(5, 3))
@@ -129,18 +129,18 @@ func TestUpscaleOddPictures(t *testing.T) {
 		{"orientation.jpg", fileIn(t, "on_its_side.jpg"), image.Pt(32, 64), rgb, ""},
 		{"a PNG named.jpg", pngOf(scene(5, 3)), image.Pt(20, 12), rgb, ""},
 		{"still.gif", func(w io.Writer) error { return gif.Encode(w, scene(5, 3), nil) }, image.Pt(20, 12), rgb, ""},
-		{"animated.gif", fileIn(t, "pictures/animated.gif"), image.Pt(32, 24), rgb, "the first one is taken"},
+		{"animated.gif", fileIn(t, "pictures/animated.gif"), image.Pt(32, 24), rgb, "only the first one is used"},
 		{"lossy with alpha.webp", fileIn(t, "lossy_alpha.webp"), image.Pt(64, 64), rgba, ""},
 		{"lossless.webp", fileIn(t, "lossless.webp"), image.Pt(16, 8), rgba, ""},
-		{"animated.webp", fileIn(t, "pictures/animated.webp"), image.Pt(32, 24), rgb, "the first one is taken"},
-		{"animated, lossy with alpha.webp", fileIn(t, "pictures/animated_glass.webp"), image.Pt(32, 24), rgba, "the first one is taken"},
+		{"animated.webp", fileIn(t, "pictures/animated.webp"), image.Pt(32, 24), rgb, "only the first one is used"},
+		{"animated, lossy with alpha.webp", fileIn(t, "pictures/animated_glass.webp"), image.Pt(32, 24), rgba, "only the first one is used"},
 		{"orientation.webp", fileIn(t, "pictures/about.webp"), image.Pt(32, 64), rgb, ""},
 		{"plain.tif", func(w io.Writer) error { return tiff.Encode(w, scene(5, 3), nil) }, image.Pt(20, 12), rgb, ""},
 		{"16 bits.tif", func(w io.Writer) error { return tiff.Encode(w, drawn(image.NewNRGBA64, 5, 3), nil) },
 			image.Pt(20, 12), deep, ""},
 		{"fax.tif", fileIn(t, "pictures/bilevel.tif"), image.Pt(64, 32), grey, ""},
 		{"palette.tif", fileIn(t, "pictures/palette.tif"), image.Pt(64, 32), rgb, ""},
-		{"two pages.tif", fileIn(t, "pictures/pages.tif"), image.Pt(32, 24), rgb, "the first one is taken"},
+		{"two pages.tif", fileIn(t, "pictures/pages.tif"), image.Pt(32, 24), rgb, "only the first one is used"},
 		{"orientation.tif", fileIn(t, "pictures/about.tif"), image.Pt(32, 64), rgb, ""},
 		{"plain.bmp", func(w io.Writer) error { return bmp.Encode(w, scene(5, 3)) }, image.Pt(20, 12), rgb, ""},
 
@@ -341,7 +341,7 @@ func TestUpscaleFolder(t *testing.T) {
 			t.Errorf("printed %q, want %q; said %q", printed, want, errs)
 		}
 	}
-	made, there := ": 16x16\n", ": is there already\n"
+	made, there := ": 16x16\n", ": exists already\n"
 	again(b+there+a+there, args...)
 	again(b+there+a+there, append(args, "--sampler", "ddpm", "--seed", "0")...) // the defaults
 	again(b+": 24x20\n"+a+made, append(args, "--seed", "1")...)
@@ -430,7 +430,7 @@ func TestUpscaleInterrupt(t *testing.T) {
 		t.Errorf("the folder holds %v, %v, printed was %q", entries, err, &printed)
 	}
 	status, rest, messageLines := command(args...)
-	if status != 0 || strings.Count(rest, "is there already") != 1 || strings.Count(rest, "\n") != 4 {
+	if status != 0 || strings.Count(rest, "exists already") != 1 || strings.Count(rest, "\n") != 4 {
 		t.Errorf("status %d, printed %q and %q", status, rest, messageLines)
 	}
 }

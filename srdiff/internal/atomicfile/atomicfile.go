@@ -44,7 +44,7 @@ func replace(path string, write func(io.Writer) error) error {
 	case old.IsDir():
 		return errors.New("it is a folder; give the name of a file")
 	case !old.Mode().IsRegular():
-		return errors.New("it is no regular file and cannot be replaced")
+		return errors.New("it is not a regular file and cannot be replaced")
 	}
 	f, err := create(filepath.Dir(path), old)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package tiles lays overlapping tiles over a picture, cuts them out of it, and blends what was
-// made of each into one picture.
+// Package tiles lays overlapping tiles over a picture, crops them, and blends their results into
+// one picture.
 package tiles
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// Line is how tiles lie along the height or the width of a picture.
+// Line holds the positions of tiles along the height or the width of a picture.
 type Line struct {
 	Size    int         // of every tile
 	At      []int       // where each begins
@@ -56,10 +56,10 @@ func Lay(n, size, overlap, multiple int) Line {
 	return l
 }
 
-// LayExact lays tiles of the given size over n pixels where what is made of a tile is right except
-// within margin pixels of those of its ends that lie inside the picture. The weights are 1 where a tile
-// is used and 0 elsewhere. Size must be greater than twice the margin. Tiles begin at multiples of each
-// number that divides n, size and margin.
+// LayExact lays tiles of the given size over n pixels. A tile's result is exact except within
+// margin pixels of its ends inside the picture. The weights are 1 where a tile's result is used,
+// which is exact, and 0 elsewhere. The size must be greater than twice the margin. Tiles begin at
+// multiples of each number that divides n, size and margin.
 func LayExact(n, size, margin int) Line {
 	l := Line{Size: min(n, size)}
 	for done := 0; done < n; {
@@ -106,7 +106,7 @@ func crop(to []float32, width int, p imaging.Picture, left, top int) {
 	}
 }
 
-// mirrored is the pixel of n that is seen at i where the ends are mirrors: 1 0 | 0 1 2 | 2 1.
+// mirrored returns which of n pixels is at position i if the ends are mirrors: 1 0 | 0 1 2 | 2 1.
 func mirrored(i, n int) int {
 	i %= 2 * n
 	if i < 0 {
@@ -115,9 +115,9 @@ func mirrored(i, n int) int {
 	return min(i, 2*n-1-i)
 }
 
-// Blend adds a tile, of three channels and tileWidth pixels wide, to the rows of a picture that it
-// lies on, which are width pixels wide; left is where it begins in them. Of the tile as many rows
-// and columns are used as there are weights.
+// Blend adds a tile, times its weights, to rows of a picture. The tile has three channels and is
+// tileWidth pixels wide; the rows are width pixels wide, and the tile begins at column left. The
+// numbers of weights say how many rows and columns of the tile are used.
 func Blend(to []float32, width, left int, tile []float32, tileWidth int, ofRows, ofColumns []float32) {
 	for i, w := range ofRows {
 		addWeighted(to[3*(i*width+left):], tile[3*i*tileWidth:], w, ofColumns)

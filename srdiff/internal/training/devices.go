@@ -22,7 +22,8 @@ type Devices struct {
 	Accumulate int // steps whose mean gradient changes the weights once
 }
 
-// Check returns an error unless the run can use so many devices.
+// Check returns an error if the engine has fewer devices, or if a batch cannot be divided among
+// them.
 func (d Devices) Check() error {
 	switch n, have := d.Count, d.Backend.NumDevices(); {
 	case n < 0 || n > have:
@@ -35,10 +36,10 @@ func (d Devices) Check() error {
 	return nil
 }
 
-// Batches returns the batches of src from the given step on. On several devices each has its part
-// of every batch, and all have all weights, which are in the store: XLA splits the program, and
-// adds the gradients up between the devices. Timesteps and noise are drawn for the whole batch, so
-// that they do not depend on the number of devices.
+// Batches returns the batches of src from the given step on. Several devices share each batch, and
+// each device holds all weights, which are in the store. XLA splits the program and sums the
+// gradients of the devices. Timesteps and noise are drawn for the whole batch, so they do not
+// depend on the number of devices.
 func (d Devices) Batches(store *model.Store, src dataset.Source, step int) (train.Dataset, error) {
 	if d.Count <= 1 {
 		return marking{dataset.Batches(src, d.BatchSize, int64(step))}, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
-// Metrics is a file of training progress, as JSON, one line a step.
+// Metrics is a file of training progress, with one line of JSON for each step.
 type Metrics struct {
 	file   *os.File
 	w      *bufio.Writer
@@ -32,8 +32,8 @@ type MetricsLine struct {
 }
 
 // OpenMetrics opens the file for the steps after the given one. It drops lines of later steps,
-// which are of a run that was not saved before it died. The first line written will tell what made
-// it.
+// which are of a run that was not saved before it died. The first line that is written holds
+// madeBy.
 func OpenMetrics(path string, step int, madeBy any) (*Metrics, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
