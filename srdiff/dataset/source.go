@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -103,56 +102,6 @@ func Open(ctx context.Context, spec string, o Options) (Source, error) {
 		}
 	}
 	return nil, fmt.Errorf("unknown data %q: use %s", spec, Specs())
-}
-
-// kind is a kind of pictures that Open knows.
-type kind struct {
-	name, path string // path is what usage texts call it; "" for a kind without one
-	takesPath  bool
-	open       func(ctx context.Context, path string, o Options) (Source, error)
-}
-
-var kinds = []kind{
-	{name: "cifar10", open: func(ctx context.Context, _ string, o Options) (Source, error) {
-		cache, err := cacheFolder(o.Cache)
-		if err != nil {
-			return nil, err
-		}
-		return downloadCIFAR(ctx, cache, o)
-	}},
-	{name: "cifar10", path: "PATH", takesPath: true, open: func(_ context.Context, path string, o Options) (Source, error) {
-		return openCIFAR(path, o)
-	}},
-	{name: "images", path: "DIR", takesPath: true, open: func(ctx context.Context, path string, o Options) (Source, error) {
-		return openFolder(ctx, path, o, folderCache)
-	}},
-	{name: "photos", path: "DIR", takesPath: true, open: openPhotos},
-	{name: "generated", open: func(_ context.Context, _ string, o Options) (Source, error) {
-		return newGenerated(o), nil
-	}},
-}
-
-// Register makes Open, and so the command, know another kind of pictures: open is called for the spec
-// NAME:PATH. It panics for a name that is known already, is empty or has a colon.
-func Register(name string, open func(ctx context.Context, path string, o Options) (Source, error)) {
-	known := slices.ContainsFunc(kinds, func(k kind) bool { return k.name == name })
-	if known || name == "" || strings.Contains(name, ":") {
-		panic(fmt.Errorf("registering the data %q: want a name without a colon that is not known yet", name))
-	}
-	kinds = append(kinds, kind{name: name, path: "PATH", takesPath: true, open: open})
-}
-
-// Specs lists what Open knows, for usage texts: "cifar10, cifar10:PATH, images:DIR or generated".
-func Specs() string {
-	list := make([]string, len(kinds))
-	for i, k := range kinds {
-		list[i] = k.name
-		if k.takesPath {
-			list[i] += ":" + k.path
-		}
-	}
-	last := len(list) - 1
-	return strings.Join(list[:last], ", ") + " or " + list[last]
 }
 
 func cacheFolder(dir string) (string, error) {

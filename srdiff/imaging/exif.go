@@ -109,19 +109,6 @@ func byteOrder(tiff []byte) binary.ByteOrder {
 	return nil
 }
 
-// orientation returns the EXIF orientation, 1 to 8, from a TIFF structure's first directory. It
-// returns 1 (upright) if there is none or the data is damaged: a photograph on its side is better
-// than an error.
-func orientation(tiff []byte) int {
-	f := firstDirectory(tiff).fields[tagOrientation]
-	if f.kind == short && len(f.value) >= 2 {
-		if o := byteOrder(tiff).Uint16(f.value); 1 <= o && o <= 8 {
-			return int(o)
-		}
-	}
-	return 1
-}
-
 // uprightExif returns the EXIF data of the upright picture, or nil for damaged data. It moves
 // nothing, since cameras store offsets in unknown places. It removes the thumbnail, which is not
 // upright.

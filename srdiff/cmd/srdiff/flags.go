@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/diffusion"
-	"github.com/srdiff/srlab/srdiff/engine"
 )
 
 // positive is a flag that refuses zero: zero means the default in srdiff.Config and is a mistake on
@@ -181,14 +180,6 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 // predictionFlag adds the flag for the expected prediction of a model.
 func predictionFlag(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	nameFlag(flags, &o.Prediction, "prediction", "", "require a model that predicts this: eps, x0 or v")
-}
-
-func engineFlag(flags *pflag.FlagSet, name *string) {
-	flags.StringVar(name, "engine", "auto", "engine for the computation: "+engine.Names)
-}
-
-func devicesFlag(flags *pflag.FlagSet, n *int) {
-	intFlag(flags, n, "devices", "number of the engine's devices that share every batch")
 }
 
 func seedFlag(flags *pflag.FlagSet, seed *int64) {
