@@ -105,7 +105,7 @@ func (m *Model) studentTimesteps(steps int) []int {
 // taught replaces the x_0 and the noise of a batch by what the teacher makes of them: see
 // studentTarget. The teacher is used as it is outside of training.
 func (m *Model) taught(scope *model.Scope, in networks.Inputs, x0, t, eps *Node) (_ networks.Inputs, targetX0, targetEps *Node) {
-	teacher := weightsAt(scope, teacherScope).Fixed()
+	teacher := m.trained(scope, teacherScope).Fixed()
 	in, x0, _ = m.denoiser().residual(teacher, in, x0)
 	in.Xt = m.schedule.QSample(x0, t, eps)
 	targetX0, targetEps = m.studentTarget(teacher, in, t)

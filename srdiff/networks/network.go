@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
@@ -115,9 +114,8 @@ const (
 )
 
 var (
-	names    []Name // in the order of their registration
-	makers   = map[Name]func(Config) (Network, error){}
-	computes = map[Precision]dtypes.DType{Float32: dtypes.Float32, BFloat16: dtypes.BFloat16}
+	names  []Name // in the order of their registration
+	makers = map[Name]func(Config) (Network, error){}
 )
 
 // Register makes a network known by a name: new makes it from its configuration, complete with

@@ -11,6 +11,7 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // positive is a flag that refuses zero: zero means the default in srdiff.Config and is a mistake on
@@ -138,7 +139,6 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time in place of adaptive normalisation")
 	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of every block in training, such as 0.1")
 	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
-	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "number type of the network: float32 or bfloat16")
 	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic, area or matlab-bicubic")
 	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before that, in pixels")
 	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
@@ -175,6 +175,7 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "share of the contrast added by guidance that is removed, 0 to 1")
 	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "first timestep with guidance, counted from the clean picture")
 	intFlag(flags, &o.GuidanceTo, "guidance-to", "timestep before which guidance ends (default: all)")
+	nameFlag(flags, &o.Precision, "sampling-precision", nn.Float32, "number type that sampling computes in: float32 or bfloat16")
 	flags.Float64Var(&o.Noise, "input-noise", 0, "standard deviation of the input's noise, for a model trained with --noise")
 }
 

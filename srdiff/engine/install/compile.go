@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/srdiff/srlab/srdiff/engine"
 )
 
 //go:embed xlacpu/*.cc xlacpu/*.h xlacpu/exports.map xlacpu/mlir
@@ -37,9 +39,6 @@ func flags(name string) []string {
 	}
 }
 
-// ownPlugins is the pattern of the names of plugins that were built here.
-const ownPlugins = "pjrt_c_api_cpu_tf*_plugin.so"
-
 // pluginName returns the plugin's file name. It has a hash of the sources, so that a plugin built
 // from other sources is told apart.
 func pluginName() string {
@@ -58,7 +57,7 @@ func pluginName() string {
 
 // outdated reports whether a plugin was built here, but from other sources than these.
 func outdated(path string) bool {
-	own, _ := filepath.Match(ownPlugins, filepath.Base(path)) // the pattern is right
+	own, _ := filepath.Match(engine.BuiltPlugins, filepath.Base(path)) // the pattern is right
 	return own && filepath.Base(path) != pluginName() && canWrite(filepath.Dir(path))
 }
 
