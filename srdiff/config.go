@@ -11,6 +11,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // Config describes a model and its training. The zero value is the tutorial's setting with averaged
@@ -35,6 +36,8 @@ type TrainingConfig struct {
 	Loss          diffusion.LossKind `json:"loss"`           // diffusion.MSE
 	MinSNRGamma   float64            `json:"min_snr_gamma"`  // see diffusion.Prediction.MinSNR, 5 in its paper; 0 for none
 	DropCondition float64            `json:"drop_condition"` // share of pictures trained without condition, for guidance; 0
+
+	Precision nn.Precision `json:"precision"` // number type of the networks in training; nn.Float32
 
 	ImageSize    int     `json:"image_size"`    // height and width of the training pictures; 32, or 36 for a factor of 3
 	BatchSize    int     `json:"batch_size"`    // pictures a step; 32
@@ -70,6 +73,7 @@ func (c Config) WithDefaults() Config {
 
 func (c TrainingConfig) withDefaults() TrainingConfig {
 	c.Loss = cmp.Or(c.Loss, diffusion.MSE)
+	c.Precision = cmp.Or(c.Precision, nn.Float32)
 	c.BatchSize = cmp.Or(c.BatchSize, 32)
 	c.LearningRate = cmp.Or(c.LearningRate, 1e-4)
 	c.Accumulate = cmp.Or(c.Accumulate, 1)
@@ -134,6 +138,8 @@ func (c TrainingConfig) validate() error {
 		return fmt.Errorf("decay is %d: want a number of steps", c.Decay)
 	case !(c.ClipNorm >= 0):
 		return fmt.Errorf("clip norm is %g: want 0 for none, or a positive number such as 1", c.ClipNorm)
+	case c.Precision.Validate() != nil:
+		return c.Precision.Validate()
 	case c.Accumulate < 1 || c.Accumulate > 4096:
 		return fmt.Errorf("accumulate is %d: want a number from 1 to 4096", c.Accumulate)
 	case c.EMA != -1 && !(c.EMA > 0 && c.EMA < 1):

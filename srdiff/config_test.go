@@ -19,6 +19,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 func init() {
@@ -32,10 +33,10 @@ func TestConfigIsSaved(t *testing.T) {
 		Factor: 2,
 		Diffusion: diffusion.Config{Schedule: diffusion.Cosine, Timesteps: 20, BetaStart: 2e-4, BetaEnd: 0.03, ZeroSNR: true,
 			Prediction: diffusion.PredictV, Distilled: 6},
-		Network: networks.Config{Name: networks.Tiny, BaseChannels: 8, Precision: networks.BFloat16, Blocks: 2, Attention: 2,
+		Network: networks.Config{Name: networks.Tiny, BaseChannels: 8, Blocks: 2, Attention: 2,
 			Transformers: 1, AddTime: true, Dropout: 0.1, NormGroups: 4, HeadChannels: 8, ResidualSpread: 0.2},
 		Degradation: degrade.Config{Kernel: degrade.Area, Blur: 0.7, Noise: 0.2, Name: "plain", Strength: 0.5},
-		Training: TrainingConfig{Loss: diffusion.Huber, MinSNRGamma: 5, DropCondition: 0.1, ImageSize: 8, BatchSize: 2, Flip: true,
+		Training: TrainingConfig{Loss: diffusion.Huber, MinSNRGamma: 5, DropCondition: 0.1, Precision: nn.BFloat16, ImageSize: 8, BatchSize: 2, Flip: true,
 			LearningRate: 3e-4, WarmUp: 2, Decay: 40, ClipNorm: 1, Accumulate: 2, EMA: 0.9, Seed: 7},
 	}
 	all, defaults := reflect.ValueOf(c), reflect.ValueOf(Config{}.WithDefaults())
@@ -162,15 +163,13 @@ func TestNoisyConditions(t *testing.T) {
 // some hundredths, its weights and gradients are float32, and it learns.
 func TestBFloat16(t *testing.T) {
 	c := small
-	c.Network.Precision = networks.BFloat16
+	c.Training.Precision = nn.BFloat16
 	m := newSmall(t, c)
 	exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-		predict := func(precision networks.Precision) *Node {
-			about := m.Config
-			about.Network.Precision = precision
-			return Predict(weightsAt(scope, weightsScope), about, in[0], in[1], in[2])
+		predict := func(precision nn.Precision) *Node {
+			return Predict(weightsAt(scope, weightsScope).Computing(precision), m.Config, in[0], in[1], in[2])
 		}
-		return []*Node{predict(networks.Float32), predict(networks.BFloat16)}
+		return []*Node{predict(nn.Float32), predict(nn.BFloat16)}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -208,11 +207,10 @@ func TestBFloat16(t *testing.T) {
 func TestBFloat16Gradients(t *testing.T) {
 	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 4}})
 	parameters := m.weights
-	gradients := func(precision networks.Precision) []*tensors.Tensor {
+	gradients := func(precision nn.Precision) []*tensors.Tensor {
 		c := m.Config
-		c.Network.Precision = precision
 		exec, err := model.NewExec(m.backend, m.store, func(scope *model.Scope, in []*Node) []*Node {
-			loss := Loss(weightsAt(scope, weightsScope), c, in[0], in[1], in[2], in[3])
+			loss := Loss(weightsAt(scope, weightsScope).Computing(precision), c, in[0], in[1], in[2], in[3])
 			var nodes []*Node
 			for _, p := range parameters {
 				nodes = append(nodes, m.variable(p, weightsScope).NodeValue(loss))
@@ -229,7 +227,7 @@ func TestBFloat16Gradients(t *testing.T) {
 		}
 		return out
 	}
-	full, half := gradients(networks.Float32), gradients(networks.BFloat16)
+	full, half := gradients(nn.Float32), gradients(nn.BFloat16)
 	for i, p := range parameters {
 		a, b := graphtest.Float64s(full[i]), graphtest.Float64s(half[i])
 		var product, ofA, ofB float64
@@ -250,9 +248,9 @@ func TestConfigValidate(t *testing.T) {
 	want := Config{
 		Factor:      4,
 		Diffusion:   diffusion.Config{Schedule: "linear", Timesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02, Prediction: "eps"},
-		Network:     networks.Config{Name: "tutorial", BaseChannels: 32, Precision: "float32"},
+		Network:     networks.Config{Name: "tutorial", BaseChannels: 32},
 		Degradation: degrade.Config{Kernel: "bilinear"},
-		Training:    TrainingConfig{Loss: "mse", ImageSize: 32, BatchSize: 32, LearningRate: 1e-4, Accumulate: 1, EMA: 0.999},
+		Training:    TrainingConfig{Loss: "mse", Precision: "float32", ImageSize: 32, BatchSize: 32, LearningRate: 1e-4, Accumulate: 1, EMA: 0.999},
 	}
 	if got := (Config{}).WithDefaults(); got != want {
 		t.Errorf("defaults are %+v, want %+v", got, want)
@@ -274,7 +272,7 @@ func TestConfigValidate(t *testing.T) {
 		`prediction is "noise"`:                        {Diffusion: diffusion.Config{Prediction: "noise"}},
 		"predict v or x0":                              {Diffusion: diffusion.Config{ZeroSNR: true}},
 		"at least 2":                                   {Diffusion: diffusion.Config{ZeroSNR: true, Prediction: "v", Timesteps: 1}},
-		`precision is "float16"`:                       {Network: networks.Config{Precision: "float16"}},
+		`precision is "float16"`:                       {Training: TrainingConfig{Precision: "float16"}},
 		`degradation is "nearest"`:                     {Degradation: degrade.Config{Kernel: "nearest"}},
 		"blur is NaN":                                  {Degradation: degrade.Config{Blur: math.NaN()}},
 		"noise is 2":                                   {Degradation: degrade.Config{Noise: 2}},

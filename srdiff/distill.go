@@ -104,7 +104,7 @@ func (m *Model) studentTimesteps(steps int) []int {
 // learnFromTeacher replaces the x_0 and the noise of a batch by the student's targets: see
 // studentTarget. The teacher computes as in sampling, without dropout.
 func (m *Model) learnFromTeacher(scope *model.Scope, in networks.Inputs, x0, t, eps *Node) (_ networks.Inputs, targetX0, targetEps *Node) {
-	teacher := weightsAt(scope, teacherScope).Fixed()
+	teacher := m.trained(scope, teacherScope).Fixed()
 	in, x0, _ = m.denoiser().residual(teacher, in, x0)
 	in.Xt = m.schedule.QSample(x0, t, eps)
 	targetX0, targetEps = m.studentTarget(teacher, in, t)

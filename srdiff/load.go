@@ -22,7 +22,7 @@ import (
 const metadataKey = "srdiff"
 
 // fileFormat is the newest format of a model file's metadata.
-const fileFormat = 2
+const fileFormat = 3
 
 // metadata describes the model in a file, as JSON under the key "srdiff".
 type metadata struct {
@@ -132,6 +132,10 @@ func readMetadata(file checkpoint.File) (about metadata, err error) {
 		return about, fmt.Errorf("written by a newer srdiff: format %d, this one reads up to %d", version.Format, fileFormat)
 	case version.Format == fileFormat:
 		err = decode(text, &about)
+	case version.Format == 2:
+		if text, err = withoutPrecision(text); err == nil {
+			err = decode(text, &about)
+		}
 	default:
 		var old metadata1
 		err = decode(text, &old)
@@ -144,6 +148,25 @@ func readMetadata(file checkpoint.File) (about metadata, err error) {
 		return about, fmt.Errorf("its training step is %d: want 0 or more", about.Step)
 	}
 	return about, nil
+}
+
+// withoutPrecision removes from metadata of format 2 the precision of the networks, which does not
+// belong to a model any more: see TrainingConfig.Precision and SampleOptions.Precision.
+func withoutPrecision(text string) (string, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &fields); err != nil {
+		return "", fmt.Errorf("its metadata cannot be read: %w", err)
+	}
+	for _, name := range []string{"network", "predictor"} {
+		var network map[string]json.RawMessage
+		if json.Unmarshal(fields[name], &network) != nil {
+			continue // decode reports it
+		}
+		delete(network, "precision")
+		fields[name], _ = json.Marshal(network) // what was just read
+	}
+	again, err := json.Marshal(fields)
+	return string(again), err
 }
 
 // decode reads metadata. A field that the destination lacks is an error: it may change what the
@@ -188,8 +211,8 @@ type metadata1 struct {
 		Distilled  int
 
 		Network      networks.Name
-		BaseChannels int `json:"base_channels"`
-		Precision    networks.Precision
+		BaseChannels int    `json:"base_channels"`
+		Precision    string // of the network, which is not the model's any more
 		Attention    int
 		Transformers int
 		AddTime      bool `json:"add_time"`
@@ -208,7 +231,7 @@ func (old metadata1) metadata() metadata {
 	return metadata{Format: 1, Step: old.Step, Version: old.Version, Config: Config{
 		Diffusion: diffusion.Config{Schedule: c.Kind, Timesteps: c.Timesteps, BetaStart: c.BetaStart, BetaEnd: c.BetaEnd,
 			ZeroSNR: c.ZeroSNR, Prediction: c.Prediction, Distilled: c.Distilled},
-		Network: networks.Config{Name: c.Network, BaseChannels: c.BaseChannels, Precision: c.Precision,
+		Network: networks.Config{Name: c.Network, BaseChannels: c.BaseChannels,
 			Attention: c.Attention, Transformers: c.Transformers, AddTime: c.AddTime, Dropout: c.Dropout},
 		Degradation: degrade.Config{Kernel: c.Degradation, Blur: c.Blur, Noise: c.Noise},
 		Training:    c.TrainingConfig,

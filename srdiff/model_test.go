@@ -121,8 +121,8 @@ func TestLoadRefuses(t *testing.T) {
 		`network is "other"`: func(f *checkpoint.File) {
 			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"name":"tutorial"`, `"name":"other"`, 1)
 		},
-		"written by a newer srdiff: format 3, this one reads up to 2": func(f *checkpoint.File) {
-			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"format":2`, `"format":3`, 1)
+		"written by a newer srdiff: format 4, this one reads up to 3": func(f *checkpoint.File) {
+			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"format":3`, `"format":4`, 1)
 		},
 		`the field "warp", which this srdiff does not know`: func(f *checkpoint.File) {
 			f.Metadata["srdiff"] = strings.Replace(f.Metadata["srdiff"], `"timesteps"`, `"warp":1,"timesteps"`, 1)
@@ -151,6 +151,35 @@ func TestLoadRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want one line with %q", err, want)
 		}
+	}
+}
+
+// A file of format 2 names a precision of its networks. It is the same model without.
+func TestLoadFormat2(t *testing.T) {
+	m := tutorialModel(t)
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	file, err := checkpoint.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := file.Metadata["srdiff"]
+	old := strings.NewReplacer(`"format":3`, `"format":2`, `"name":"tutorial"`, `"name":"tutorial","precision":"bfloat16"`).Replace(text)
+	if strings.Count(old, "precision") != 1+strings.Count(text, "precision") {
+		t.Fatalf("the metadata is %s: want a place for the precision", text)
+	}
+	file.Metadata["srdiff"] = old
+	if err := checkpoint.Write(path, file); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Load(graphtest.Engine(t), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Config != m.Config {
+		t.Errorf("the configuration is %+v, want %+v", again.Config, m.Config)
 	}
 }
 

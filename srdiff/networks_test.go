@@ -94,10 +94,10 @@ func TestDropout(t *testing.T) {
 // Every part of the network, switched off and on, learns.
 func TestResidualUNetLearns(t *testing.T) {
 	for name, c := range map[string]Config{
-		"all parts": {Network: networks.Config{AddTime: true, Transformers: 1, Attention: 3}}, "bfloat16": {Network: networks.Config{Precision: networks.BFloat16}}, "regression": {Diffusion: diffusion.Config{Prediction: diffusion.Regression}},
+		"all parts": {Network: networks.Config{AddTime: true, Transformers: 1, Attention: 3}}, "bfloat16": {Training: TrainingConfig{Precision: nn.BFloat16}}, "regression": {Diffusion: diffusion.Config{Prediction: diffusion.Regression}},
 	} {
 		full := velocity
-		full.Network.AddTime, full.Network.Transformers, full.Network.Precision = c.Network.AddTime, c.Network.Transformers, c.Network.Precision
+		full.Network.AddTime, full.Network.Transformers, full.Training.Precision = c.Network.AddTime, c.Network.Transformers, c.Training.Precision
 		full.Diffusion.Prediction, full.Network.Attention = cmp.Or(c.Diffusion.Prediction, full.Diffusion.Prediction), cmp.Or(c.Network.Attention, full.Network.Attention)
 		m := newSmall(t, full)
 		var losses []float64

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // SampleOptions are the settings of a sampler. The zero value is the tutorial's sampler with the
@@ -35,6 +36,10 @@ type SampleOptions struct {
 	// Noise is the standard deviation of the noise in the pictures, for a model trained with
 	// degrade.Config.Noise; 0.
 	Noise float64
+
+	// Precision is the number type of the networks; nn.Float32. In nn.BFloat16 results differ by about
+	// one of 255 levels, and the joints of tiles may show.
+	Precision nn.Precision
 
 	// Prediction, if not empty, is the expected prediction. A model that predicts anything else is
 	// an error.
@@ -72,6 +77,7 @@ func (o SampleOptions) WithDefaults(c Config) SampleOptions {
 	o.Sampler = cmp.Or(o.Sampler, diffusion.DDPM)
 	o.Steps = cmp.Or(o.Steps, c.Diffusion.Timesteps)
 	o.Spacing = cmp.Or(o.Spacing, diffusion.Trailing)
+	o.Precision = cmp.Or(o.Precision, nn.Float32)
 	o.Clip = cmp.Or(o.Clip, diffusion.ClipStatic)
 	o.GuidanceTo = cmp.Or(o.GuidanceTo, c.Diffusion.Timesteps)
 	o.Prediction = cmp.Or(o.Prediction, c.Diffusion.Prediction)
@@ -87,6 +93,8 @@ func (o SampleOptions) Validate(c Config) error {
 	switch {
 	case err != nil:
 		return err
+	case o.Precision.Validate() != nil:
+		return o.Precision.Validate()
 	case c.Diffusion.Prediction == diffusion.Regression && o.Steps != 1:
 		return fmt.Errorf("sampling steps is %d: regression models take exactly 1 step, omit it", o.Steps)
 	case c.Diffusion.Distilled > 0 && (o.Sampler != diffusion.DDIM || o.Steps != c.Diffusion.Distilled || o.Spacing != diffusion.Trailing || o.Eta != 0):

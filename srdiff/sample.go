@@ -187,7 +187,7 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.S
 	}
 	x, x0, level, rng := start[0], start[1], start[2], start[3]
 	rows := tensors.FromValue(table(steps, o))
-	variant := samplerVariant{weights: m.inUse(), stochastic: diffusion.Stochastic(steps), clip: o.Clip, backProject: o.BackProject}
+	variant := samplerVariant{weights: m.inUse(), stochastic: diffusion.Stochastic(steps), clip: o.Clip, backProject: o.BackProject, precision: o.Precision}
 	stride := 1
 	for k, end := 0, 0; k < len(steps); k = end {
 		t := steps[k].T
@@ -261,6 +261,7 @@ type samplerVariant struct {
 	stochastic, guided bool
 	clip               diffusion.Clipping
 	backProject        int
+	precision          nn.Precision
 	start              bool // the program is Model.startOf
 	tiles              bool // the program is Model.tileX0
 	padded             bool // for a local network: the tile extends beyond the picture, see nn.Scope.Within
@@ -269,6 +270,7 @@ type samplerVariant struct {
 
 // build makes the graph of a program.
 func (m *Model) build(scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node {
+	scope = scope.Computing(v.precision)
 	switch {
 	case v.start:
 		return m.startOf(inputs)

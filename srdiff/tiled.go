@@ -119,7 +119,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 	t.x0 = make([]float32, height*3*t.x.Width)
 	t.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
 	t.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor+2*margin, width/factor+2*margin, 3))
-	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, tiles: true}
+	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, precision: o.Precision, tiles: true}
 	// A tile as large as the picture uses the same program, so that fewer are compiled.
 	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(t.rows.At) == 1 || len(t.columns.At) == 1)
 	return t, nil

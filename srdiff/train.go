@@ -319,7 +319,12 @@ func (m *Model) trainStep(scope *model.Scope, _ any, inputs []*Node) []*Node {
 	if m.hasTeacher() {
 		in, x0, eps = m.learnFromTeacher(scope, in, x0, t, eps)
 	}
-	return []*Node{m.denoiser().loss(weightsAt(scope, weightsScope), in, x0, t, eps)}
+	return []*Node{m.denoiser().loss(m.trained(scope, weightsScope), in, x0, t, eps)}
+}
+
+// trained is the scope of the weights in the given place for a step of training.
+func (m *Model) trained(root *model.Scope, place string) *nn.Scope {
+	return weightsAt(root, place).Computing(m.Config.Training.Precision)
 }
 
 // draw draws the random inputs of a batch: the noise of low-resolution pictures, the dropped

@@ -26,7 +26,12 @@ type Engine struct {
 	Backend compute.Backend
 	Name    string // "xla:cuda", "xla:cpu" or "go"
 	Why     string // one line for people
-	Plugin  string // the PJRT plugin's file, "" for the pure-Go engine
+
+	// FastBFloat16 reports whether convolutions are faster in bfloat16 than in float32: on a GPU, and on a
+	// processor with matrix instructions (AMX) through the plugin that package install builds.
+	FastBFloat16 bool
+
+	Plugin string // the PJRT plugin's file, "" for the pure-Go engine
 }
 
 // Names lists the names that Open knows, for messages and flags.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/go-xla/installer"
+	"golang.org/x/sys/cpu"
 )
 
 // absent is the error for an engine whose device the machine does not have.
@@ -38,7 +39,7 @@ func openXLA(platform, options string) (*Engine, error) {
 		return nil, fmt.Errorf("%s: the plugin %s does not work: %s; run 'srdiff engine install %s', or use another engine",
 			platform, path, line(err), kind)
 	}
-	return &Engine{Backend: backend, Name: platform, Why: why, Plugin: path}, nil
+	return &Engine{Backend: backend, Name: platform, Why: why, Plugin: path, FastBFloat16: fastBFloat16(kind, path)}, nil
 }
 
 // OpenPlugin opens the engine of a kind, "cpu" or "cuda", on the PJRT plugin in a file. The error
@@ -55,7 +56,17 @@ func OpenPlugin(kind, path string) (*Engine, error) {
 	if err != nil {
 		return nil, errors.New(line(err))
 	}
-	return &Engine{Backend: backend, Name: "xla:" + kind, Why: why, Plugin: path}, nil
+	return &Engine{Backend: backend, Name: "xla:" + kind, Why: why, Plugin: path, FastBFloat16: fastBFloat16(kind, path)}, nil
+}
+
+// BuiltPlugins is the pattern of the names of the plugins for the processor that package install
+// builds.
+const BuiltPlugins = "pjrt_c_api_cpu_tf*_plugin.so"
+
+// fastBFloat16 returns Engine.FastBFloat16.
+func fastBFloat16(kind, path string) bool {
+	built, _ := filepath.Match(BuiltPlugins, filepath.Base(path)) // the pattern is right
+	return kind == "cuda" || built && cpu.X86.HasAMXBF16
 }
 
 var errWithoutXLA = errors.New("this program was built without cgo, which XLA needs: " +

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -93,6 +95,7 @@ func TestXLAConvolution(t *testing.T) {
 					before, after := l.padding()
 					if reach := (taps-1)*l.dilation + 1; min(size[0], size[1])+before+after >= reach {
 						t.Run(fmt.Sprintf("%+v", l), func(t *testing.T) { testLayer(t, e, l, random) })
+						t.Run(fmt.Sprintf("bfloat16 %+v", l), func(t *testing.T) { testLayerBFloat16(t, e, l, random) })
 					}
 				}
 			}
@@ -100,25 +103,43 @@ func TestXLAConvolution(t *testing.T) {
 	}
 	many := layer{batch: 9, height: 20, width: 30, in: 33, out: 40, taps: 3, stride: 1, dilation: 1, padded: true}
 	t.Run("many rows", func(t *testing.T) { testLayer(t, e, many, random) })
+	t.Run("bfloat16 many rows", func(t *testing.T) { testLayerBFloat16(t, e, many, random) })
+	wide := layer{batch: 1, height: 70, width: 130, in: 64, out: 64, taps: 3, stride: 1, dilation: 1, padded: true}
+	t.Run("bfloat16 wide", func(t *testing.T) { testLayerBFloat16(t, e, wide, random) })
 }
 
+// testLayer computes in float32.
 func testLayer(t *testing.T, e *Engine, l layer, random *rand.Rand) {
-	values := func(n int) []float32 {
+	testLayerIn(t, e, l, random, dtypes.Float32, 1e-5)
+}
+
+// testLayerBFloat16 computes in bfloat16 with sums in float32: only the results are rounded, to 8 bits.
+func testLayerBFloat16(t *testing.T, e *Engine, l layer, random *rand.Rand) {
+	testLayerIn(t, e, l, random, dtypes.BFloat16, 1./256)
+}
+
+func testLayerIn(t *testing.T, e *Engine, l layer, random *rand.Rand, dtype dtypes.DType, tolerance float64) {
+	values := func(n int) []float32 { // those of bfloat16 are float32's too
 		v := make([]float32, n)
 		for i := range v {
-			v[i] = float32(random.NormFloat64())
+			v[i] = bfloat16.FromFloat32(float32(random.NormFloat64())).Float32()
 		}
 		return v
 	}
 	height, width := l.size()
 	x, w, dy := values(l.batch*l.height*l.width*l.in), values(l.taps*l.taps*l.in*l.out), values(l.batch*height*width*l.out)
 	exec, err := graph.NewExec(e.Backend, func(x, w, dy *graph.Node) []*graph.Node {
+		x, w, dy = graph.ConvertDType(x, dtype), graph.ConvertDType(w, dtype), graph.ConvertDType(dy, dtype)
 		convolution := graph.Convolve(x, w).Strides(l.stride).Dilations(l.dilation).NoPadding()
 		if l.padded {
 			convolution.PadSame()
 		}
 		y := convolution.Done()
-		return append(graph.Gradient(graph.ReduceAllSum(graph.Mul(y, dy)), x, w), y)
+		results := append(graph.Gradient(graph.ReduceAllSum(graph.Mul(y, dy)), x, w), y)
+		for i := range results {
+			results[i] = graph.ConvertDType(results[i], dtypes.Float32)
+		}
+		return results
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +170,7 @@ func testLayer(t *testing.T, e *Engine, l layer, random *rand.Rand) {
 			largest = max(largest, math.Abs(v))
 			off = max(off, math.Abs(v-float64(got[i][j])))
 		}
-		if !(off <= 1e-5*largest) {
+		if !(off <= tolerance*largest) {
 			t.Errorf("%s is off by up to %g, where the largest value is %g", name, off, largest)
 		}
 	}

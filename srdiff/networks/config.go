@@ -8,21 +8,11 @@ import (
 	"fmt"
 )
 
-// Precision is the number type that a network computes in. Its weights are float32 in each.
-type Precision string
-
-// The precisions.
-const (
-	Float32  Precision = "float32"
-	BFloat16 Precision = "bfloat16"
-)
-
 // Config describes a network. The zero value is the tutorial's: a field that is zero means the
 // default given beside it.
 type Config struct {
-	Name         Name      `json:"name"`          // Tutorial, Tiny, Small, Base or a registered one; Tutorial
-	BaseChannels int       `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64, PixelShuffle 64, Residual 96
-	Precision    Precision `json:"precision"`     // Float32
+	Name         Name `json:"name"`          // Tutorial, Tiny, Small, Base or a registered one; Tutorial
+	BaseChannels int  `json:"base_channels"` // channels of its first stage; 32, Tiny 16, Small 32, Base 64, PixelShuffle 64, Residual 96
 
 	// Blocks is the number of residual blocks: in each stage of a ResidualUNet (Tiny 1, Small 1, Base 2),
 	// or in the whole network (PixelShuffle 8, Residual 6).
@@ -50,10 +40,9 @@ var presets = map[Name]Config{
 }
 
 // WithDefaults returns the configuration with the default in place of every zero. A network that a
-// program registered has defaults for the name and the precision only.
+// program registered has a default for the name only.
 func (c Config) WithDefaults() Config {
 	c.Name = cmp.Or(c.Name, Tutorial)
-	c.Precision = cmp.Or(c.Precision, Float32)
 	if c.Name == Tutorial {
 		c.BaseChannels = cmp.Or(c.BaseChannels, 32)
 	}
@@ -83,17 +72,14 @@ func (c Config) Validate() error {
 
 // check validates the fields that all networks use.
 func (c Config) check() error {
-	switch {
-	case c.Precision != Float32 && c.Precision != BFloat16:
-		return fmt.Errorf("precision is %q: want %s or %s", c.Precision, Float32, BFloat16)
-	case !(c.ResidualSpread >= 0 && c.ResidualSpread <= 10): // written so that NaN fails too
+	if !(c.ResidualSpread >= 0 && c.ResidualSpread <= 10) { // written so that NaN fails too
 		return fmt.Errorf("residual spread is %g: want a standard deviation from 0 to 10, such as 0.15", c.ResidualSpread)
 	}
 	return nil
 }
 
 func (c Config) checkTutorial() error {
-	plain := Config{Name: c.Name, BaseChannels: c.BaseChannels, Precision: c.Precision}
+	plain := Config{Name: c.Name, BaseChannels: c.BaseChannels}
 	switch {
 	case c != plain:
 		return errors.New("blocks, attention, transformers, added time, dropout, norm groups, head channels and residual " +

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
@@ -114,9 +113,8 @@ const (
 )
 
 var (
-	names    []Name // in the order of their registration
-	makers   = map[Name]func(Config) (Network, error){}
-	computes = map[Precision]dtypes.DType{Float32: dtypes.Float32, BFloat16: dtypes.BFloat16}
+	names  []Name // in the order of their registration
+	makers = map[Name]func(Config) (Network, error){}
 )
 
 // Register registers a network under a name. new makes the network from its configuration, complete

@@ -29,8 +29,7 @@ func (n predictor) Predict(scope *nn.Scope, in Inputs) *Node {
 
 // PredictMean implements MeanPredictor.
 func (n predictor) PredictMean(scope *nn.Scope, low *Node, factor int) (mean, features *Node) {
-	mean, features = Predictor(scope, n.config, ConvertDType(low, computes[n.config.Precision]), factor)
-	return ConvertDType(mean, low.DType()), ConvertDType(features, low.DType())
+	return Predictor(scope, n.config, low, factor)
 }
 
 // Predictor predicts the mean of all pictures that a low-resolution picture may come from. It computes
@@ -46,7 +45,7 @@ func (n predictor) PredictMean(scope *nn.Scope, low *Node, factor int) (mean, fe
 // low is [batch, height, width, 3]. The mean is [batch, factor height, factor width, 3], and the
 // features are those behind tail, [batch, height, width, C].
 func Predictor(scope *nn.Scope, c Config, low *Node, factor int) (mean, features *Node) {
-	head := nn.Conv(scope.In("head"), low, c.BaseChannels, 3)
+	head := nn.Conv(scope.In("head"), scope.Convert(low), c.BaseChannels, 3)
 	x := head
 	for i := range c.Blocks {
 		block := scope.In("trunk").In(strconv.Itoa(i))
@@ -55,7 +54,8 @@ func Predictor(scope *nn.Scope, c Config, low *Node, factor int) (mean, features
 	}
 	features = Add(head, nn.Conv(scope.In("tail"), x, c.BaseChannels, 3))
 	up := nn.PixelShuffle(nn.Conv(scope.In("up").Scaled(0), features, 3*factor*factor, 3), factor)
-	return Add(up, nn.Repeat(low, factor)), features
+	float32s := func(x *Node) *Node { return ConvertDType(x, low.DType()) }
+	return Add(float32s(up), nn.Repeat(low, factor)), float32s(features)
 }
 
 // The bounds of ResidualScale, on the scale -1..1: two levels of 8 bits, and half of the range.
@@ -73,8 +73,8 @@ const (
 // factor^2], the pixels of a result in the channels.
 func ResidualScale(scope *nn.Scope, features *Node, factor int) *Node {
 	channels := features.Shape().Dimensions[3]
-	h := nn.ReLU(nn.Conv(scope.In("a"), features, channels, 3))
-	log := nn.Conv(scope.In("b").Scaled(0), h, factor*factor, 3)
+	h := nn.ReLU(nn.Conv(scope.In("a"), scope.Convert(features), channels, 3))
+	log := ConvertDType(nn.Conv(scope.In("b").Scaled(0), h, factor*factor, 3), features.DType())
 	return ClipScalar(AddScalar(log, math.Log(10*minScale)), math.Log(minScale), math.Log(maxScale))
 }
 
@@ -92,7 +92,7 @@ func ScaleLoss(residual, logScale *Node) *Node {
 
 // checkLocal validates the configuration of a predictor or a refiner.
 func (c Config) checkLocal() error {
-	plain := Config{Name: c.Name, BaseChannels: c.BaseChannels, Precision: c.Precision, Blocks: c.Blocks}
+	plain := Config{Name: c.Name, BaseChannels: c.BaseChannels, Blocks: c.Blocks}
 	switch {
 	case c != plain:
 		return fmt.Errorf("attention, transformers, added time, dropout, norm groups, head channels and residual spread "+

@@ -42,9 +42,8 @@ const timeFrequencies = 32
 // where FiLM(x, t) = (1 + scale(t)) x + shift(t) steers each channel by the time (Perez et al. 2018). The
 // noise reaches the output by a path of its own, so the trunk need not carry it.
 func Refiner(scope *nn.Scope, c Config, in Inputs) *Node {
-	factor, dtype := in.Factor(), computes[c.Precision]
-	convert := func(x *Node) *Node { return ConvertDType(x, dtype) }
-	emb := activation.Swish(convert(nn.TimeEmbedding(scope.In("time"), in.T, timeFrequencies)))
+	factor := in.Factor()
+	emb := activation.Swish(scope.Convert(nn.TimeEmbedding(scope.In("time"), in.T, timeFrequencies)))
 	film := func(scope *nn.Scope, x *Node) *Node {
 		n := x.Shape().Dimensions[3]
 		both := nn.Dense(scope.Scaled(0), emb, 2*n) // [batch, 2 n], or [1, 2 n] for one time
@@ -53,9 +52,9 @@ func Refiner(scope *nn.Scope, c Config, in Inputs) *Node {
 		}
 		return Add(Mul(x, OnePlus(part(0))), part(1))
 	}
-	noisy := nn.PixelUnshuffle(convert(in.Xt), factor)
+	noisy := nn.PixelUnshuffle(scope.Convert(in.Xt), factor)
 	logScale := AddScalar(in.LogScale, 2.5) // about the middle of its range
-	x := Concatenate([]*Node{noisy, convert(in.Features), convert(in.Low), convert(logScale)}, -1)
+	x := Concatenate([]*Node{noisy, scope.Convert(in.Features), scope.Convert(in.Low), scope.Convert(logScale)}, -1)
 	x = nn.Conv(scope.In("head"), x, c.BaseChannels, 3)
 	for i := range c.Blocks {
 		block := scope.In("trunk").In(strconv.Itoa(i))

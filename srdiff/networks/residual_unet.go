@@ -20,7 +20,7 @@ func (residualUNet) Multiple() int { return 4 }
 func (residualUNet) Margin() int   { return 1 }
 
 func (n residualUNet) Predict(scope *nn.Scope, in Inputs) *Node {
-	x := ConvertDType(Concatenate(in.stacked(), -1), computes[n.config.Precision])
+	x := scope.Convert(Concatenate(in.stacked(), -1))
 	return ConvertDType(ResidualUNet(scope, n.config, x, in.T), in.Xt.DType())
 }
 

@@ -17,7 +17,7 @@ func (unet) Margin() int   { return 1 }
 
 func (n unet) Predict(scope *nn.Scope, in Inputs) *Node {
 	x := Concatenate(append(in.stacked(), nn.TimeChannel(in.Xt, in.T, in.Timesteps)), -1)
-	x = ConvertDType(x, computes[n.config.Precision])
+	x = scope.Convert(x)
 	return ConvertDType(UNet(scope, n.config.BaseChannels, x), in.Xt.DType())
 }
 

@@ -25,6 +25,8 @@ type Scope struct {
 	declared *[]Weight    // the list of Declared, or nil
 	fixed    bool         // see Fixed
 	inside   *Node        // see Within; may be nil
+
+	precision Precision // see Computing; "" is Float32
 }
 
 // NewScope returns the scope of a network whose weights are in a GoMLX scope.

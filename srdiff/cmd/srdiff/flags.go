@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // positive is a flag that refuses zero: zero means the default in srdiff.Config and is a mistake on
@@ -137,7 +138,6 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time embedding to the features, in place of adaptive normalisation")
 	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of each block, such as 0.1")
 	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v; regression predicts the picture without diffusion")
-	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "number type of the network: float32 or bfloat16")
 	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "filter that shrinks training pictures: bilinear, bicubic, area or matlab-bicubic")
 	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before shrinking, in pixels")
 	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after shrinking: its greatest standard deviation, on the scale -1..1")
@@ -174,6 +174,7 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "share of the contrast that guidance adds to be removed, 0 to 1")
 	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "least timestep with guidance; timestep 0 has the least noise")
 	intFlag(flags, &o.GuidanceTo, "guidance-to", "timestep above all with guidance (default: the number of timesteps)")
+	nameFlag(flags, &o.Precision, "sampling-precision", nn.Float32, "number type that sampling computes in: float32 or bfloat16")
 	flags.Float64Var(&o.Noise, "input-noise", 0, "standard deviation of the input's noise, for a model trained with --noise")
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // trainOptions are the flags of "srdiff train".
@@ -28,6 +29,7 @@ type trainOptions struct {
 	config                  srdiff.Config
 	sampling                srdiff.SampleOptions // of the sample grids
 	data, out, engine, from string
+	precision               string // a nn.Precision, or auto
 	steps, devices          int
 	resume, newData         bool
 }
@@ -58,6 +60,8 @@ func trainCommand() *cobra.Command {
 	intFlag(flags, &o.steps, "train-steps", "total number of training batches, including those before --resume")
 	scheduleFlags(flags, &o.config)
 	trainingFlags(flags, &o.config)
+	flags.StringVar(&o.precision, "precision", autoPrecision,
+		"number type that training computes in: float32, bfloat16, or auto for bfloat16 where the engine is faster in it")
 	samplingFlags(flags, &o.sampling)
 	devicesFlag(flags, &o.devices)
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in DIR from its last checkpoint")
@@ -78,6 +82,9 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	if err != nil {
 		return err
 	}
+	if o.precision == autoPrecision && eng.FastBFloat16 {
+		o.config.Training.Precision = nn.BFloat16
+	}
 	m, err := o.model(eng.Backend, flags, log)
 	if err != nil {
 		return err
@@ -94,7 +101,7 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	printLine(log, "engine   %s", eng)
 	printLine(log, "data     %s", src.Name())
 	skipped := reportSkipped(log, src, "")
-	printLine(log, "network  %d parameters, at step %d of %d", m.NumParameters(), m.Step, o.steps)
+	printLine(log, "network  %d parameters in %s, at step %d of %d", m.NumParameters(), m.Config.Training.Precision, m.Step, o.steps)
 	printLine(log, "results  %s", o.out)
 	if m.Step >= o.steps {
 		printLine(log, "nothing to do: the network is already trained for %d batches", m.Step)
@@ -138,6 +145,9 @@ func (o *trainOptions) run(ctx context.Context, flags *pflag.FlagSet, log io.Wri
 	return nil
 }
 
+// autoPrecision is the choice of the precision by the engine.
+const autoPrecision = "auto"
+
 // bytesPerParameter is the disk space of a run for each parameter of the network: a checkpoint has
 // its weight, average and two moments, and there are three of them, one more while it is written,
 // and the model.
@@ -147,6 +157,12 @@ const bytesPerParameter = 4 * (4*4 + 1)
 func (o *trainOptions) check(flags *pflag.FlagSet) error {
 	if o.newData && !o.resume {
 		return errors.New("--new-data has no effect without --resume: omit it")
+	}
+	if o.precision != autoPrecision {
+		o.config.Training.Precision = nn.Precision(o.precision)
+	}
+	if err := o.config.Training.Precision.Validate(); err != nil {
+		return fmt.Errorf("%w, or %s", err, autoPrecision)
 	}
 	if !o.resume { // a run that is resumed has a configuration of its own
 		if err := o.config.Validate(); err != nil {
@@ -206,7 +222,9 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 		if err := flags.Lookup(name).Value.Set(text); err != nil {
 			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
-		if name != "lr" && o.config.WithDefaults() != before.WithDefaults() {
+		changed := o.config.WithDefaults() != before.WithDefaults() ||
+			name == "precision" && text != autoPrecision && nn.Precision(text) != o.config.Training.Precision
+		if name != "lr" && changed {
 			return nil, fmt.Errorf("--%s is not what the run in %s began with: omit it, or give another --out",
 				name, o.out)
 		}

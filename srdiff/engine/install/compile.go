@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/srdiff/srlab/srdiff/engine"
 )
 
 //go:embed xlacpu/*.cc xlacpu/*.h xlacpu/exports.map xlacpu/mlir
@@ -30,14 +32,12 @@ func flags(name string) []string {
 		`-DWHEEL="` + tensorflow.project + " " + tensorflow.version + `"`,
 		"-Ixlacpu", "-isystem", headers, "-isystem", headers + "/external/highwayhash",
 		"-isystem", headers + "/external/farmhash_archive/src", "-isystem", headers + "/external/ml_dtypes_py",
-		"-shared", "xlacpu/plugin.cc", "xlacpu/convolution.cc", "xlacpu/memory.cc", "xlacpu/weight_gradient.cc", "-o", name,
+		"-shared", "xlacpu/plugin.cc", "xlacpu/convolution.cc", "xlacpu/memory.cc", "xlacpu/weight_gradient.cc",
+		"xlacpu/weight_gradient_bf16.cc", "-o", name,
 		"-L.", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", "-Wl,-rpath,$ORIGIN",
 		"-Wl,--version-script=xlacpu/exports.map", "-Wl,-z,nodelete", "-Wl,--no-undefined",
 	}
 }
-
-// ownPlugins is the pattern of the names of plugins that were built here.
-const ownPlugins = "pjrt_c_api_cpu_tf*_plugin.so"
 
 // pluginName returns the plugin's file name. It has a hash of the sources, so that a plugin built
 // from other sources is told apart.
@@ -57,7 +57,7 @@ func pluginName() string {
 
 // outdated reports whether a plugin was built here, but from other sources than these.
 func outdated(path string) bool {
-	own, _ := filepath.Match(ownPlugins, filepath.Base(path)) // the pattern is right
+	own, _ := filepath.Match(engine.BuiltPlugins, filepath.Base(path)) // the pattern is right
 	return own && filepath.Base(path) != pluginName() && canWrite(filepath.Dir(path))
 }
 

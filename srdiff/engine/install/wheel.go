@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gomlx/go-xla/installer"
+	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/internal/download"
 )
 
@@ -91,7 +92,7 @@ func fromWheel(ctx context.Context, folder string, report Report) (path string, 
 		}
 	}
 	path = filepath.Join(folder, name)
-	older, _ := filepath.Glob(filepath.Join(folder, ownPlugins)) // the pattern is right
+	older, _ := filepath.Glob(filepath.Join(folder, engine.BuiltPlugins)) // the pattern is right
 	for _, old := range older {
 		if old != path {
 			err = errors.Join(err, os.Remove(old))

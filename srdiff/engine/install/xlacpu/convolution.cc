@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "weight_gradient.h"
+#include "weight_gradient_bf16.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace xla::ffi {
@@ -34,9 +35,9 @@ constexpr int64_t kTaps = 7;
 
 // --- What a convolution is. ---
 
-bool IsPictures(const ShapeProto& shape) {
+bool IsPictures(const ShapeProto& shape, xla::PrimitiveType type) {
   auto positive = [](int64_t size) { return size > 0; };
-  return shape.element_type() == xla::F32 && shape.dimensions_size() == 4 &&
+  return shape.element_type() == type && shape.dimensions_size() == 4 &&
          std::all_of(shape.dimensions().begin(), shape.dimensions().end(), positive);
 }
 
@@ -127,11 +128,10 @@ void OnPool(ffi::ThreadPool& pool, int64_t n, const std::function<void(int64_t)>
   state->finished.wait(lock, [&] { return state->done == state->n; });
 }
 
-using Pictures = ffi::Buffer<ffi::F32, 4>;
 using Pair = ffi::Span<const int64_t>;
 
-ffi::Error CallWeightGradient(ffi::ThreadPool pool, Pictures x, Pictures dy, ffi::Result<Pictures> dw, Pair pad, Pair stride,
-                              Pair dilation) {
+ffi::Error CallWeightGradient(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dw,
+                              Pair pad, Pair stride, Pair dilation) {
   Convolution c;
   c.batch = x.dimensions()[0];
   c.in = x.dimensions()[3];
@@ -144,17 +144,23 @@ ffi::Error CallWeightGradient(ffi::ThreadPool pool, Pictures x, Pictures dy, ffi
     c.stride[axis] = stride[axis];
     c.dilation[axis] = dilation[axis];
   }
-  WeightGradient(c, x.typed_data(), dy.typed_data(), dw->typed_data(),
-                 [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+  auto parallel = [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); };
+  if (x.element_type() == ffi::BF16) {
+    WeightGradientBf16(c, static_cast<const uint16_t*>(x.untyped_data()), static_cast<const uint16_t*>(dy.untyped_data()),
+                       static_cast<uint16_t*>(dw->untyped_data()), parallel);
+  } else {
+    WeightGradient(c, static_cast<const float*>(x.untyped_data()), static_cast<const float*>(dy.untyped_data()),
+                   static_cast<float*>(dw->untyped_data()), parallel);
+  }
   return ffi::Error::Success();
 }
 
 XLA_FFI_DEFINE_HANDLER(kHandler, CallWeightGradient,
                        ffi::Ffi::Bind()
                            .Ctx<ffi::ThreadPool>()
-                           .Arg<Pictures>()
-                           .Arg<Pictures>()
-                           .Ret<Pictures>()
+                           .Arg<ffi::AnyBuffer>()
+                           .Arg<ffi::AnyBuffer>()
+                           .Ret<ffi::AnyBuffer>()
                            .Attr<Pair>("pad")
                            .Attr<Pair>("stride")
                            .Attr<Pair>("dilation"));
@@ -182,7 +188,9 @@ Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
         continue;
       }
       const ShapeProto &input = *shapes.at(i.operand_ids(0)), &kernel = *shapes.at(i.operand_ids(1));
-      if (!IsPictures(input) || !IsPictures(kernel) || !IsPictures(i.shape())) continue;
+      const xla::PrimitiveType type = input.element_type();
+      if (type != xla::F32 && type != xla::BF16) continue;
+      if (!IsPictures(input, type) || !IsPictures(kernel, type) || !IsPictures(i.shape(), type)) continue;
       bool plain = true, padded = true, small_kernel = true, small_output = true;
       for (int axis = 0; axis < 2; axis++) {
         const auto& w = i.window().dimensions(axis);

@@ -12,8 +12,8 @@ struct Rewritten {
   int convolutions = 0, weight_gradients = 0;
 };
 
-// RewriteConvolutions makes custom calls of a program's convolutions of pictures in float32: of those with a small kernel
-// to oneDNN's, of gradients of such kernels to WeightGradient. All others are left to XLA.
+// RewriteConvolutions makes custom calls of a program's convolutions of pictures in float32 and bfloat16: of those with a
+// small kernel to oneDNN's, of gradients of such kernels to WeightGradient and WeightGradientBf16. All others are left to XLA.
 Rewritten RewriteConvolutions(xla::HloModuleProto& program);
 
 }  // namespace srdiff
