@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
@@ -36,17 +35,11 @@ type metadata struct {
 // file, with the names and layouts of the tutorial's PyTorch state_dict. The configuration is in
 // its metadata. The file is written whole or not at all.
 func (m *Model) Save(path string) error {
-	file := checkpoint.File{Tensors: map[string]*tensors.Tensor{}}
-	for _, w := range m.weights {
-		value, err := m.variable(w, m.inUse()).Value()
-		if err != nil {
-			return fmt.Errorf("saving weight %s: %w", w.Name, err)
-		}
-		if file.Tensors[w.Name], err = w.ToTorch(value); err != nil {
-			return fmt.Errorf("saving weight %s: %w", w.Name, err)
-		}
+	weights, err := m.torchWeights()
+	if err != nil {
+		return fmt.Errorf("saving: %w", err)
 	}
-	return m.write(path, file)
+	return m.write(path, checkpoint.File{Tensors: weights})
 }
 
 // write adds the metadata to a file and writes it.
