@@ -42,6 +42,16 @@ func (m *Model) Save(path string) error {
 	return m.write(path, checkpoint.File{Tensors: weights})
 }
 
+// SaveHalf is Save with the weights rounded to float16: a file of half the size, for models that
+// are finished. A weight of 65520 or more is an error.
+func (m *Model) SaveHalf(path string) error {
+	weights, err := m.torchWeights()
+	if err != nil {
+		return fmt.Errorf("saving: %w", err)
+	}
+	return m.write(path, checkpoint.File{Tensors: weights, Half: true})
+}
+
 // write adds the metadata to a file and writes it.
 func (m *Model) write(path string, file checkpoint.File) error {
 	text, err := json.Marshal(metadata{fileFormat, m.Config, m.Step, Version()})

@@ -3,9 +3,13 @@
 package srdiff
 
 import (
+	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
@@ -58,5 +62,54 @@ func TestShippedModelsLoad(t *testing.T) {
 		if m.Config != want.config.WithDefaults() || m.Step != want.step {
 			t.Errorf("%s: loaded %+v at step %d, want %+v at step %d", name, m.Config, m.Step, want.config.WithDefaults(), want.step)
 		}
+	}
+}
+
+// A file in half precision has half the size. Its weights are off by a rounding at most: by 2^-11 of
+// their value, or by float16's least normal number, below which the library rounds to 0.
+func TestSaveHalf(t *testing.T) {
+	m := newSmall(t, Config{})
+	full, half := filepath.Join(t.TempDir(), "full.safetensors"), filepath.Join(t.TempDir(), "half.safetensors")
+	if err := firstError(m.Save(full), m.SaveHalf(half)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := os.Stat(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.Stat(half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if less, want := a.Size()-b.Size(), int64(2*m.NumParameters()); less < want*99/100 || less > want*101/100 {
+		t.Errorf("the files have %d and %d bytes: want about %d less", a.Size(), b.Size(), want)
+	}
+	again, err := Load(graphtest.Engine(t), half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range m.weights {
+		want, got := graphtest.Float64s(m.variable(w, weightsScope).MustValue()), graphtest.Float64s(again.variable(w, weightsScope).MustValue())
+		for i := range want {
+			if math.Abs(got[i]-want[i]) > math.Abs(want[i])/2048+6.2e-5 {
+				t.Fatalf("%s: %g became %g", w.Name, want[i], got[i])
+			}
+		}
+	}
+	if again.Config != m.Config {
+		t.Errorf("the configuration is %+v, want %+v", again.Config, m.Config)
+	}
+
+	// A number that float16 cannot hold is an error, and no file.
+	w := m.weights[0]
+	value := tensors.FromShape(w.Shape())
+	tensors.MustMutableFlatData(value, func(flat []float32) { flat[0] = 1e5 })
+	m.variable(w, weightsScope).MustSetValue(value)
+	path := filepath.Join(t.TempDir(), "large.safetensors")
+	if err := m.WithRawWeights().SaveHalf(path); err == nil || !strings.Contains(err.Error(), "too large for float16") {
+		t.Errorf("a weight of 1e5: got %v", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a file was written")
 	}
 }

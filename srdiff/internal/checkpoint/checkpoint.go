@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"slices"
 
@@ -30,6 +31,7 @@ import (
 type File struct {
 	Tensors  map[string]*tensors.Tensor
 	Metadata map[string]string // free text under free keys; may be empty
+	Half     bool              // Write rounds float32 to float16
 }
 
 // maxBytes bounds the memory that Read takes. The project's largest network needs a hundredth of
@@ -175,11 +177,12 @@ var onDisk = func(w io.Writer) io.Writer { return w }
 
 // Write writes a file whole or not at all, with a checksum of its content in the metadata under
 // "sha256". After an error a file that was there before is unchanged and nothing else is left
-// behind. A file that is replaced keeps its permissions.
+// behind. A file that is replaced keeps its permissions. With Half, a number that float16 cannot
+// hold, of 65520 or more, is an error.
 func Write(path string, file File) (err error) {
 	views := make(map[string]view, len(file.Tensors))
 	for name, t := range file.Tensors {
-		if views[name], err = toView(t); err != nil {
+		if views[name], err = file.toView(t); err != nil {
 			return fmt.Errorf("write %s: tensor %q: %w", path, name, err)
 		}
 	}
@@ -206,10 +209,16 @@ func (v view) Shape() []uint64          { return v.shape }
 func (v view) Data() []byte             { return v.data }
 func (v view) DataLen() uint64          { return uint64(len(v.data)) }
 
-func toView(t *tensors.Tensor) (view, error) {
+func (f File) toView(t *tensors.Tensor) (view, error) {
 	v := view{shape: make([]uint64, t.Rank())}
 	for i, d := range t.Shape().Dimensions {
 		v.shape[i] = uint64(d)
+	}
+	if f.Half && t.DType() == dtypes.Float32 {
+		var err error
+		v.dtype = safetensors.F16
+		v.data, err = toHalf(t)
+		return v, err
 	}
 	for theirs, ours := range dtypeOf {
 		if ours == t.DType() {
@@ -219,4 +228,21 @@ func toView(t *tensors.Tensor) (view, error) {
 		}
 	}
 	return v, fmt.Errorf("type %s cannot be written", t.DType())
+}
+
+// toHalf returns the numbers of a float32 tensor as float16, in little-endian order.
+func toHalf(t *tensors.Tensor) ([]byte, error) {
+	values, err := tensors.CopyFlatData[float32](t)
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	for _, v := range values {
+		half := float16.FromFloat32(v)
+		if back := float64(half.Float32()); math.IsInf(back, 0) && !math.IsInf(float64(v), 0) {
+			return nil, fmt.Errorf("it has the value %g, which is too large for float16: want less than 65520", v)
+		}
+		data = binary.LittleEndian.AppendUint16(data, half.Bits())
+	}
+	return data, nil
 }
