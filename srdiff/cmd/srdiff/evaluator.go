@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/features"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
@@ -71,9 +72,10 @@ func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
 			e.config = m.Config
 		}
 		a, b := e.config, m.Config
-		if a.Training.ImageSize != b.Training.ImageSize || a.Degradation.Kernel != b.Degradation.Kernel || a.Degradation.Blur != b.Degradation.Blur {
+		kindA, kindB := degradation{&a.Degradation}.String(), degradation{&b.Degradation}.String()
+		if a.Training.ImageSize != b.Training.ImageSize || kindA != kindB || a.Degradation.Blur != b.Degradation.Blur {
 			return fmt.Errorf("%s is for pictures of %d pixels, made small by %s with a blur of %g, and %s for %d, %s and %g: "+
-				"measure them one at a time", e.models[0], a.Training.ImageSize, a.Degradation.Kernel, a.Degradation.Blur, path, b.Training.ImageSize, b.Degradation.Kernel, b.Degradation.Blur)
+				"measure them one at a time", e.models[0], a.Training.ImageSize, kindA, a.Degradation.Blur, path, b.Training.ImageSize, kindB, b.Degradation.Blur)
 		}
 		e.candidates = append(e.candidates, e.sampler(e.name(i), m))
 	}
@@ -186,7 +188,9 @@ func (e *evaluator) measureAll(ctx context.Context) error {
 		if b.originals, err = pictures(e.src, b.first, min(evalBatch, e.count-b.first)); err != nil {
 			return err
 		}
-		b.low = degradePictures(e.config, b.originals, e.sampling, b.first)
+		if b.low, err = degradePictures(e.config, b.originals, e.sampling, b.first); err != nil {
+			return err
+		}
 		e.low = append(e.low, b.low[:min(len(b.low), sheetRows-len(e.low))]...)
 		for _, c := range e.candidates {
 			samples, seconds, err := c.enlarge(ctx, b)
@@ -205,9 +209,10 @@ func (e *evaluator) measureAll(ctx context.Context) error {
 // rest on its first sample.
 func (e *evaluator) measure(c *candidate, b batch, samples [][]imaging.Picture, seconds float64) error {
 	results := samples[0]
+	shrink := degrade.Config{Kernel: e.config.Degradation.Kernel, Blur: e.config.Degradation.Blur} // without what is random
 	for i, p := range results {
 		s, err := metrics.Score(p, b.originals[i], b.low[i],
-			func(p imaging.Picture) imaging.Picture { return e.config.Degradation.Picture(p, e.config.Factor) })
+			func(p imaging.Picture) imaging.Picture { return shrink.Picture(p, e.config.Factor) })
 		if err != nil {
 			return err
 		}

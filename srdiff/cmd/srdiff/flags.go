@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
@@ -116,6 +117,27 @@ func (s strength) Set(text string) error {
 	return nil
 }
 
+// degradation is the flag that sets the kernel of a degradation, or a registered degradation.
+type degradation struct{ config *degrade.Config }
+
+func (d degradation) String() string {
+	switch {
+	case d.config == nil:
+		return ""
+	case d.config.Name != "":
+		return string(d.config.Name)
+	}
+	return string(d.config.Kernel)
+}
+
+func (d degradation) Type() string { return "string" }
+
+func (d degradation) Set(name string) error {
+	c := degrade.Named(name)
+	d.config.Kernel, d.config.Name = c.Kernel, c.Name
+	return nil
+}
+
 // scheduleFlags adds the noise schedule's flags.
 func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	nameFlag(flags, &c.Diffusion.Schedule, "kind", c.Diffusion.Schedule, "kind of noise schedule: linear, scaled-linear, cosine or sigmoid")
@@ -139,7 +161,7 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of every block in training, such as 0.1")
 	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v, or the picture by regression")
 	nameFlag(flags, &c.Network.Precision, "precision", c.Network.Precision, "number type of the network: float32 or bfloat16")
-	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "how low-resolution pictures are made: bilinear, bicubic, area or matlab-bicubic")
+	flags.Var(degradation{&c.Degradation}, "degradation", "how low-resolution pictures are made: bilinear, bicubic, area or matlab-bicubic, or photo for blur, noise and JPEG of random strength")
 	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before that, in pixels")
 	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after it: the greatest standard deviation, on the scale -1..1")
 	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "loss function: mse, l1 or huber")

@@ -317,6 +317,43 @@ func TestToolbox(t *testing.T) {
 	}
 }
 
+// A predictor and a refiner train with the degradation of real pictures at any factor, resume, and are
+// measured and used.
+func TestTrainForPhotos(t *testing.T) {
+	for factor, predictor := range map[string]bool{"4": true, "3": true, "2": false} {
+		dir := filepath.Join(t.TempDir(), "run")
+		args := []string{"train", "--data", "generated", "--size", "24", "--batch", "2", "--blocks", "1", "--base-channels", "4",
+			"--factor", factor, "--degradation", "photo", "--out", dir}
+		if predictor {
+			args = append(args, "--network", "pixelshuffle", "--prediction", "regression")
+		} else {
+			args = append(args, "--network", "residual", "--predictor", "pixelshuffle", "--sampler", "ddim", "--sampling-steps", "1")
+		}
+		for _, more := range [][]string{{"--train-steps", "2"}, {"--train-steps", "4", "--resume"}} {
+			if status, _, errs := command(append(args, more...)...); status != 0 {
+				t.Fatalf("factor %s: %s", factor, errs)
+			}
+		}
+		model := filepath.Join(dir, srdiff.ModelFile)
+		status, _, errs := command("eval", "--model", model, "--data", "generated", "--count", "2", "--sampling-steps", "1")
+		if status != 0 {
+			t.Errorf("factor %s: %s", factor, errs)
+		}
+		in, out := write(t, "in.png", pngOf(scene(8, 8))), filepath.Join(t.TempDir(), "out.png")
+		if status, _, errs := command("upscale", "--model", model, "--sampling-steps", "1", in, "-o", out); status != 0 {
+			t.Errorf("factor %s: %s", factor, errs)
+		}
+		status, _, errs = command(append(args, "--train-steps", "6", "--resume", "--degradation", "area")...)
+		if status == 0 || !strings.Contains(errs, "--degradation is not what the run") {
+			t.Errorf("factor %s: another degradation: status %d, %q", factor, status, errs)
+		}
+	}
+	status, _, errs := command(append(tinyRun, "--out", t.TempDir(), "--degradation", "photo", "--blur", "1")...)
+	if status == 0 || !strings.Contains(errs, "omit kernel, blur, noise and strength") {
+		t.Errorf("photo with a blur: status %d, %q", status, errs)
+	}
+}
+
 // A folder with a model that is no training run of ours is left as it is.
 func TestTrainKeepsWhatIsThere(t *testing.T) {
 	for _, name := range []string{srdiff.ModelFile, srdiff.TrainingFile} {
