@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/benchset"
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/engine"
@@ -63,6 +62,9 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 		if damage, err = degrade.ParseDamage(s.damage); err != nil {
 			return fmt.Errorf("--degrade %s: %w", s.damage, err)
 		}
+	}
+	if err := o.findModels(); err != nil {
+		return err
 	}
 	factor, err := factorOf(o.models)
 	if err != nil {
@@ -124,19 +126,19 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 
 // factorOf returns the common factor of the models, or 4 without models. Different factors are an
 // error.
-func factorOf(models []string) (int, error) {
+func factorOf(models []modelSource) (int, error) {
 	factor := 0
-	for _, path := range models {
-		c, err := srdiff.ReadConfig(path)
+	for _, m := range models {
+		c, err := m.config()
 		switch {
 		case err != nil:
 			return 0, err
 		case factor != 0 && c.Factor != factor:
-			return 0, fmt.Errorf("%s enlarges %d times and %s %d times: measure them one at a time", models[0], factor, path, c.Factor)
+			return 0, fmt.Errorf("%s enlarges %d times and %s %d times: measure them one at a time", models[0], factor, m, c.Factor)
 		}
 		factor = c.Factor
 	}
-	return cmp.Or(factor, 4), nil
+	return cmp.Or(factor, defaultTimes), nil
 }
 
 // enlargers returns bicubic interpolation and the models.
@@ -144,13 +146,13 @@ func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.En
 	e := evaluator{evalOptions: o}
 	list := []benchset.Enlarger{benchset.Bicubic(factor)}
 	made := provenance{Seed: o.sampling.Seed, Engine: eng.Name}
-	for i, path := range o.models {
-		m, hash, err := load(eng.Backend, path)
+	for i, source := range o.models {
+		m, hash, err := source.load(eng.Backend)
 		if err != nil {
 			return nil, made, err
 		}
 		if err := o.sampling.Validate(m.Config); err != nil {
-			return nil, made, fmt.Errorf("%s: %w", path, err)
+			return nil, made, fmt.Errorf("%s: %w", source, err)
 		}
 		if i == 0 {
 			made.Options = optionsOf(cmd.Flags(), m.Config)

@@ -59,14 +59,14 @@ type batch struct {
 // open reads the models and opens the pictures.
 func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
 	e.addInterpolations()
-	for i, path := range e.models {
-		m, hash, err := load(backend, path)
+	for i, source := range e.models {
+		m, hash, err := source.load(backend)
 		if err != nil {
 			return err
 		}
 		e.hashes = append(e.hashes, hash)
 		if err := e.sampling.Validate(m.Config); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", source, err)
 		}
 		if i == 0 {
 			e.config = m.Config
@@ -75,7 +75,7 @@ func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
 		kindA, kindB := degradation{&a.Degradation}.String(), degradation{&b.Degradation}.String()
 		if a.Training.ImageSize != b.Training.ImageSize || kindA != kindB || a.Degradation.Blur != b.Degradation.Blur {
 			return fmt.Errorf("%s is for pictures of %d pixels, made small by %s with a blur of %g, and %s for %d, %s and %g: "+
-				"measure them one at a time", e.models[0], a.Training.ImageSize, kindA, a.Degradation.Blur, path, b.Training.ImageSize, kindB, b.Degradation.Blur)
+				"measure them one at a time", e.models[0], a.Training.ImageSize, kindA, a.Degradation.Blur, source, b.Training.ImageSize, kindB, b.Degradation.Blur)
 		}
 		e.candidates = append(e.candidates, e.sampler(e.name(i), m))
 	}
@@ -90,16 +90,18 @@ func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
 // name returns the name of a model's row: its file name without extension, or its whole path if
 // another row has that name.
 func (e *evaluator) name(i int) string {
-	short := func(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
-	name := short(e.models[i])
+	short := func(m modelSource) string {
+		return strings.TrimSuffix(filepath.Base(m.String()), filepath.Ext(m.String()))
+	}
+	name, whole := short(e.models[i]), e.models[i].String()
 	for k, other := range e.models {
 		if k != i && short(other) == name {
-			return e.models[i]
+			return whole
 		}
 	}
 	for _, c := range e.candidates[:min(3, len(e.candidates))] { // originals, bilinear, bicubic
 		if c.name == name {
-			return e.models[i]
+			return whole
 		}
 	}
 	return name
