@@ -82,6 +82,23 @@ func Load(backend compute.Backend, path string) (*Model, error) {
 	return m, nil
 }
 
+// Parse is Load for the bytes of a model file, such as one that is part of a program. Its errors name
+// no file.
+func Parse(backend compute.Backend, data []byte) (*Model, error) {
+	file, err := checkpoint.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	m, err := describedBy(backend, &file)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.setWeights(file); err != nil {
+		return nil, fmt.Errorf("the model does not fit: %w", err)
+	}
+	return m, nil
+}
+
 // ReadConfig returns the configuration in a model file, complete with defaults, without loading the
 // model: see Load.
 func ReadConfig(path string) (Config, error) {
@@ -89,14 +106,28 @@ func ReadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	c, err := configIn(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// ParseConfig is ReadConfig for the bytes of a model file. Its errors name no file.
+func ParseConfig(data []byte) (Config, error) {
+	file, err := checkpoint.Parse(data)
+	if err != nil {
+		return Config{}, err
+	}
+	return configIn(file)
+}
+
+func configIn(file checkpoint.File) (Config, error) {
 	about, err := readMetadata(file)
 	if err == nil {
 		err = about.Config.Validate()
 	}
-	if err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return about.Config.WithDefaults(), nil
+	return about.Config.WithDefaults(), err
 }
 
 // open reads a file and makes the model that it describes, still without its weights.
@@ -105,19 +136,28 @@ func open(backend compute.Backend, path string) (*Model, checkpoint.File, error)
 	if err != nil {
 		return nil, file, err
 	}
+	m, err := describedBy(backend, &file)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, file, nil
+}
+
+// describedBy makes the model that a file describes, without its weights, and gives the file's tensors
+// the network's names.
+func describedBy(backend compute.Backend, file *checkpoint.File) (m *Model, err error) {
 	if file.Tensors, err = checkpoint.NetworkNames(file.Tensors); err != nil {
-		return nil, file, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	about, err := readMetadata(file)
+	about, err := readMetadata(*file)
 	if err != nil {
-		return nil, file, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	m, err := emptyModel(backend, about.Config)
-	if err != nil {
-		return nil, file, fmt.Errorf("%s: %w", path, err)
+	if m, err = emptyModel(backend, about.Config); err != nil {
+		return nil, err
 	}
 	m.Step = about.Step
-	return m, file, nil
+	return m, nil
 }
 
 // readMetadata returns the file's metadata, or the tutorial's settings where it has none.

@@ -11,10 +11,11 @@ import (
 type Report struct {
 	Set          string      `json:"set"`
 	Factor       int         `json:"factor"`
-	Pictures     []string    `json:"pictures"` // their names
-	Rows         []Row       `json:"rows"`     // one for each enlarger
+	Damage       string      `json:"damage,omitempty"` // of the low-resolution pictures: see degrade.ParseDamage
+	Pictures     []string    `json:"pictures"`         // their names
+	Rows         []Row       `json:"rows"`             // one for each enlarger
 	OriginalNIQE *float64    `json:"original_niqe"`
-	Published    []Published `json:"published"` // of other methods on this set
+	Published    []Published `json:"published"` // of other methods on this set, without damage
 	Protocol     string      `json:"protocol"`
 
 	originals []*float64
@@ -27,11 +28,18 @@ type Row struct {
 	Pictures []Score `json:"pictures"` // in the order of Report.Pictures
 }
 
-const protocol = "low resolution by MATLAB's bicubic with antialiasing, 8 bits; PSNR and SSIM on luma (BT.601, 16..235) with %d pixels of " +
+const protocol = "low resolution by MATLAB's bicubic with antialiasing, 8 bits%s; PSNR and SSIM on luma (BT.601, 16..235) with %d pixels of " +
 	"border cropped; LR-PSNR over red, green and blue; NIQE by srdiff's own parameters, not comparable with published values"
 
 func newReport(s *Set, enlargers []Enlarger) *Report {
-	r := &Report{Set: s.Name, Factor: s.Factor, Published: PublishedOn(s.Name, s.Factor), Protocol: fmt.Sprintf(protocol, s.Factor)}
+	r := &Report{Set: s.Name, Factor: s.Factor, Damage: s.Damage.String()}
+	then := ""
+	if r.Damage == "" {
+		r.Published = PublishedOn(s.Name, s.Factor)
+	} else {
+		then = ", then " + r.Damage
+	}
+	r.Protocol = fmt.Sprintf(protocol, then, s.Factor)
 	for _, e := range enlargers {
 		r.Rows = append(r.Rows, Row{Name: e.Name})
 	}
@@ -85,7 +93,11 @@ func meanOf(values []*float64) *float64 {
 // what is measured.
 func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| %s, x%d, %d pictures | parameters | PSNR, dB | SSIM | LR-PSNR, dB | NIQE | s/megapixel | source |\n", r.Set, r.Factor, len(r.Pictures))
+	name := r.Set
+	if r.Damage != "" {
+		name += " after " + r.Damage
+	}
+	fmt.Fprintf(&b, "| %s, x%d, %d pictures | parameters | PSNR, dB | SSIM | LR-PSNR, dB | NIQE | s/megapixel | source |\n", name, r.Factor, len(r.Pictures))
 	b.WriteString("|---|---|---|---|---|---|---|---|\n")
 	for _, row := range r.Rows {
 		m := row.Mean

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
@@ -26,6 +27,10 @@ type Set struct {
 	Name    string   // the folder's name
 	Factor  int      // of enlargement
 	Omitted []string // names of the folder's other picture files, where it has pairs
+
+	// Damage is done to every low-resolution picture. With damage, the figures cannot be compared with
+	// published ones.
+	Damage degrade.Damage
 
 	files []pairFiles
 }
@@ -140,7 +145,14 @@ func (s *Set) Len() int { return len(s.files) }
 // Pair reads a picture, 0 to Len()-1 in the order of their names. Its errors are those that Open
 // describes.
 func (s *Set) Pair(i int) (Pair, error) {
-	f := s.files[i]
+	p, err := s.undamaged(s.files[i])
+	if err == nil && s.Damage != (degrade.Damage{}) {
+		p.Low = s.Damage.Apply(p.Low, i)
+	}
+	return p, err
+}
+
+func (s *Set) undamaged(f pairFiles) (Pair, error) {
 	original, err := open(f.high)
 	if err != nil {
 		return Pair{}, err

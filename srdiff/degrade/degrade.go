@@ -32,7 +32,7 @@ const (
 // Config describes how low-resolution pictures are made. The zero value is the tutorial's: a field
 // that is zero means the default given beside it.
 type Config struct {
-	Kernel Kernel  `json:"kernel"` // Bilinear
+	Kernel Kernel  `json:"kernel"` // Bilinear, or of Photo MATLABBicubic
 	Blur   float64 `json:"blur"`   // Gaussian blur before it, its standard deviation in pixels, up to 8; 0, none
 	Noise  float64 `json:"noise"`  // noise after it, its greatest standard deviation, up to 1; 0, none
 
@@ -44,8 +44,20 @@ type Config struct {
 
 // WithDefaults returns the configuration with the default in place of every zero.
 func (c Config) WithDefaults() Config {
+	if c.Name == Photo {
+		c.Kernel = cmp.Or(c.Kernel, MATLABBicubic)
+	}
 	c.Kernel = cmp.Or(c.Kernel, Bilinear)
 	return c
+}
+
+// Named returns the configuration of a degradation by its name: that of a registered one, or else
+// that of a kernel.
+func Named(name string) Config {
+	if registered[Name(name)] != nil {
+		return Config{Name: Name(name)}.WithDefaults()
+	}
+	return Config{Kernel: Kernel(name)}.WithDefaults()
 }
 
 // Validate reports the first value that cannot be used, with what was expected. Zeros stand for
@@ -59,7 +71,7 @@ func (c Config) Validate() error {
 func (c Config) check() error {
 	switch {
 	case c.Kernel != Bilinear && c.Kernel != Bicubic && c.Kernel != Area && c.Kernel != MATLABBicubic:
-		return fmt.Errorf("degradation is %q: want %s, %s, %s or %s", c.Kernel, Bilinear, Bicubic, Area, MATLABBicubic)
+		return fmt.Errorf("degradation is %q: want %s, %s, %s, %s or %s", c.Kernel, Bilinear, Bicubic, Area, MATLABBicubic, Photo)
 	case !(c.Blur >= 0 && c.Blur <= 8): // written so that NaN fails too
 		return fmt.Errorf("blur is %g: want a standard deviation from 0 to 8 pixels", c.Blur)
 	case !(c.Noise >= 0 && c.Noise <= 1):

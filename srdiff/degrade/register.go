@@ -18,7 +18,7 @@ import (
 // One that a program registers may be anything: JPEG, a lens, a scanner.
 type Degradation interface {
 	// Apply returns the picture, degraded and factor times smaller, and the standard deviation of
-	// the noise in it, 0 where there is none. The sides of p are multiples of factor. All that is
+	// the noise in it, 0 where there is none or where networks are not given it. The sides of p are multiples of factor. All that is
 	// random comes from rng. Apply is called by several goroutines at a time.
 	Apply(rng *rand.Rand, p imaging.Picture, factor int) (low imaging.Picture, level float64)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -25,7 +24,8 @@ import (
 
 // evalOptions are the flags of "srdiff eval".
 type evalOptions struct {
-	models              []string
+	names               []string      // of the models, or their paths
+	models              []modelSource // set by check
 	data, sheet, engine string
 	count, seeds        int
 	sampling            srdiff.SampleOptions
@@ -43,7 +43,7 @@ func evalCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.models, "model", nil, "model file, from srdiff train or PyTorch; give several to compare them")
+	flags.StringArrayVar(&o.names, "model", nil, "name of one of srdiff models, or model file, from srdiff train or PyTorch; give several to compare them")
 	flags.StringVar(&o.data, "data", "", "pictures to measure on: "+dataset.Specs())
 	intFlag(flags, &o.count, "count", fmt.Sprintf("number of pictures; SFD wants at least %d", 2*features.Dimensions))
 	intFlag(flags, &o.seeds, "seeds", "number of samples of each picture; with 2 or more, diversity is measured")
@@ -94,13 +94,8 @@ func (o *evalOptions) run(cmd *cobra.Command) error {
 
 // check finds mistakes of the options before the engine is opened.
 func (o *evalOptions) check() error {
-	var inputs []fs.FileInfo
-	for _, path := range o.models {
-		info, err := os.Stat(path)
-		if err != nil {
-			return fmt.Errorf("model %s: %w", path, reason(err))
-		}
-		inputs = append(inputs, info)
+	if err := o.findModels(); err != nil {
+		return err
 	}
 	if o.sheet == "" {
 		return nil
@@ -113,13 +108,30 @@ func (o *evalOptions) check() error {
 	}
 	folder, _ := split(o.sheet)
 	info, err := os.Stat(o.sheet)
-	if err == nil && slices.ContainsFunc(inputs, func(in fs.FileInfo) bool { return os.SameFile(in, info) }) {
+	isSheet := func(m modelSource) bool {
+		in, err := m.info()
+		return err == nil && in != nil && os.SameFile(in, info)
+	}
+	if err == nil && slices.ContainsFunc(o.models, isSheet) {
 		return fmt.Errorf("the sheet would replace the model %s: give another name", o.sheet)
 	}
 	if kind, data, ok := strings.Cut(o.data, ":"); err == nil && ok && kind == "images" && isWithin(folder, data) && !isMadeBySrdiff(o.sheet) {
 		return fmt.Errorf("the sheet would replace %s, which is among the pictures of %s: give another name", o.sheet, data)
 	}
 	return replaceable(o.sheet, o.overwrite)
+}
+
+// findModels finds the models by their names or paths.
+func (o *evalOptions) findModels() error {
+	o.models = nil
+	for _, name := range o.names {
+		m, err := findModel(name, defaultTimes)
+		if err != nil {
+			return err
+		}
+		o.models = append(o.models, m)
+	}
+	return nil
 }
 
 // pictures returns n pictures of the source from the first on.

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"os"
@@ -13,14 +14,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/benchset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
 // setOptions are the flags of "srdiff eval --set".
-type setOptions struct{ folder, results string }
+type setOptions struct{ folder, results, damage string }
 
 // addSetFlags adds the flag --set to eval. It replaces eval's protocol by the standard protocol of
 // benchmark sets.
@@ -31,6 +32,8 @@ func addSetFlags(cmd *cobra.Command, o *evalOptions) *cobra.Command {
 	flags.StringVar(&s.folder, "set", "", "in place of --data: folder of a benchmark set, such as Set5, with NAME_HR.png and NAME_LR.png, "+
 		"or pictures in high resolution")
 	flags.StringVar(&s.results, "results", "", "with --set: folder that gets every result as ENLARGER/NAME.png")
+	flags.StringVar(&s.damage, "degrade", "", "with --set: damage to the low-resolution pictures: jpeg:QUALITY, blur:PIXELS or noise:LEVELS, "+
+		"such as jpeg:75, blur:1 or noise:5")
 	cmd.MarkFlagsOneRequired("data", "set")
 	cmd.MarkFlagsOneRequired("model", "set")
 	for _, other := range []string{"data", "count", "seeds"} {
@@ -39,6 +42,9 @@ func addSetFlags(cmd *cobra.Command, o *evalOptions) *cobra.Command {
 	runData := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if s.folder == "" {
+			if s.damage != "" {
+				return errors.New("--degrade has no effect without --set: omit it")
+			}
 			return runData(cmd, args)
 		}
 		return s.run(cmd, o)
@@ -50,6 +56,16 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	if o.sheet != "" && !strings.EqualFold(filepath.Ext(o.sheet), ".png") {
 		return fmt.Errorf("the sheet is a PNG file, and its name is %s: want a name that ends in .png", o.sheet)
 	}
+	var damage degrade.Damage
+	if s.damage != "" {
+		var err error
+		if damage, err = degrade.ParseDamage(s.damage); err != nil {
+			return fmt.Errorf("--degrade %s: %w", s.damage, err)
+		}
+	}
+	if err := o.findModels(); err != nil {
+		return err
+	}
 	factor, err := factorOf(o.models)
 	if err != nil {
 		return err
@@ -58,6 +74,7 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 	if err != nil {
 		return err
 	}
+	set.Damage = damage
 	if len(set.Omitted) > 0 {
 		printLine(cmd.ErrOrStderr(), "omitted, as they are neither _HR nor _LR: %s", strings.Join(set.Omitted, ", "))
 	}
@@ -109,19 +126,19 @@ func (s setOptions) run(cmd *cobra.Command, o *evalOptions) error {
 
 // factorOf returns the common factor of the models, or 4 without models. Different factors are an
 // error.
-func factorOf(models []string) (int, error) {
+func factorOf(models []modelSource) (int, error) {
 	factor := 0
-	for _, path := range models {
-		c, err := srdiff.ReadConfig(path)
+	for _, m := range models {
+		c, err := m.config()
 		switch {
 		case err != nil:
 			return 0, err
 		case factor != 0 && c.Factor != factor:
-			return 0, fmt.Errorf("%s enlarges %d times and %s %d times: measure them one at a time", models[0], factor, path, c.Factor)
+			return 0, fmt.Errorf("%s enlarges %d times and %s %d times: measure them one at a time", models[0], factor, m, c.Factor)
 		}
 		factor = c.Factor
 	}
-	return cmp.Or(factor, 4), nil
+	return cmp.Or(factor, defaultTimes), nil
 }
 
 // enlargers returns bicubic interpolation and the models.
@@ -129,13 +146,13 @@ func (s setOptions) enlargers(cmd *cobra.Command, o *evalOptions, eng *engine.En
 	e := evaluator{evalOptions: o}
 	list := []benchset.Enlarger{benchset.Bicubic(factor)}
 	made := provenance{Seed: o.sampling.Seed, Engine: eng.Name}
-	for i, path := range o.models {
-		m, hash, err := load(eng.Backend, path)
+	for i, source := range o.models {
+		m, hash, err := source.load(eng.Backend)
 		if err != nil {
 			return nil, made, err
 		}
 		if err := o.sampling.Validate(m.Config); err != nil {
-			return nil, made, fmt.Errorf("%s: %w", path, err)
+			return nil, made, fmt.Errorf("%s: %w", source, err)
 		}
 		if i == 0 {
 			made.Options = optionsOf(cmd.Flags(), m.Config)

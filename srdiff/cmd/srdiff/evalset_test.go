@@ -64,6 +64,32 @@ func TestEvalSet(t *testing.T) {
 	}
 }
 
+// With damage, the same pictures are harder to enlarge, and the report names it and has no published
+// figures.
+func TestEvalSetDegraded(t *testing.T) {
+	psnr := func(args ...string) float64 {
+		status, out, errs := command(append([]string{"eval", "--set", pairs, "--json"}, args...)...)
+		var report benchset.Report
+		if status != 0 || json.Unmarshal([]byte(out), &report) != nil {
+			t.Fatalf("%q: status %d, %q", args, status, errs)
+		}
+		if damage := strings.Join(args[min(1, len(args)):], ""); report.Damage != damage || !strings.Contains(report.Protocol, damage) {
+			t.Errorf("the report's damage is %q, want %q; its protocol: %s", report.Damage, damage, report.Protocol)
+		}
+		return report.Rows[0].Mean.PSNR
+	}
+	clean := psnr()
+	for _, damage := range []string{"jpeg:60", "blur:1", "noise:5"} {
+		if got := psnr("--degrade", damage); !(got < clean-0.05) {
+			t.Errorf("%s: %.2f dB, and %.2f without damage", damage, got, clean)
+		}
+	}
+	status, out, errs := command("eval", "--set", pairs, "--degrade", "jpeg:60")
+	if status != 0 || !strings.Contains(out, "| pairs after jpeg:60, x4, 2 pictures |") {
+		t.Errorf("status %d, printed %q and %q", status, out, errs)
+	}
+}
+
 func TestEvalSetRefuses(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
@@ -80,6 +106,8 @@ func TestEvalSetRefuses(t *testing.T) {
 		{"[count set] were all set", []string{"--set", pairs, "--count", "3"}},
 		{"no such file", []string{"--set", filepath.Join(folder, "none")}},
 		{"no such file", []string{"--set", pairs, "--model", "none.safetensors"}},
+		{"--degrade fog:1: want jpeg:", []string{"--set", pairs, "--degrade", "fog:1"}},
+		{"--degrade has no effect without --set", []string{"--data", "generated", "--model", "none.safetensors", "--degrade", "jpeg:60"}},
 		{"has no pictures", []string{"--set", folder}},
 		{"want a name that ends in .png", []string{"--set", pairs, "--sheet", "sheet.jpg"}},
 		{"file", []string{"--set", pairs, "--results", filepath.Join(file, "results")}},

@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/dataset"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/features"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
@@ -58,22 +59,23 @@ type batch struct {
 // open reads the models and opens the pictures.
 func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
 	e.addInterpolations()
-	for i, path := range e.models {
-		m, hash, err := load(backend, path)
+	for i, source := range e.models {
+		m, hash, err := source.load(backend)
 		if err != nil {
 			return err
 		}
 		e.hashes = append(e.hashes, hash)
 		if err := e.sampling.Validate(m.Config); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", source, err)
 		}
 		if i == 0 {
 			e.config = m.Config
 		}
 		a, b := e.config, m.Config
-		if a.Training.ImageSize != b.Training.ImageSize || a.Degradation.Kernel != b.Degradation.Kernel || a.Degradation.Blur != b.Degradation.Blur {
+		kindA, kindB := degradation{&a.Degradation}.String(), degradation{&b.Degradation}.String()
+		if a.Training.ImageSize != b.Training.ImageSize || kindA != kindB || a.Degradation.Blur != b.Degradation.Blur {
 			return fmt.Errorf("%s is for pictures of %d pixels, made small by %s with a blur of %g, and %s for %d, %s and %g: "+
-				"measure them one at a time", e.models[0], a.Training.ImageSize, a.Degradation.Kernel, a.Degradation.Blur, path, b.Training.ImageSize, b.Degradation.Kernel, b.Degradation.Blur)
+				"measure them one at a time", e.models[0], a.Training.ImageSize, kindA, a.Degradation.Blur, source, b.Training.ImageSize, kindB, b.Degradation.Blur)
 		}
 		e.candidates = append(e.candidates, e.sampler(e.name(i), m))
 	}
@@ -88,16 +90,18 @@ func (e *evaluator) open(ctx context.Context, backend compute.Backend) error {
 // name returns the name of a model's row: its file name without extension, or its whole path if
 // another row has that name.
 func (e *evaluator) name(i int) string {
-	short := func(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
-	name := short(e.models[i])
+	short := func(m modelSource) string {
+		return strings.TrimSuffix(filepath.Base(m.String()), filepath.Ext(m.String()))
+	}
+	name, whole := short(e.models[i]), e.models[i].String()
 	for k, other := range e.models {
 		if k != i && short(other) == name {
-			return e.models[i]
+			return whole
 		}
 	}
 	for _, c := range e.candidates[:min(3, len(e.candidates))] { // originals, bilinear, bicubic
 		if c.name == name {
-			return e.models[i]
+			return whole
 		}
 	}
 	return name
@@ -186,7 +190,9 @@ func (e *evaluator) measureAll(ctx context.Context) error {
 		if b.originals, err = pictures(e.src, b.first, min(evalBatch, e.count-b.first)); err != nil {
 			return err
 		}
-		b.low = degradePictures(e.config, b.originals, e.sampling, b.first)
+		if b.low, err = degradePictures(e.config, b.originals, e.sampling, b.first); err != nil {
+			return err
+		}
 		e.low = append(e.low, b.low[:min(len(b.low), sheetRows-len(e.low))]...)
 		for _, c := range e.candidates {
 			samples, seconds, err := c.enlarge(ctx, b)
@@ -205,9 +211,10 @@ func (e *evaluator) measureAll(ctx context.Context) error {
 // rest on its first sample.
 func (e *evaluator) measure(c *candidate, b batch, samples [][]imaging.Picture, seconds float64) error {
 	results := samples[0]
+	shrink := degrade.Config{Kernel: e.config.Degradation.Kernel, Blur: e.config.Degradation.Blur} // without what is random
 	for i, p := range results {
 		s, err := metrics.Score(p, b.originals[i], b.low[i],
-			func(p imaging.Picture) imaging.Picture { return e.config.Degradation.Picture(p, e.config.Factor) })
+			func(p imaging.Picture) imaging.Picture { return shrink.Picture(p, e.config.Factor) })
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
@@ -116,6 +117,27 @@ func (s strength) Set(text string) error {
 	return nil
 }
 
+// degradation is the flag that sets the kernel of a degradation, or a registered degradation.
+type degradation struct{ config *degrade.Config }
+
+func (d degradation) String() string {
+	switch {
+	case d.config == nil:
+		return ""
+	case d.config.Name != "":
+		return string(d.config.Name)
+	}
+	return string(d.config.Kernel)
+}
+
+func (d degradation) Type() string { return "string" }
+
+func (d degradation) Set(name string) error {
+	c := degrade.Named(name)
+	d.config.Kernel, d.config.Name = c.Kernel, c.Name
+	return nil
+}
+
 // scheduleFlags adds the noise schedule's flags.
 func scheduleFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	nameFlag(flags, &c.Diffusion.Schedule, "kind", c.Diffusion.Schedule, "kind of noise schedule: linear, scaled-linear, cosine or sigmoid")
@@ -138,7 +160,7 @@ func trainingFlags(flags *pflag.FlagSet, c *srdiff.Config) {
 	flags.BoolVar(&c.Network.AddTime, "add-time", c.Network.AddTime, "add the time embedding to the features, in place of adaptive normalisation")
 	flags.Float64Var(&c.Network.Dropout, "dropout", c.Network.Dropout, "dropout rate of each block, such as 0.1")
 	nameFlag(flags, &c.Diffusion.Prediction, "prediction", c.Diffusion.Prediction, "what the network predicts: eps, x0 or v; regression predicts the picture without diffusion")
-	nameFlag(flags, &c.Degradation.Kernel, "degradation", c.Degradation.Kernel, "filter that shrinks training pictures: bilinear, bicubic, area or matlab-bicubic")
+	flags.Var(degradation{&c.Degradation}, "degradation", "filter that shrinks training pictures: bilinear, bicubic, area or matlab-bicubic; or photo, for blur, noise and JPEG of random strength")
 	flags.Float64Var(&c.Degradation.Blur, "blur", c.Degradation.Blur, "Gaussian blur before shrinking, in pixels")
 	flags.Float64Var(&c.Degradation.Noise, "noise", c.Degradation.Noise, "noise after shrinking: its greatest standard deviation, on the scale -1..1")
 	nameFlag(flags, &c.Training.Loss, "loss", c.Training.Loss, "loss function: mse, l1 or huber")

@@ -172,7 +172,7 @@ func TestMistakes(t *testing.T) {
 		{"safetensors file cut short", []string{"upscale", "--model", cut, good}},
 		{"name that ends in .png", []string{"upscale", "--model", model, good, "-o", "out.jpg"}},
 		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},
-		{`required flag(s) "model"`, []string{"upscale", good}},
+		{"no such file; the models in srdiff are clean", []string{"upscale", "--model", "cleen", good}},
 		{`engine "xyz" is not known`, []string{"upscale", "--engine", "xyz", "--model", model, good}},
 		{"beta_start 0.5 is greater than beta_end 0.02", []string{"schedule", "--beta-start", "0.5"}},
 		{"beta_end is 1.5", []string{"schedule", "--beta-end", "1.5"}},
@@ -314,6 +314,43 @@ func TestToolbox(t *testing.T) {
 	status, stdout, errs := command("schedule", "--kind", "cosine", "--zero-snr", "--json")
 	if status != 0 || !strings.Contains(stdout, `"zero_snr":true`) {
 		t.Errorf("status %d, %.200q %q", status, stdout, errs)
+	}
+}
+
+// A predictor and a refiner train with the degradation of real pictures at any factor, resume, and are
+// measured and used.
+func TestTrainForPhotos(t *testing.T) {
+	for factor, predictor := range map[string]bool{"4": true, "3": true, "2": false} {
+		dir := filepath.Join(t.TempDir(), "run")
+		args := []string{"train", "--data", "generated", "--size", "24", "--batch", "2", "--blocks", "1", "--base-channels", "4",
+			"--factor", factor, "--degradation", "photo", "--out", dir}
+		if predictor {
+			args = append(args, "--network", "pixelshuffle", "--prediction", "regression")
+		} else {
+			args = append(args, "--network", "residual", "--predictor", "pixelshuffle", "--sampler", "ddim", "--sampling-steps", "1")
+		}
+		for _, more := range [][]string{{"--train-steps", "2"}, {"--train-steps", "4", "--resume"}} {
+			if status, _, errs := command(append(args, more...)...); status != 0 {
+				t.Fatalf("factor %s: %s", factor, errs)
+			}
+		}
+		model := filepath.Join(dir, srdiff.ModelFile)
+		status, _, errs := command("eval", "--model", model, "--data", "generated", "--count", "2", "--sampling-steps", "1")
+		if status != 0 {
+			t.Errorf("factor %s: %s", factor, errs)
+		}
+		in, out := write(t, "in.png", pngOf(scene(8, 8))), filepath.Join(t.TempDir(), "out.png")
+		if status, _, errs := command("upscale", "--model", model, "--sampling-steps", "1", in, "-o", out); status != 0 {
+			t.Errorf("factor %s: %s", factor, errs)
+		}
+		status, _, errs = command(append(args, "--train-steps", "6", "--resume", "--degradation", "area")...)
+		if status == 0 || !strings.Contains(errs, "--degradation is not what the run") {
+			t.Errorf("factor %s: another degradation: status %d, %q", factor, status, errs)
+		}
+	}
+	status, _, errs := command(append(tinyRun, "--out", t.TempDir(), "--degradation", "photo", "--blur", "1")...)
+	if status == 0 || !strings.Contains(errs, "omit kernel, blur, noise and strength") {
+		t.Errorf("photo with a blur: status %d, %q", status, errs)
 	}
 }
 

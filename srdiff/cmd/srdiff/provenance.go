@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/gomlx/compute"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/imaging"
@@ -146,20 +145,6 @@ func folderName(path string) string {
 		path = whole
 	}
 	return filepath.Base(path)
-}
-
-// load reads a model and the SHA-256 of its file.
-func load(backend compute.Backend, path string) (*srdiff.Model, string, error) {
-	before, _ := hashOf(path) // Load reports the error.
-	m, err := srdiff.Load(backend, path)
-	if err != nil {
-		return nil, "", err
-	}
-	hash, err := hashOf(path)
-	if err == nil && hash != before {
-		err = fmt.Errorf("%s was replaced while it was read: try again", path)
-	}
-	return m, hash, err
 }
 
 // hashOf returns the SHA-256 of a file, in hexadecimal.

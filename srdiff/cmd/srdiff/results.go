@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
@@ -19,13 +18,20 @@ import (
 // pictures take less.
 const bytesPerPixel = 1
 
+// defaultTimes is how many times larger results are, unless the command line says otherwise.
+const defaultTimes = 4
+
 // planResults names every result, and checks before the work that the results can be written and
 // replace only earlier results. An error of one picture among several is added to in.failed.
 func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	if err := o.checkOutput(in, terminal); err != nil {
 		return err
 	}
-	config, err := srdiff.ReadConfig(o.model)
+	var err error
+	if o.source, err = findModel(o.model, defaultTimes); err != nil {
+		return err
+	}
+	config, err := o.source.config()
 	if err != nil {
 		return err
 	}
@@ -170,11 +176,14 @@ func (in *inputs) eachTask(check func(*task) error) {
 // checkResults checks the existing files that results would replace, and the space that new results
 // need.
 func (o *upscaleOptions) checkResults(in *inputs, ps *destinations) error {
-	model, err := os.Stat(o.model)
+	model, err := o.source.info()
 	if err != nil {
-		return fmt.Errorf("model %s: %w", o.model, reason(err))
+		return fmt.Errorf("model %s: %w", o.source, reason(err))
 	}
-	keep := []fs.FileInfo{model}
+	var keep []fs.FileInfo
+	if model != nil {
+		keep = append(keep, model)
+	}
 	if o.like != "" {
 		if _, err := readProvenance(o.like); err != nil {
 			return err

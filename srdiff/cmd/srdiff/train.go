@@ -9,6 +9,7 @@ import (
 	"image"
 	"io"
 	"math/bits"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -279,7 +280,10 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	}
 	var rest timeLeft
 	sampling.Seed = m.Config.Training.Seed
-	low := degradePictures(m.Config, originals, sampling, 0)
+	low, err := degradePictures(m.Config, originals, sampling, 0)
+	if err != nil {
+		return err
+	}
 	sampling.Each = func(s srdiff.SampleStep) {
 		line.show(s.Done == s.Steps, "sampling %d pictures: %d of %d steps%s",
 			count, s.Done, s.Steps, rest.left(float64(s.Done), float64(s.Steps)))
@@ -297,12 +301,21 @@ func sampleGrid(ctx context.Context, m *srdiff.Model, sampling srdiff.SampleOpti
 	return imaging.WritePNG(path, imaging.Grid(3, []string{"Original", "LR", "Generated"}, sheet...), made.chunk())
 }
 
-// degradePictures returns the low-resolution pictures of the condition, with the noise of o.Noise.
-// first is the index of the first picture.
-func degradePictures(c srdiff.Config, pictures []imaging.Picture, o srdiff.SampleOptions, first int) []imaging.Picture {
+// degradePictures returns the low-resolution pictures of the condition. Their noise is that of
+// o.Noise, or a registered degradation's. first is the number of the first picture, from which and
+// from the seed all that is random follows.
+func degradePictures(c srdiff.Config, pictures []imaging.Picture, o srdiff.SampleOptions, first int) ([]imaging.Picture, error) {
+	d, err := degrade.New(c.Degradation)
+	if err != nil {
+		return nil, err
+	}
 	low := make([]imaging.Picture, len(pictures))
 	for i, p := range pictures {
+		if c.Degradation.Name != "" {
+			low[i], _ = d.Apply(rand.New(rand.NewPCG(uint64(o.Seed), uint64(first+i))), p, c.Factor)
+			continue
+		}
 		low[i] = degrade.Noisy(c.Degradation.Picture(p, c.Factor), o.Noise, o.Seed, first+i)
 	}
-	return low
+	return low, nil
 }

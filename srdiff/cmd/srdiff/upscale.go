@@ -24,7 +24,8 @@ import (
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
-	factor                   int // the model's
+	source                   modelSource // of the model
+	factor                   int         // the model's
 	compare, overwrite       bool
 	sampling                 srdiff.SampleOptions
 }
@@ -32,7 +33,7 @@ type upscaleOptions struct {
 func upscaleCommand() *cobra.Command {
 	var o upscaleOptions
 	cmd := &cobra.Command{
-		Use:   "upscale --model FILE IN... [-o OUT]",
+		Use:   "upscale IN... [-o OUT]",
 		Short: "Enlarge pictures",
 		Long: "Enlarge pictures by the model's factor in each direction. IN is a picture, a folder with pictures, also in folders\n" +
 			"below it, or - for standard input. Results are PNG files. Each records the model, the seed and the options that made\n" +
@@ -60,7 +61,7 @@ func upscaleCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.model, "model", "", "model file, from srdiff train or PyTorch")
+	flags.StringVar(&o.model, "model", "", "name of one of srdiff models, or model file, from srdiff train or PyTorch (default: the first of srdiff models)")
 	flags.StringVarP(&o.out, "output", "o", "",
 		"name of the result, a folder for it, or - for standard output (default: IN-x4.png beside IN)")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
@@ -71,7 +72,6 @@ func upscaleCommand() *cobra.Command {
 	samplingFlags(flags, &o.sampling)
 	predictionFlag(flags, &o.sampling)
 	engineFlag(flags, &o.engine)
-	required(cmd, "model")
 	return cmd
 }
 
@@ -201,7 +201,11 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	} else if bad != nil {
 		return bad, nil
 	}
-	printLine(u.out, "%s: %dx%d", t.out, result.Bounds().Dx(), result.Bounds().Dy())
+	text := fmt.Sprintf("%s: %dx%d", t.out, result.Bounds().Dx(), result.Bounds().Dy())
+	if u.model == "" { // the line names what the command line leaves open
+		text += fmt.Sprintf(", %d times %s by the model %s", u.factor, t.in, u.source)
+	}
+	printLine(u.out, "%s", text)
 	return nil, nil
 }
 
@@ -257,7 +261,7 @@ func (u *upscaling) open(input string) error {
 	if err != nil {
 		return err
 	}
-	m, hash, err := load(eng.Backend, u.model)
+	m, hash, err := u.source.load(eng.Backend)
 	if err != nil {
 		return err
 	}
@@ -268,7 +272,7 @@ func (u *upscaling) open(input string) error {
 			return err
 		}
 		if old.Model != hash {
-			return fmt.Errorf("%s was made by another model than %s, whose SHA-256 begins with %.12q and not %.12q", u.like, u.model,
+			return fmt.Errorf("%s was made by another model than %s, whose SHA-256 begins with %.12q and not %.12q", u.like, u.source,
 				hash, old.Model)
 		}
 		again, err := old.sampleOptions(u.like, u.flags, m.Config)

@@ -75,14 +75,15 @@ func Read(path string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	file, err := decode(data)
+	file, err := Parse(data)
 	if err != nil {
 		return File{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return file, nil
 }
 
-func decode(data []byte) (File, error) {
+// Parse is Read for the bytes of a file. Its errors name no file.
+func Parse(data []byte) (File, error) {
 	if err := checkHeader(data); err != nil {
 		return File{}, err
 	}

@@ -255,7 +255,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("PK\x03\x04archive/data.pkl"))
 	f.Add(header(`{"w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}`, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := decode(data)
+		file, err := Parse(data)
 		if err != nil {
 			return
 		}
