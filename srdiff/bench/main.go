@@ -25,12 +25,14 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/bench/process"
 	"github.com/srdiff/srlab/srdiff/bench/section"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 func main() {
 	err := func() error {
-		if len(os.Args) == 3 && os.Args[1] == workerFlag {
-			return work(os.Args[2], srdiff.Config{Training: srdiff.TrainingConfig{EMA: -1}}, os.Stdin, os.Stdout)
+		if len(os.Args) == 4 && os.Args[1] == workerFlag {
+			training := srdiff.TrainingConfig{EMA: -1, Precision: nn.Precision(os.Args[3])}
+			return work(os.Args[2], srdiff.Config{Training: training}, os.Stdin, os.Stdout)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
@@ -47,7 +49,7 @@ func main() {
 	}
 }
 
-// workerFlag makes this program a contestant, on the engine that follows.
+// workerFlag makes this program a contestant, on the engine and in the precision that follow.
 const workerFlag = "-worker"
 
 // options are the flags.
@@ -62,7 +64,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.device, "device", "cpu", "cpu or cuda")
-	f.StringVar(&o.dtype, "dtype", "float32", "what PyTorch and JAX compute in: float32, or bfloat16 on cuda")
+	f.StringVar(&o.dtype, "dtype", "float32", "what all compute in: float32 or bfloat16 (autocast in PyTorch)")
 	f.StringVar(&o.out, "out", "docs/benchmarks.md", "the file that gets the result, between its markers")
 	f.StringVar(&o.python, "python", ".lab/bench-venv/bin/python", "a Python with srdiff/bench/requirements.txt")
 	f.IntVar(&o.rounds, "rounds", 10, "how often each contestant trains and runs the network")
@@ -80,8 +82,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		return o, fmt.Errorf("argument %q: want flags only, see -help", f.Arg(0))
 	case o.device != "cpu" && o.device != "cuda":
 		return o, fmt.Errorf("-device is %q: want cpu or cuda", o.device)
-	case o.dtype != "float32" && (o.dtype != "bfloat16" || o.device != "cuda"):
-		return o, fmt.Errorf("-dtype is %q: want float32, or bfloat16 with -device cuda", o.dtype)
+	case nn.Precision(o.dtype).Validate() != nil:
+		return o, fmt.Errorf("-dtype: %w", nn.Precision(o.dtype).Validate())
 	case o.rounds < 1 || o.samples < 0:
 		return o, errors.New("want 1 round or more, and 0 samples or more")
 	}
@@ -137,11 +139,11 @@ func contestants(o options) (list []contestant, err error) {
 		return nil, err
 	}
 	engines := []string{"xla:" + o.device}
-	if o.device == "cpu" {
+	if o.device == "cpu" && nn.Precision(o.dtype) == nn.Float32 {
 		engines = append(engines, "go")
 	}
 	for _, name := range engines {
-		list = append(list, contestant{name, true, []string{self, workerFlag, name}})
+		list = append(list, contestant{name, true, []string{self, workerFlag, name, o.dtype}})
 	}
 	for _, name := range []string{"torch-eager", "torch-channels-last", "torch-compile", "jax"} {
 		list = append(list, contestant{name, false,

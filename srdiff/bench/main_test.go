@@ -160,11 +160,11 @@ func TestMeasureIsInterrupted(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	for args, want := range map[string]string{
-		"more":            `argument "more"`,
-		"-device tpu":     "want cpu or cuda",
-		"-dtype bfloat16": "bfloat16 with -device cuda",
-		"-rounds 0":       "1 round or more",
-		"-samples x":      "invalid value",
+		"more":           `argument "more"`,
+		"-device tpu":    "want cpu or cuda",
+		"-dtype float16": "want float32 or bfloat16",
+		"-rounds 0":      "1 round or more",
+		"-samples x":     "invalid value",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v: want %q", args, err, want)

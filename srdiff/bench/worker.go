@@ -154,7 +154,7 @@ func work(engineName string, config srdiff.Config, in io.Reader, out io.Writer) 
 // their values cost no time.
 func forwardPass(backend compute.Backend, c srdiff.Config) (func(n int) error, error) {
 	pass, err := model.NewExec(backend, model.NewStore(), func(scope *model.Scope, xt, low, t *Node) *Node {
-		return srdiff.Predict(nn.NewScope(scope), c, xt, low, t)
+		return srdiff.Predict(nn.NewScope(scope).Computing(c.Training.Precision), c, xt, low, t)
 	})
 	if err != nil {
 		return nil, err
@@ -194,6 +194,6 @@ func sample(m *srdiff.Model) error {
 	for _, pix := range newPictures(samplePictures, size) {
 		low = append(low, imaging.Picture{Width: size, Height: size, Pix: pix})
 	}
-	_, err := m.Sample(context.Background(), srdiff.SampleOptions{Seed: 1}, low...)
+	_, err := m.Sample(context.Background(), srdiff.SampleOptions{Seed: 1, Precision: m.Config.Training.Precision}, low...)
 	return err
 }
