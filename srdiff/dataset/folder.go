@@ -26,13 +26,13 @@ type folder struct {
 	options   Options
 	order     order
 
-	// As in generated: crops come from so many files at a time, and so many from each. Where all
-	// pictures fit into the cache, one file after the other is used once.
+	// As in generated: the number of files that crops come from at a time, and the number of crops
+	// of each. If all pictures fit into the cache, each file is used once in turn.
 	slots, crops int
 }
 
-// openFolder opens the pictures of at least o.Size pixels under dir. It keeps decoded ones up to
-// limit bytes, together with o.Share if that is the same folder.
+// openFolder opens the pictures of at least o.Size pixels under dir. It keeps up to limit bytes of
+// decoded pictures, which it shares with o.Share if that is the same folder.
 func openFolder(ctx context.Context, dir string, o Options, limit int64) (Source, error) {
 	if f, ok := o.Share.(flipped); ok {
 		o.Share = f.Source
@@ -100,7 +100,7 @@ type decodedPicture struct {
 	visible       imaging.Picture // any other picture
 }
 
-// subImager is a picture of which a part can be taken, as of the standard library's.
+// subImager is a picture with parts, as those of the standard library.
 type subImager interface {
 	image.Image
 	SubImage(r image.Rectangle) image.Image

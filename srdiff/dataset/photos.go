@@ -14,20 +14,20 @@ import (
 )
 
 var (
-	// photoSizes are the sizes at which every photograph is used: in smaller ones, a crop holds more of a
-	// thing.
+	// photoSizes are the sizes at which every photograph is used: in smaller ones, a crop holds
+	// more of a thing.
 	photoSizes = []float64{1, 0.7, 0.5}
 
 	// photoMemory is how many bytes all photographs may take in memory.
 	photoMemory int64 = 6 << 30
 )
 
-// photoCandidates is the number of random crops of which the most textured one is used. Flat crops
-// teach little.
+// photoCandidates is the number of random crops from which the most textured one is chosen. A
+// network learns little from flat crops.
 const photoCandidates = 3
 
-// photos takes crops from the photographs of a folder for training super-resolution: at several sizes,
-// the more textured ones more often, mirrored and turned. All photographs stay in memory.
+// photos takes crops from the photographs of a folder for training super-resolution: at several
+// sizes, the more textured ones more often, mirrored and turned. All photographs stay in memory.
 type photos struct {
 	*pictures
 	name    string
@@ -86,8 +86,8 @@ func openPhotos(ctx context.Context, dir string, o Options) (Source, error) {
 func (p *photos) Name() string { return p.name }
 func (p *photos) Size() int    { return p.options.Size }
 
-// Picture implements Source. Files are drawn by their number of pixels. A file that cannot be decoded
-// is replaced by the next one: see Skipped.
+// Picture implements Source. Files are drawn by their number of pixels. A file that cannot be
+// decoded is replaced by the next one: see Skipped.
 func (p *photos) Picture(i uint64, dst []float32) error {
 	size := p.options.Size
 	if err := checkLength(dst, size); err != nil {

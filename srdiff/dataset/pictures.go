@@ -18,8 +18,8 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// pictures are the pictures of a folder, of which the ones used last are kept decoded. They are
-// safe for concurrent use.
+// pictures are the pictures of a folder. The most recently used ones stay decoded. All methods may
+// be called by several goroutines.
 type pictures struct {
 	dir         string
 	size        int      // pixels that each side must have
@@ -28,7 +28,7 @@ type pictures struct {
 	pixels      []int64  // of each file
 	fingerprint func() string
 
-	// What is left out: unreadable files and folders first, then the small pictures.
+	// Skipped files: unreadable files and folders first, then small pictures.
 	skipped      []error
 	skippedNames []string
 	small        int
@@ -50,8 +50,8 @@ type cachedPicture struct {
 	used    uint64 // the clock's time of the last use
 }
 
-// findPictures looks at every picture under dir, but for the folder exclude, without decoding its
-// pixels.
+// findPictures checks every picture under dir, without decoding its pixels. It omits the folder
+// exclude.
 func findPictures(ctx context.Context, dir, exclude string, size int, limit int64) (*pictures, error) {
 	found, unreadable, err := pictureFiles(dir, exclude)
 	if err != nil {
@@ -166,7 +166,7 @@ func isSameFolder(a, b string) bool {
 	return err == nil && os.SameFile(infoA, infoB)
 }
 
-// bare takes the path off a system's error, whose user names it in another way.
+// bare removes the path from a system's error, because the message names the file in another way.
 func bare(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err

@@ -114,7 +114,8 @@ func (s *shape) cover(x, y float32) float32 {
 	return min(max(0.5-outside/s.edge, 0), 1)
 }
 
-// box returns the pixels that the shape can touch, cut to the canvas: x0 <= x < x1, y0 <= y < y1.
+// box returns the pixels that the shape can touch, clipped to the canvas: x0 <= x < x1, y0 <= y <
+// y1.
 func (s *shape) box(side int) (x0, y0, x1, y1 int) {
 	w := abs(s.cos)*s.a + abs(s.sin)*s.b + s.edge
 	h := abs(s.sin)*s.a + abs(s.cos)*s.b + s.edge
@@ -139,7 +140,7 @@ func newCanvas(side int) *canvas {
 	return c
 }
 
-// shape paints a shape behind what is there already.
+// shape paints a shape behind the shapes so far.
 func (c *canvas) shape(s shape, p paint) {
 	x0, y0, x1, y1 := s.box(c.side)
 	for y := y0; y < y1; y++ {
@@ -163,7 +164,8 @@ func (c *canvas) rest(p paint) {
 	}
 }
 
-// put paints one pixel, of which the share cover lies behind what is painted already.
+// put paints one pixel behind the shapes so far; cover is the share of it that the new shape
+// covers.
 func (c *canvas) put(x, y int, cover float32, p *paint) {
 	i := y*c.side + x
 	amount := c.open[i] * cover
@@ -200,7 +202,7 @@ func (c *canvas) light(rng *rand.Rand) {
 // blur applies a Gaussian of standard deviation sigma pixels, first along rows, then along columns.
 func (c *canvas) blur(sigma float64) {
 	if sigma < 0.25 {
-		return // weaker than the eye or the network could tell
+		return // too weak to be visible
 	}
 	half := int(math.Ceil(2.5 * sigma))
 	kernel := make([]float32, 2*half+1)

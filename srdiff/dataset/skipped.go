@@ -19,7 +19,7 @@ type Skipper interface {
 	Skipped() []error
 }
 
-// Skipped returns what src has skipped so far, nothing if it is no Skipper.
+// Skipped returns the errors of the files that src skipped so far, or nil if it is not a Skipper.
 func Skipped(src Source) []error {
 	if s, ok := src.(Skipper); ok {
 		return s.Skipped()

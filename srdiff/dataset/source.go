@@ -53,20 +53,20 @@ type Options struct {
 	// pictures.
 	HeldOut bool
 
-	// Share, when not nil, is a source that was opened with the same spec and size, such as the one
-	// for training beside the one that is held out. The two keep decoded pictures in one cache
-	// instead of two. Other sources are ignored.
+	// Share, if not nil, is a source with the same spec and size, such as the training source when
+	// the held-out source is opened. The two sources then share one cache of decoded pictures.
+	// Other sources are ignored.
 	Share Source
 
-	// Exclude, when not "", is a folder whose pictures are not used though it lies within a folder
-	// of pictures, such as that of the results.
+	// Exclude, if not "", is a folder whose pictures are not used, such as a folder for results
+	// within the folder of pictures.
 	Exclude string
 
-	// Cache is the folder where downloads are kept; "" means srdiff in the user's cache folder.
+	// Cache is the folder for downloads; "" means srdiff in the user's cache folder.
 	Cache string
 
-	// Progress, when not nil, is called with the bytes of a download that have arrived, a few times
-	// a second at most.
+	// Progress, if not nil, is called a few times a second with the number of bytes downloaded so
+	// far and their total.
 	Progress func(done, total int64)
 }
 
@@ -85,9 +85,9 @@ const (
 //	                turned: what super-resolution is trained on best; all photographs stay in memory
 //	generated       pictures that are drawn at random, for a first try without any download
 //
-// and NAME:PATH for a name that a program registered: see Register. The error for any other spec lists
-// these. If a download fails, the error says what to do. When ctx ends during a download, the data that
-// has arrived is kept for the next call.
+// and NAME:PATH for a name that a program registered: see Register. The error for any other spec
+// lists these. If a download fails, the error says what to do. When ctx ends during a download, the
+// data that has arrived is kept for the next call.
 func Open(ctx context.Context, spec string, o Options) (Source, error) {
 	if o.Size == 0 {
 		o.Size = defaultSize

@@ -34,7 +34,7 @@ type Engine struct {
 	Plugin string // the PJRT plugin's file, "" for the pure-Go engine
 }
 
-// Names lists the names that Open knows, for messages and flags.
+// Names lists the names that Open accepts, for messages and flags.
 const Names = "auto, xla:cuda, xla:cpu, go"
 
 // Open opens the engine of the given name.
@@ -42,16 +42,15 @@ const Names = "auto, xla:cuda, xla:cpu, go"
 //	"xla:cuda"  XLA on NVIDIA GPUs, through a PJRT plugin
 //	"xla:cpu"   XLA on the processor, through a PJRT plugin
 //	"go"        GoMLX's pure-Go engine, part of the program: nothing to download or install
-//	"auto"      the first of these that works; Why says why the ones before it do not.
-//	            The environment variable SRDIFF_ENGINE can name another choice for it
+//	"auto"      the engine that the environment variable SRDIFF_ENGINE names, or else the first
+//	            of these that works; Engine.Why gives the reason
 //
 // The name of an XLA engine can be followed by go-xla's options, as in "xla:cuda,preallocate=true".
-// By default a GPU's memory is taken as it is needed. Plugins are searched in Folders. Nothing is
-// downloaded: see package install.
+// By default XLA allocates a GPU's memory as it needs it. Open looks for plugins in Folders, and
+// downloads nothing: see package install.
 //
-// The error is one line that says what to do. It is returned for an unknown name, for options of
-// another engine than XLA, for a plugin that is missing or does not work, and for a GPU or a driver
-// that is missing.
+// An unknown name, options for an engine without options, a plugin that is missing or does not
+// work, and a missing GPU or driver are errors of one line that state a remedy.
 func Open(name string) (*Engine, error) {
 	platform, options, hasOptions := strings.Cut(name, ",")
 	switch platform {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// absent is the error for an engine whose device the machine does not have.
+// absent is the error for an engine without its device.
 type absent struct{ error }
 
 func isAbsent(err error) bool { return errors.As(err, &absent{}) }

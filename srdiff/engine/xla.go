@@ -29,7 +29,7 @@ const (
 
 // openPlugin opens the plugin in a file. Neither the plugin nor go-xla prints anything.
 func openPlugin(kind, path, options string) (backend compute.Backend, err error) {
-	// go-xla takes a plugin for what words in its path say.
+	// go-xla infers the kind of a plugin from words in its path.
 	wrong := []string{"cuda", "nvidia"}
 	if kind == "cuda" {
 		wrong = []string{"cpu"}

@@ -73,54 +73,74 @@ func readBMP(data []byte) (b bmpFile, err error) {
 	if err := b.check(header); err != nil {
 		return b, err
 	}
+	if end, err = b.readMasks(header, end); err != nil {
+		return b, err
+	}
+	b.pixels = int(u32(10))
+	if b.bits <= 8 {
+		if end, err = b.readPalette(end, colourBytes, used); err != nil {
+			return b, err
+		}
+	}
+	b.pixels = max(b.pixels, end)
+	return b, nil
+}
+
+// readMasks sets the channels' masks, by default or from the file. It returns where they end:
+// beyond end, the header's, or in the header.
+func (b *bmpFile) readMasks(header uint32, end int) (int, error) {
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(b.data[at:]) }
 	switch {
 	case b.bits == 16:
 		b.masks = [4]uint32{0x7c00, 0x3e0, 0x1f, 0}
 	case b.bits > 8:
 		b.masks = [4]uint32{0xff0000, 0xff00, 0xff, 0}
 	}
+	if header >= 56 && header != 64 {
+		b.masks[3] = u32(66)
+	}
 	count := 3
 	if b.kind == bmpAlpha {
 		count = 4
 	}
-	if header >= 56 && header != 64 {
-		b.masks[3] = u32(66)
+	if b.kind != bmpMasks && b.kind != bmpAlpha {
+		return end, nil
 	}
-	if b.kind == bmpMasks || b.kind == bmpAlpha { // They are a part of the larger headers, at the same place.
-		if len(data) < 54+4*count {
-			return b, io.ErrUnexpectedEOF
-		}
-		for i := range count {
-			b.masks[i] = u32(54 + 4*i)
-		}
-		if header == 40 {
-			end += 4 * count
-		}
+	if len(b.data) < 54+4*count { // Larger headers contain the masks, at the same place.
+		return end, io.ErrUnexpectedEOF
 	}
-	b.pixels = int(u32(10))
-	if b.bits <= 8 {
-		most := 1 << b.bits
-		if used == 0 || used > most {
-			used = most
-		}
-		if b.pixels > end {
-			used = min(used, (b.pixels-end)/colourBytes) // Some files have fewer colours than they say.
-		}
-		if len(data) < end+used*colourBytes {
-			return b, io.ErrUnexpectedEOF
-		}
-		for i := range most {
-			c := color.RGBA{A: 0xff} // Colours that are missing are black.
-			if i < used {
-				at := end + i*colourBytes
-				c.R, c.G, c.B = data[at+2], data[at+1], data[at]
-			}
-			b.palette = append(b.palette, c)
-		}
-		end += used * colourBytes
+	for i := range count {
+		b.masks[i] = u32(54 + 4*i)
 	}
-	b.pixels = max(b.pixels, end)
-	return b, nil
+	if header == 40 {
+		end += 4 * count
+	}
+	return end, nil
+}
+
+// readPalette reads the palette at a place of the file, of used colours or, for 0, of all. It
+// returns where the palette ends. Missing colours are black.
+func (b *bmpFile) readPalette(at, colourBytes, used int) (end int, err error) {
+	most := 1 << b.bits
+	if used == 0 || used > most {
+		used = most
+	}
+	if b.pixels > at {
+		used = min(used, (b.pixels-at)/colourBytes) // Some files have fewer colours than their header says.
+	}
+	end = at + used*colourBytes
+	if len(b.data) < end {
+		return end, io.ErrUnexpectedEOF
+	}
+	for i := range most {
+		c := color.RGBA{A: 0xff}
+		if i < used {
+			stored := b.data[at+i*colourBytes:]
+			c.R, c.G, c.B = stored[2], stored[1], stored[0]
+		}
+		b.palette = append(b.palette, c)
+	}
+	return end, nil
 }
 
 // check returns the error for a kind that is not read.

@@ -10,7 +10,7 @@ import (
 	"os/exec"
 )
 
-// Nothing is compiled or unpacked here, so these are never used in earnest.
+// Nothing is compiled or unpacked here, so these functions are never called.
 
 func freeSpace(string) int64 { return math.MaxInt64 }
 

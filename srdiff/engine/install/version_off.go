@@ -4,5 +4,5 @@
 
 package install
 
-// cpuVersion is of no use: without cgo nothing is installed.
+// cpuVersion is empty: without cgo nothing is installed.
 const cpuVersion = ""

@@ -34,11 +34,10 @@ type File struct {
 	Half     bool              // Write rounds float32 to float16
 }
 
-// maxBytes bounds the memory that Read takes. The project's largest network needs a hundredth of
-// it.
+// maxBytes bounds the memory of Read. The project's largest network needs a hundredth of it.
 const maxBytes = 4 << 30
 
-// dtypeOf pairs the types of safetensors with GoMLX's: those of weights and of optimizer state.
+// dtypeOf maps types of safetensors to GoMLX's types, for weights and optimizer state.
 var dtypeOf = map[safetensors.DType]dtypes.DType{
 	safetensors.F32: dtypes.Float32,
 	safetensors.F64: dtypes.Float64,
@@ -55,8 +54,8 @@ var halfTypes = map[safetensors.DType]func(bits uint16) float32{
 }
 
 // Read reads a safetensors file. Half-precision tensors, F16 and BF16, become float32. Other types
-// must be F32, F64, I32, I64, U32 or U64. The error is one line that names the file and says what
-// it is if it is missing, cut short, damaged or of another format.
+// must be F32, F64, I32, I64, U32 or U64. The error is one line that names the file and the fault:
+// it is missing, truncated, damaged or of another format.
 func Read(path string) (File, error) {
 	info, err := os.Stat(path)
 	switch {

@@ -19,9 +19,9 @@ import (
 // A safetensors file begins with the length of its header, 8 bytes, and the header, a JSON object.
 const lengthBytes = 8
 
-// checkHeader returns an error that says what the data is, unless it is a safetensors file of full
-// length whose tensors are of types that are read. It leaves all else to the library: the library's
-// errors do not tell a file of another format from one that was cut short.
+// checkHeader returns an error that names the kind of data, unless it is a complete safetensors
+// file whose tensors have types that Read reads. The library checks everything else; its errors do
+// not distinguish a file of another format from a truncated one.
 func checkHeader(data []byte) error {
 	if len(data) == 0 {
 		return errors.New("the file is empty")
@@ -66,7 +66,7 @@ func cutShort(want, have uint64, part string) error {
 		part, want, have)
 }
 
-// readable reports whether tensors of a type, as safetensors names it, are read.
+// readable reports whether Read reads tensors of a type, given by its name in safetensors.
 func readable(dtype string) bool {
 	known := func(t safetensors.DType) bool { return t.String() == dtype }
 	for t := range dtypeOf {
@@ -84,8 +84,7 @@ func readable(dtype string) bool {
 
 const convert = "convert it in Python with safetensors.torch.save_file"
 
-// signatures are the formats that people take for safetensors files, by the bytes that files of
-// them begin with.
+// signatures are the first bytes of formats that are mistaken for safetensors files.
 var signatures = []struct{ prefix, what string }{
 	{"version https://git-lfs.github.com/", "a Git LFS pointer: fetch the file itself with 'git lfs pull'"},
 	{"GGUF", "a GGUF file: want the weights as safetensors"},

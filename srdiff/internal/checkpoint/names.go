@@ -11,10 +11,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// NetworkNames returns the tensors under the names that the network itself gives its weights,
-// without what PyTorch's wrappers add to them: "module." at the front (DataParallel,
-// DistributedDataParallel) and "_orig_mod." before any part that torch.compile has compiled. It is
-// an error if two tensors come out with one name.
+// NetworkNames returns the tensors under the network's own names. It removes the prefixes of
+// PyTorch's wrappers: "module." at the front (DataParallel, DistributedDataParallel), and
+// "_orig_mod." before any part that torch.compile has compiled. Two tensors with the same resulting
+// name are an error.
 func NetworkNames(named map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
 	plain := make(map[string]*tensors.Tensor, len(named))
 	from := make(map[string]string, len(named))

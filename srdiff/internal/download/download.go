@@ -150,36 +150,13 @@ func (d *File) try(ctx context.Context, part string) error {
 	if err := secure(request.URL); err != nil {
 		return err
 	}
-	client := http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
-		if len(via) == 10 {
-			return errors.New("the server redirects without end")
-		}
-		return secure(next.URL)
-	}}
 	response, err := client.Do(request)
 	if err != nil {
 		return because(ctx, err)
 	}
 	defer response.Body.Close()
-	switch response.StatusCode {
-	case http.StatusOK: // the whole file, even if a range was requested
-		have = 0
-	case http.StatusPartialContent:
-		want := fmt.Sprintf("bytes %d-%d/%d", have, d.Size-1, d.Size)
-		if got := response.Header.Get("Content-Range"); got != want {
-			return errors.Join(fmt.Errorf("the server sent %q instead of %q", got, want), f.Truncate(0))
-		}
-	case http.StatusRequestedRangeNotSatisfiable:
-		return errors.Join(fmt.Errorf("the server's file is shorter than %d bytes", d.Size), f.Truncate(0))
-	default:
-		err := fmt.Errorf("the server answered %s", response.Status)
-		if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
-			return err
-		}
-		return permanent{err}
-	}
-	if n := response.ContentLength; n >= 0 && n != d.Size-have {
-		return permanent{fmt.Errorf("the server offers %d bytes, expected %d: this is another file", n, d.Size-have)}
+	if have, err = d.offset(response, f, have); err != nil {
+		return err
 	}
 	if err := f.Truncate(have); err != nil {
 		return permanent{err}
@@ -190,6 +167,41 @@ func (d *File) try(ctx context.Context, part string) error {
 	return because(ctx, d.receive(f, response.Body, have, stalled))
 }
 
+// client follows a few redirects to secure addresses.
+var client = http.Client{CheckRedirect: func(next *http.Request, via []*http.Request) error {
+	if len(via) == 10 {
+		return errors.New("the server redirects without end")
+	}
+	return secure(next.URL)
+}}
+
+// offset returns the number of bytes of f after which the response's body goes on: have, or 0 for
+// the whole file. If the data in f does not fit the server's file, offset empties f and returns an
+// error.
+func (d *File) offset(response *http.Response, f *os.File, have int64) (int64, error) {
+	switch response.StatusCode {
+	case http.StatusOK: // the whole file, even if a range was requested
+		have = 0
+	case http.StatusPartialContent:
+		want := fmt.Sprintf("bytes %d-%d/%d", have, d.Size-1, d.Size)
+		if got := response.Header.Get("Content-Range"); got != want {
+			return 0, errors.Join(fmt.Errorf("the server sent %q instead of %q", got, want), f.Truncate(0))
+		}
+	case http.StatusRequestedRangeNotSatisfiable:
+		return 0, errors.Join(fmt.Errorf("the server's file is shorter than %d bytes", d.Size), f.Truncate(0))
+	default:
+		err := fmt.Errorf("the server answered %s", response.Status)
+		if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
+			return 0, err
+		}
+		return 0, permanent{err}
+	}
+	if n := response.ContentLength; n >= 0 && n != d.Size-have {
+		return 0, permanent{fmt.Errorf("the server offers %d bytes, expected %d: this is another file", n, d.Size-have)}
+	}
+	return have, nil
+}
+
 // because replaces an error by the reason why ctx ended, if ctx has ended.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
@@ -198,7 +210,7 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// receive appends the body to f, which has have bytes already, and reports the progress.
+// receive appends the body to f, which holds have bytes, and reports the progress.
 func (d *File) receive(f *os.File, body io.Reader, have int64, stalled *time.Timer) error {
 	buffer := make([]byte, 128<<10)
 	var reported time.Time
