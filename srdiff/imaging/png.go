@@ -192,15 +192,23 @@ func textIn(c Chunk) (key, text string, ok bool) {
 }
 
 // Complete returns nil for a PNG file that is whole: every chunk up to the last one is there, with
-// the right checksum. The pixels are not decoded. Else the error names the file, and says what is
-// wrong.
+// the right checksum. Of a JPEG or TIFF it looks at the end, which Output writes last. The pixels are
+// not decoded. Else the error names the file, and says what is wrong.
 func Complete(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := complete(bufio.NewReaderSize(f, 1<<16)); err != nil {
+	switch formatOfFile(f) {
+	case JPEG:
+		err = endOfJPEG(f)
+	case TIFF:
+		_, err = lastDirectory(f)
+	default:
+		err = complete(bufio.NewReaderSize(f, 1<<16))
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
+	"strings"
 
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
@@ -23,9 +24,12 @@ func TextChunk(key, text string) Chunk {
 	return Chunk{"iTXt", []byte(key + "\x00\x00\x00\x00\x00" + text)}
 }
 
-// Text returns the text that a PNG file carries under a key in front of its pixels; "" if there is
-// none. See ReadText.
+// Text returns the text that a PNG file carries under a key in front of its pixels, or that Output
+// wrote as the comment of a JPEG or TIFF; "" if there is none. See ReadText.
 func Text(path, key string) (string, error) {
+	if text := comment(path); strings.HasPrefix(text, key+"\x00") {
+		return text[len(key)+1:], nil
+	}
 	texts, err := ReadText(path)
 	return texts[key], err
 }
