@@ -317,10 +317,14 @@ func (m *Model) memory(o SampleOptions, width, height int, multistep bool) int64
 	if multistep {
 		perPixel += solverMemory
 	}
-	inTile := channelMemory * m.Config.Network.BaseChannels * rows * columns
+	return engineMemory + m.tileMemory(rows, columns) + int64(12*rows*width+perPixel*width*height)
+}
+
+// tileMemory is how many bytes the network takes for a tile of the result.
+func (m *Model) tileMemory(rows, columns int) int64 {
 	if m.isLocal() {
 		channels := max(m.Config.Network.BaseChannels, m.Config.Predictor.BaseChannels)
-		inTile = localMemory * channels * (rows / m.Config.Factor) * (columns / m.Config.Factor)
+		return int64(localMemory * channels * (rows / m.Config.Factor) * (columns / m.Config.Factor))
 	}
-	return int64(engineMemory + inTile + 12*rows*width + perPixel*width*height)
+	return int64(channelMemory * m.Config.Network.BaseChannels * rows * columns)
 }

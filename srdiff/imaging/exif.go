@@ -135,24 +135,8 @@ func uprightExif(exif []byte) []byte {
 
 // exifOfTIFF returns a TIFF file's fields about the picture as EXIF data, or nil if it has none.
 func exifOfTIFF(tiff []byte) []byte {
-	order, d := byteOrder(tiff), firstDirectory(tiff)
-	kept := map[uint16]field{}
-	for _, tag := range []uint16{0x010e, 0x010f, 0x0110, 0x0131, 0x0132, 0x013b, 0x8298} { // from the description to the copyright
-		if f, ok := d.fields[tag]; ok {
-			kept[tag] = f
-		}
-	}
-	below := map[uint16]map[uint16]field{}
-	for _, tag := range []uint16{tagExif, tagGPS} {
-		if place := d.number(order, tag); place > 0 {
-			fields := directoryAt(tiff, place).fields
-			delete(fields, 0x927c) // the maker's note, which holds offsets into the file
-			delete(fields, 0xa005) // a directory below
-			if len(fields) > 0 {
-				below[tag] = fields
-			}
-		}
-	}
+	order := byteOrder(tiff)
+	kept, below := describing(tiff)
 	total := 0 // Values of a hostile file lie over each other, and would take much more than it does.
 	for _, fields := range append(slices.Collect(maps.Values(below)), kept) {
 		for _, f := range fields {
@@ -164,11 +148,36 @@ func exifOfTIFF(tiff []byte) []byte {
 	}
 	head := slices.Clone(tiff[:8])
 	order.PutUint32(head[4:], 8)
-	return appendDirectory(head, order, kept, below)
+	return appendDirectory(head, 0, order, kept, below)
 }
 
-// appendDirectory appends a directory and its subdirectories to a TIFF structure.
-func appendDirectory(b []byte, order binary.ByteOrder, fields map[uint16]field, below map[uint16]map[uint16]field) []byte {
+// describing returns what a TIFF structure says about its picture rather than its pixels: some fields,
+// and the directories of EXIF and GPS.
+func describing(tiff []byte) (kept map[uint16]field, below map[uint16]map[uint16]field) {
+	order, d := byteOrder(tiff), firstDirectory(tiff)
+	kept = map[uint16]field{}
+	for _, tag := range []uint16{0x010e, 0x010f, 0x0110, 0x0131, 0x0132, 0x013b, 0x8298} { // from the description to the copyright
+		if f, ok := d.fields[tag]; ok {
+			kept[tag] = f
+		}
+	}
+	below = map[uint16]map[uint16]field{}
+	for _, tag := range []uint16{tagExif, tagGPS} {
+		if place := d.number(order, tag); place > 0 {
+			fields := directoryAt(tiff, place).fields
+			delete(fields, 0x927c) // the maker's note, which holds offsets into the file
+			delete(fields, 0xa005) // a directory below
+			if len(fields) > 0 {
+				below[tag] = fields
+			}
+		}
+	}
+	return kept, below
+}
+
+// appendDirectory writes a directory with those below it to the end of a TIFF structure, of which b is
+// what follows the first base bytes.
+func appendDirectory(b []byte, base int, order binary.ByteOrder, fields map[uint16]field, below map[uint16]map[uint16]field) []byte {
 	tags := slices.Sorted(maps.Keys(fields))
 	tags = append(tags, slices.Collect(maps.Keys(below))...)
 	slices.Sort(tags)
@@ -182,12 +191,12 @@ func appendDirectory(b []byte, order binary.ByteOrder, fields map[uint16]field, 
 		}
 		order.PutUint16(b[at:], tag)
 		order.PutUint16(b[at+2:], f.kind)
-		end := uint32(len(b))
+		end := uint32(base + len(b))
 		switch {
 		case !plain:
 			order.PutUint32(b[at+4:], 1)
 			order.PutUint32(b[at+8:], end)
-			b = appendDirectory(b, order, below[tag], nil)
+			b = appendDirectory(b, base, order, below[tag], nil)
 		default:
 			order.PutUint32(b[at+4:], uint32(uint64(len(f.value))/sizes[f.kind]))
 			if len(f.value) <= 4 {

@@ -66,36 +66,66 @@ func fill(p Picture, weight []float32) {
 // an *image.Gray or *image.Gray16 if like is stored as shades of grey, and otherwise an
 // *image.NRGBA or *image.NRGBA64. Apart from the result, As allocates memory for two rows.
 func (p Picture) As(like image.Image) image.Image {
-	deep := false
+	return kindOf(like, p.Width, p.Height).image(p, 0)
+}
+
+// kind is the kind of a picture: see As.
+type kind struct {
+	grey, deep bool // stored as shades of grey; 16 bits a channel
+	colourless bool
+	opaque     bool
+	opacity    func(y int) []float32 // see enlargedOpacity
+}
+
+// kindOf returns the kind of like for enlargements of it.
+func kindOf(like image.Image, width, height int) *kind {
+	k := &kind{grey: isGrey(like), colourless: hasNoColour(like), opaque: isOpaque(like), opacity: enlargedOpacity(like, width, height)}
 	switch like.ColorModel() {
 	case color.Gray16Model, color.NRGBA64Model, color.RGBA64Model:
-		deep = true
+		k.deep = true
 	}
+	return k
+}
+
+// model is the colour model of the kind's images.
+func (k *kind) model() color.Model {
+	switch {
+	case k.grey && k.deep:
+		return color.Gray16Model
+	case k.grey:
+		return color.GrayModel
+	case k.deep:
+		return color.NRGBA64Model
+	}
+	return color.NRGBAModel
+}
+
+// image returns rows of a picture, the first of which is row top. Rows are to be asked for in their
+// order.
+func (k *kind) image(p Picture, top int) image.Image {
 	value := func(i, c int) float32 { return p.Pix[3*i+c] }
-	if hasNoColour(like) {
+	if k.colourless {
 		value = func(i, _ int) float32 { return (p.Pix[3*i] + p.Pix[3*i+1] + p.Pix[3*i+2]) / 3 }
 	}
-	size, n := image.Rect(0, 0, p.Width, p.Height), p.Width*p.Height
+	size, n := image.Rect(0, top, p.Width, top+p.Height), p.Width*p.Height
 	put16 := binary.BigEndian.PutUint16
 	switch {
-	case isGrey(like) && deep:
+	case k.grey && k.deep:
 		img := image.NewGray16(size)
 		for i := range n {
 			put16(img.Pix[2*i:], level16(value(i, 0)))
 		}
 		return img
-	case isGrey(like):
+	case k.grey:
 		img := image.NewGray(size)
 		for i := range n {
 			img.Pix[i] = level(value(i, 0))
 		}
 		return img
-	}
-	opacity := enlargedOpacity(like, p.Width, p.Height)
-	if deep {
+	case k.deep:
 		img := image.NewNRGBA64(size)
 		for y := range p.Height {
-			for x, a := range opacity(y) {
+			for x, a := range k.opacity(top + y) {
 				i := y*p.Width + x
 				for c := range 3 {
 					put16(img.Pix[8*i+2*c:], level16(value(i, c)))
@@ -107,7 +137,7 @@ func (p Picture) As(like image.Image) image.Image {
 	}
 	img := image.NewNRGBA(size)
 	for y := range p.Height {
-		for x, a := range opacity(y) {
+		for x, a := range k.opacity(top + y) {
 			i := y*p.Width + x
 			for c := range 3 {
 				img.Pix[4*i+c] = level(value(i, c))

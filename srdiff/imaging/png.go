@@ -192,14 +192,23 @@ func textIn(c Chunk) (key, text string, ok bool) {
 }
 
 // Complete returns nil for a complete PNG file: all chunks are present, with the right checksums.
-// It does not decode the pixels. Otherwise the error names the file and the fault.
+// For a JPEG or TIFF it checks the end, which Output writes last. It does not decode the pixels.
+// Otherwise the error names the file and the fault.
 func Complete(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := complete(bufio.NewReaderSize(f, 1<<16)); err != nil {
+	switch formatOfFile(f) {
+	case JPEG:
+		err = endOfJPEG(f)
+	case TIFF:
+		_, err = lastDirectory(f)
+	default:
+		err = complete(bufio.NewReaderSize(f, 1<<16))
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -151,7 +151,7 @@ func classicTIFF(data []byte) ([]byte, error) {
 	classic := append([]byte{data[0], data[1], 0, 0, 0, 0, 0, 0}, data[8:]...)
 	order.PutUint16(classic[2:], 42)
 	order.PutUint32(classic[4:], uint32(len(classic)))
-	return appendDirectory(classic, order, fields, nil), nil
+	return appendDirectory(classic, 0, order, fields, nil), nil
 }
 
 // tiffPicture is the first picture in a TIFF file.

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
+	"strings"
 
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
@@ -24,9 +25,12 @@ func TextChunk(key, text string) Chunk {
 	return Chunk{"iTXt", []byte(key + "\x00\x00\x00\x00\x00" + text)}
 }
 
-// Text returns the text under a keyword before a PNG file's pixels, or "" if there is none. See
-// ReadText.
+// Text returns the text under a keyword before a PNG file's pixels, or in the comment that Output
+// wrote to a JPEG or TIFF. It is "" if there is none. See ReadText.
 func Text(path, key string) (string, error) {
+	if text := comment(path); strings.HasPrefix(text, key+"\x00") {
+		return text[len(key)+1:], nil
+	}
 	texts, err := ReadText(path)
 	return texts[key], err
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ type task struct {
 	rel     string      // path of in below the named folder, and of its result below --output
 	info    fs.FileInfo // of in; nil for standard input
 	pixels  float64     // of in, to estimate the time left; 0 if unknown
+	target  image.Point // size of the result; 0 if unknown
 }
 
 // sheet is the name of the sheet that compares the result.

@@ -29,6 +29,8 @@ type provenance struct {
 	Input   string            `json:"input,omitempty"`  // SHA-256 of the enlarged picture's file
 	Seed    int64             `json:"seed"`
 	Options map[string]string `json:"options,omitempty"` // sampling flags: see optionsOf
+	Size    targetSize        `json:"size,omitzero"`     // of the result, if not by the model's factor
+	Strip   bool              `json:"strip,omitempty"`   // the input's metadata was omitted
 	Engine  string            `json:"engine"`
 	Version string            `json:"version"` // of srdiff
 	Go      string            `json:"go"`
@@ -68,11 +70,11 @@ func readProvenance(path string) (provenance, error) {
 // The engine and the version may differ, so that a folder can be continued on another machine.
 func (r provenance) matchesFile(path string) bool {
 	old, err := readProvenance(path)
-	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && maps.Equal(r.Options, old.Options) &&
+	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && r.Size == old.Size && r.Strip == old.Strip && maps.Equal(r.Options, old.Options) &&
 		imaging.Complete(path) == nil
 }
 
-// isMadeBySrdiff reports whether srdiff made a PNG file, which then carries its provenance, or
+// isMadeBySrdiff reports whether srdiff made a file, which then carries its provenance, or
 // whether the file is truncated before its first pixel.
 func isMadeBySrdiff(path string) bool {
 	f, err := os.Open(path)
@@ -88,13 +90,13 @@ func isMadeBySrdiff(path string) bool {
 	switch head := string(head[:n]); {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		return strings.HasPrefix(head, signature[:min(n, len(signature))])
-	case err != nil || !strings.HasPrefix(head, signature):
+	case err != nil:
 		return false
 	case strings.HasSuffix(head, begin):
 		return true
 	}
 	var r provenance
-	text, err := imaging.Text(path, provenanceKey) // of an older srdiff
+	text, err := imaging.Text(path, provenanceKey) // of an older srdiff, or no PNG
 	return err == nil && text != "" && json.Unmarshal([]byte(text), &r) == nil && r.Engine != ""
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,15 +28,17 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	if err := o.checkOutput(in, terminal); err != nil {
 		return err
 	}
+	if err := o.sizeOfLike(); err != nil {
+		return err
+	}
 	var err error
-	if o.source, err = findModel(o.model, defaultTimes); err != nil {
+	if o.source, err = findModel(o.model, cmp.Or(o.size.Scale, defaultTimes)); err != nil {
 		return err
 	}
-	config, err := o.source.config()
-	if err != nil {
+	if o.config, err = o.source.config(); err != nil {
 		return err
 	}
-	o.factor = config.Factor
+	o.factor = o.config.Factor
 	ps := newDestinations()
 	if o.intoFolder(in) {
 		if _, err := ps.at(o.out); err != nil {
@@ -52,12 +55,30 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	return nil
 }
 
+// sizeOfLike takes the size of the results from the picture of --like.
+func (o *upscaleOptions) sizeOfLike() error {
+	if o.like == "" {
+		return nil
+	}
+	old, err := readProvenance(o.like)
+	if err != nil {
+		return err
+	}
+	if o.size != (targetSize{}) && o.size != old.Size {
+		return fmt.Errorf("the size of the result is not what %s was made with: omit it, or omit --like", o.like)
+	}
+	o.size = old.Size
+	return nil
+}
+
 // checkOutput returns an error for an --output that does not suit the inputs.
 func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
 	toPipe := o.toPipe(in)
 	info, err := os.Stat(o.out)
 	isFolder := err == nil && info.IsDir()
-	switch isPNG := strings.EqualFold(filepath.Ext(o.out), ".png"); {
+	switch isPicture := imaging.FormatOf(o.out) != ""; {
+	case toPipe && o.asJSON:
+		return errors.New("--json writes to standard output, and so does the result: name a file, with -o")
 	case o.out == pipe && in.several:
 		return errors.New("standard output takes one picture: want a folder for several, with -o")
 	case toPipe && o.compare:
@@ -67,10 +88,10 @@ func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
 	case toPipe:
 	case o.out == "" && in.has(pipe):
 		return errors.New("the result of standard input needs a folder among several results: name one, with -o")
-	case in.several && !isFolder && (isPNG || err == nil):
+	case in.several && !isFolder && (isPicture || err == nil):
 		return fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
-	case !in.several && o.out != "" && !o.intoFolder(in) && !isPNG:
-		return fmt.Errorf("the result is a PNG file, and its name is %s: want a name that ends in .png, or a folder's name that ends in %c",
+	case !in.several && o.out != "" && !o.intoFolder(in) && !isPicture:
+		return fmt.Errorf("the result cannot be called %s: want a name that ends in .png, .jpg or .tif, or a folder's name that ends in %c",
 			o.out, filepath.Separator)
 	}
 	return nil
@@ -102,11 +123,11 @@ func (o *upscaleOptions) nameResults(in *inputs, ps *destinations) {
 	named := func(t task, suffix string) string {
 		switch {
 		case into:
-			return below(o.out, fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.rel, suffix), o.factor))
+			return below(o.out, strings.TrimSuffix(t.rel, suffix)+o.size.suffix(o.factor)+".png")
 		case o.out != "":
 			return o.out
 		}
-		return fmt.Sprintf("%s-x%d.png", strings.TrimSuffix(t.in, suffix), o.factor)
+		return strings.TrimSuffix(t.in, suffix) + o.size.suffix(o.factor) + ".png"
 	}
 	known := map[string][]task{} // by their short names
 	in.eachTask(func(t *task) error {
@@ -203,6 +224,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *destinations) error {
 		if t.info != nil && t.info.Mode().IsRegular() {
 			size, _ := imaging.Size(t.in) // reading it reports its errors
 			t.pixels = float64(size.X) * float64(size.Y)
+			t.target = o.size.of(size, o.factor)
 		}
 		if t.out == pipe {
 			return nil
@@ -217,7 +239,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *destinations) error {
 		}
 		folder, _ := split(t.out)
 		if p, err := ps.at(folder); err == nil {
-			room.add(p, uint64(t.pixels*float64(o.factor*o.factor)*bytesPerPixel))
+			room.add(p, uint64(float64(t.target.X)*float64(t.target.Y)*bytesPerPixel))
 		}
 		return nil
 	})

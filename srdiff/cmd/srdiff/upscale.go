@@ -3,45 +3,57 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"io"
 	"io/fs"
+	"math"
 	"os"
+	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
-	"golang.org/x/image/draw"
 )
 
 // upscaleOptions are the flags of "srdiff upscale".
 type upscaleOptions struct {
 	model, out, like, engine string
 	source                   modelSource // of the model
-	factor                   int         // the model's
+	config                   srdiff.Config
+	factor                   int // the model's
+	size                     targetSize
+	quality                  int // of JPEG files
 	compare, overwrite       bool
+	strip, asJSON            bool
 	sampling                 srdiff.SampleOptions
 }
 
 func upscaleCommand() *cobra.Command {
-	var o upscaleOptions
+	o := upscaleOptions{quality: 92}
 	cmd := &cobra.Command{
 		Use:   "upscale IN... [-o OUT]",
 		Short: "Enlarge pictures",
-		Long: "Enlarge pictures by the model's factor in each direction. IN is a picture, a folder with pictures, also in folders\n" +
-			"below it, or - for standard input. Results are PNG files. Each records the model, the seed and the options that made\n" +
-			"it; see --like. With several pictures, srdiff skips a picture that already has a complete result of the same input,\n" +
-			"model and options. It does not enlarge its own results again, unless IN is only that file. A file that srdiff\n" +
+		Long: "Enlarge pictures by the model's factor in each direction, or to another size. IN is a picture, a folder with\n" +
+			"pictures, also in folders below it, or - for standard input. Results are PNG files, or JPEG or TIFF by the end of OUT.\n" +
+			"Each records the model, the seed and the options that made it; see --like. With several pictures, srdiff skips a picture\n" +
+			"that already has a complete result of the same input, model and options. It does not enlarge its own results again,\n" +
+			"unless IN is only that file. A file that srdiff\n" +
 			"did not make is not replaced.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			in, err := findInputs(args, o.out)
 			if err != nil {
 				return err
@@ -54,16 +66,27 @@ func upscaleCommand() *cobra.Command {
 			if err := o.planResults(in, terminalOf(u.png) != nil); err != nil {
 				return err
 			}
-			if o.toPipe(in) {
+			switch {
+			case o.asJSON:
+				u.out = io.Discard
+			case o.toPipe(in):
 				u.out = u.log
 			}
-			return u.run(cmd.Context())
+			err = u.run(cmd.Context())
+			if o.asJSON {
+				err = cmp.Or(err, json.NewEncoder(cmd.OutOrStdout()).Encode(u.report()))
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.model, "model", "", "name of one of srdiff models, or model file, from srdiff train or PyTorch (default: the first of srdiff models)")
 	flags.StringVarP(&o.out, "output", "o", "",
 		"name of the result, a folder for it, or - for standard output (default: IN-x4.png beside IN)")
+	targetFlags(flags, &o.size)
+	intFlag(flags, &o.quality, "quality", "quality of JPEG results, 1 to 100")
+	flags.BoolVar(&o.strip, "strip", false, "omit the input's ICC profile, EXIF, XMP and density (DPI) from results")
+	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object at the end in place of lines: every picture with its result, size and seconds")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
 	flags.BoolVar(&o.compare, "compare", false, "also write OUT-compare.png: the result beside bilinear and bicubic enlargement")
 	flags.StringVar(&o.like, "like", "", "result of upscale: use its seed and options, and require its model")
@@ -73,6 +96,14 @@ func upscaleCommand() *cobra.Command {
 	predictionFlag(flags, &o.sampling)
 	engineFlag(flags, &o.engine)
 	return cmd
+}
+
+// check finds mistakes of the options.
+func (o *upscaleOptions) check() error {
+	if o.quality > 100 {
+		return fmt.Errorf("quality is %d: want a number from 1 to 100", o.quality)
+	}
+	return o.size.check()
 }
 
 // upscaling enlarges all pictures.
@@ -91,6 +122,39 @@ type upscaling struct {
 	work, done float64       // pixels in total and enlarged so far
 	written    []fs.FileInfo // results of this run
 	kept       int           // results that were there already
+	results    []resultRecord
+}
+
+// upscaleReport is what --json prints.
+type upscaleReport struct {
+	Results []resultRecord `json:"results"`
+	Made    int            `json:"made"`
+	Kept    int            `json:"there_already"`
+	Failed  []string       `json:"failed"` // an error for each
+}
+
+// resultRecord describes one result.
+type resultRecord struct {
+	Input   string  `json:"input"`
+	Output  string  `json:"output"`
+	Model   string  `json:"model"`
+	Width   int     `json:"width"`
+	Height  int     `json:"height"`
+	Made    bool    `json:"made"` // not there already
+	Seconds float64 `json:"seconds"`
+}
+
+func (u *upscaling) report() upscaleReport {
+	r := upscaleReport{Results: append([]resultRecord{}, u.results...), Kept: u.kept, Failed: []string{}}
+	for _, result := range u.results {
+		if result.Made {
+			r.Made++
+		}
+	}
+	for _, err := range u.failed {
+		r.Failed = append(r.Failed, err.Error())
+	}
+	return r
 }
 
 // run enlarges all pictures. An error of one among several does not end the work.
@@ -164,7 +228,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad != nil {
 		return bad, nil
 	}
-	if bad := srdiff.CheckUpscale(file.Image, u.factor); bad != nil {
+	if bad := u.config.CheckUpscale(file.Image); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	if u.m == nil {
@@ -174,39 +238,75 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	}
 	made := u.made
 	made.Input = file.SHA256
+	target := u.size.of(file.Image.Bounds().Size(), u.factor)
+	record := resultRecord{Input: t.in, Output: t.out, Model: u.source.String(), Width: target.X, Height: target.Y}
 	if u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
 		u.work -= t.pixels
 		u.kept++
+		u.results = append(u.results, record)
 		printLine(u.out, "%s: exists already", t.out)
 		return nil, nil
 	}
 	if bad := u.checkDuplicateResult(t); bad != nil {
 		return bad, nil
 	}
-	for _, remark := range file.Remarks {
+	output := u.output(t, file, made, target)
+	for _, remark := range append(file.Remarks, output.Omitted()...) {
 		printLine(u.log, "%s: %s", t.in, remark)
 	}
+	began := time.Now()
 	u.sampling.Each = func(s srdiff.SampleStep) { u.show(i, s) }
-	result, bad := u.m.Upscale(ctx, u.sampling, file.Image)
+	var failed error // of the model
+	strips := recordingError(imaging.ResizeStrips(u.m.UpscaleStrips(ctx, u.sampling, file.Image),
+		file.Image.Bounds().Size().Mul(u.factor), target), &failed)
+	bad = u.write(t, file, output, strips)
 	u.line.end()
 	switch {
-	case bad != nil && ctx.Err() != nil:
-		return nil, bad
-	case bad != nil:
-		return fmt.Errorf("%s: %w", t.in, bad), nil
-	}
-	u.done += t.pixels
-	if bad := u.write(t, file, result, made); bad != nil && (isDiskFull(bad) || t.out == pipe) {
+	case failed != nil && ctx.Err() != nil:
+		return nil, failed
+	case failed != nil:
+		return fmt.Errorf("%s: %w", t.in, failed), nil
+	case bad != nil && (isDiskFull(bad) || t.out == pipe):
 		return nil, bad // as all other results would
-	} else if bad != nil {
+	case bad != nil:
 		return bad, nil
 	}
-	text := fmt.Sprintf("%s: %dx%d", t.out, result.Bounds().Dx(), result.Bounds().Dy())
+	u.done += t.pixels
+	record.Made, record.Seconds = true, time.Since(began).Seconds()
+	u.results = append(u.results, record)
+	text := fmt.Sprintf("%s: %dx%d", t.out, target.X, target.Y)
 	if u.model == "" { // the line names what the command line leaves open
-		text += fmt.Sprintf(", %d times %s by the model %s", u.factor, t.in, u.source)
+		times := math.Round(100*float64(target.X)/float64(file.Image.Bounds().Dx())) / 100
+		text += fmt.Sprintf(", %g times %s by the model %s", times, t.in, u.source)
 	}
 	printLine(u.out, "%s", text)
 	return nil, nil
+}
+
+// recordingError passes strips on, and their error to failed too.
+func recordingError(strips imaging.Strips, failed *error) imaging.Strips {
+	return func(yield func(imaging.Picture, error) bool) {
+		for strip, err := range strips {
+			*failed = err
+			if !yield(strip, err) {
+				return
+			}
+		}
+	}
+}
+
+// output describes the result of a picture. Its provenance is the first chunk, so that a truncated file
+// still has it.
+func (u *upscaling) output(t task, file *imaging.File, made provenance, size image.Point) imaging.Output {
+	o := imaging.Output{Format: imaging.PNG, Width: size.X, Height: size.Y, Like: file.Image, Quality: u.quality,
+		Chunks: []imaging.Chunk{made.chunk()}}
+	if t.out != pipe {
+		o.Format = imaging.FormatOf(t.out)
+	}
+	if !u.strip {
+		o.Chunks = slices.Concat(o.Chunks, file.Colour, file.Metadata)
+	}
+	return o
 }
 
 // checkDuplicateResult returns an error if this run has already written the task's result under
@@ -219,12 +319,10 @@ func (u *upscaling) checkDuplicateResult(t task) error {
 	return nil
 }
 
-// write writes the files of one result. The provenance is the first chunk, so that a truncated file
-// still has it.
-func (u *upscaling) write(t task, file *imaging.File, result image.Image, made provenance) error {
-	chunks := append([]imaging.Chunk{made.chunk()}, file.Colour...)
+// write writes the files of one result.
+func (u *upscaling) write(t task, file *imaging.File, output imaging.Output, strips imaging.Strips) error {
 	if t.out == pipe {
-		return imaging.EncodePNG(u.png, result, append(chunks, file.Metadata...)...)
+		return output.Encode(u.png, strips)
 	}
 	if folder, _ := split(t.out); u.intoFolder(u.inputs) {
 		if err := os.MkdirAll(folder, 0o777); err != nil {
@@ -236,22 +334,32 @@ func (u *upscaling) write(t task, file *imaging.File, result image.Image, made p
 			return err
 		}
 	}
-	if u.compare {
-		sheetChunks := chunks
-		if m := result.ColorModel(); m == color.GrayModel || m == color.Gray16Model {
-			sheetChunks = chunks[:1] // a profile for grey does not fit a sheet in RGB
-		}
-		if err := imaging.WritePNG(t.sheet(), comparison(file.Image, result), sheetChunks...); err != nil {
-			return err
-		}
+	if !u.compare {
+		return u.writeResult(t, output, strips)
 	}
-	if err := imaging.WritePNG(t.out, result, append(chunks, file.Metadata...)...); err != nil {
+	c := newComparison(file.Image, image.Pt(output.Width, output.Height))
+	if err := u.writeResult(t, output, c.watch(strips)); err != nil {
+		return err
+	}
+	chunks := output.Chunks[:1]
+	if !u.strip && !isGrey(file.Image) { // a profile for grey does not fit a sheet in RGB
+		chunks = append(chunks[:1:1], file.Colour...)
+	}
+	return imaging.WritePNG(t.sheet(), c.sheet(), chunks...)
+}
+
+func (u *upscaling) writeResult(t task, output imaging.Output, strips imaging.Strips) error {
+	if err := output.Write(t.out, strips); err != nil {
 		return err
 	}
 	if info, err := os.Stat(t.out); err == nil {
 		u.written = append(u.written, info)
 	}
 	return nil
+}
+
+func isGrey(img image.Image) bool {
+	return img.ColorModel() == color.GrayModel || img.ColorModel() == color.Gray16Model
 }
 
 // open reads the model and sets the sampling options. input is the SHA-256 of the first input, for
@@ -292,47 +400,34 @@ func (u *upscaling) open(input string) error {
 	if err := u.sampling.Validate(m.Config); err != nil {
 		return err
 	}
+	limitHeap(cmp.Or(u.sampling.Memory, srdiff.DefaultMemory))
 	u.m = m
-	u.made = provenance{Model: hash, Seed: u.sampling.Seed, Options: options, Engine: eng.Name}
+	u.made = provenance{Model: hash, Seed: u.sampling.Seed, Options: options, Engine: eng.Name, Size: u.size, Strip: u.strip}
 	return nil
+}
+
+// limitHeap has Go's collector run more often when the heap nears the memory that may be taken. A fifth
+// is left for what is not on the heap. The variable GOMEMLIMIT takes precedence.
+func limitHeap(allowed int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(allowed / 5 * 4)
+	}
 }
 
 // show prints the progress of the only picture, or of all pictures.
 func (u *upscaling) show(i int, s srdiff.SampleStep) {
 	share := float64(s.Done*s.Tiles+s.Tile) / float64(s.Steps*s.Tiles)
+	done := fmt.Sprintf("%d of %d steps", s.Done, s.Steps)
+	if s.Steps == 1 && s.Tiles > 1 {
+		done = fmt.Sprintf("%d of %d tiles", s.Done*s.Tiles+s.Tile, s.Tiles)
+	}
 	if !u.several {
-		u.line.show(s.Done == s.Steps, "%d of %d steps%s", s.Done, s.Steps, u.rest.left(share, 1))
+		u.line.show(s.Done == s.Steps, "%s%s", done, u.rest.left(share, 1))
 		return
 	}
 	left := u.rest.left(u.done+u.tasks[i].pixels*share, u.work)
 	if left != "" {
 		left += " for all"
 	}
-	u.line.show(false, "picture %d of %d: %d of %d steps%s", i+1, len(u.tasks), s.Done, s.Steps, left)
-}
-
-// comparison returns a sheet of interpolated enlargements and the model's result. It shows the
-// middle of large pictures, because differences are visible only at full size.
-func comparison(img, result image.Image) image.Image {
-	size := img.Bounds().Size()
-	factor := result.Bounds().Dx() / size.X
-	side := 1024 / factor // of the input, at most
-	middle := image.Rectangle{Max: image.Pt(min(size.X, side), min(size.Y, side))}
-	middle = middle.Add(size.Sub(middle.Size()).Div(2))
-	crop := func(img image.Image, times int) *image.NRGBA {
-		part := image.NewNRGBA(image.Rectangle{Max: middle.Size().Mul(times)})
-		draw.Draw(part, part.Rect, img, img.Bounds().Min.Add(middle.Min.Mul(times)), draw.Src)
-		return part
-	}
-	low, made := crop(img, 1), crop(result, factor)
-	nearest := image.NewNRGBA(made.Rect)
-	draw.NearestNeighbor.Scale(nearest, nearest.Rect, low, low.Rect, draw.Src, nil)
-	visible := imaging.Visible(low)
-	caption := "result"
-	if middle.Size() != size {
-		caption = "result, its middle"
-	}
-	return imaging.Grid(2, []string{"nearest", "bilinear", "bicubic", caption}, nearest,
-		imaging.Bilinear(visible, made.Rect.Dx(), made.Rect.Dy()).As(low),
-		imaging.Bicubic(visible, made.Rect.Dx(), made.Rect.Dy()).As(low), made)
+	u.line.show(false, "picture %d of %d: %s%s", i+1, len(u.tasks), done, left)
 }

@@ -128,6 +128,12 @@ func (w writer) Write(p []byte) (n int, err error) {
 	return n, cause(err)
 }
 
+// Seek implements io.Seeker, for formats whose beginning says where their end is.
+func (w writer) Seek(offset int64, whence int) (int64, error) {
+	at, err := w.f.Seek(offset, whence)
+	return at, cause(err)
+}
+
 // cause strips the temporary file's name from an error: it means nothing to the reader.
 func cause(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {

@@ -1,0 +1,122 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package imaging
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"strings"
+)
+
+// formatOfFile returns the format that a file begins as, "" for another one.
+func formatOfFile(f *os.File) Format {
+	head := make([]byte, len(pngSignature))
+	n, _ := f.ReadAt(head, 0)
+	switch head := head[:n]; {
+	case string(head) == pngSignature:
+		return PNG
+	case len(head) > 2 && head[0] == 0xff && head[1] == 0xd8:
+		return JPEG
+	case byteOrder(head) != nil:
+		return TIFF
+	}
+	return ""
+}
+
+// comment returns "KEY\x00TEXT" of a JPEG's comment or of a TIFF's software, "" if there is none or the
+// file is another one.
+func comment(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	switch formatOfFile(f) {
+	case JPEG:
+		head, _ := io.ReadAll(io.LimitReader(f, 1<<17)) // Output's comment is the second segment.
+		for marker, body := range segments(head) {
+			if marker == 0xfe {
+				return string(body)
+			}
+		}
+	case TIFF:
+		fields, err := lastDirectory(f)
+		if err != nil {
+			return ""
+		}
+		key, text, _ := strings.Cut(strings.TrimRight(string(fields[tagSoftware].value), "\x00"), " ")
+		return key + "\x00" + text
+	}
+	return ""
+}
+
+var (
+	errNoEnd       = errors.New("cut short: the file lacks its end")
+	errNoDirectory = errors.New("cut short: a TIFF without its directory")
+)
+
+func endOfJPEG(f *os.File) error {
+	end := make([]byte, 2)
+	info, err := f.Stat()
+	if err != nil || info.Size() < 4 {
+		return errNoEnd
+	}
+	if _, err := f.ReadAt(end, info.Size()-2); err != nil {
+		return err
+	}
+	if end[0] != 0xff || end[1] != 0xd9 {
+		return errNoEnd
+	}
+	return nil
+}
+
+// lastDirectory reads the first directory of a TIFF file, if it is behind the pixels, as Output writes
+// it, and whole with all of its values. Only this part of the file is read.
+func lastDirectory(f *os.File) (map[uint16]field, error) {
+	head := make([]byte, 8)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return nil, errNoDirectory
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	order := byteOrder(head)
+	place := int64(order.Uint32(head[4:]))
+	if size := info.Size() - place; place < 8 || size < 2 || size > 4*maxText {
+		return nil, errNoDirectory
+	}
+	tail := make([]byte, info.Size()-place)
+	if _, err := f.ReadAt(tail, place); err != nil {
+		return nil, err
+	}
+	return directoryIn(tail, place, order)
+}
+
+// directoryIn reads a directory from what of a file begins at it.
+func directoryIn(tail []byte, place int64, order binary.ByteOrder) (map[uint16]field, error) {
+	fields := map[uint16]field{}
+	n := int(order.Uint16(tail))
+	if len(tail) < 2+12*n+4 {
+		return nil, errNoDirectory
+	}
+	for i := range n {
+		entry := tail[2+12*i:][:12]
+		kind := order.Uint16(entry[2:])
+		if int(kind) >= len(sizes) {
+			continue
+		}
+		value, size := entry[8:], int64(sizes[kind])*int64(order.Uint32(entry[4:]))
+		if size > 4 {
+			at := int64(order.Uint32(entry[8:])) - place
+			if at < 0 || at > int64(len(tail)) || size > int64(len(tail))-at {
+				return nil, errNoDirectory
+			}
+			value = tail[at:]
+		}
+		fields[order.Uint16(entry)] = field{kind, value[:size]}
+	}
+	return fields, nil
+}

@@ -1,0 +1,175 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"image"
+	"iter"
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/tiles"
+	"github.com/srdiff/srlab/srdiff/networks"
+)
+
+// UpscaleStrips enlarges a picture as Upscale does and yields the result as strips of rows, from the top
+// down, so that a caller need not hold all of it. A strip is valid until the next one. A model that
+// computes at low resolution and predicts the picture in one step (see networks.Local and
+// diffusion.Regression) makes one strip at a time: the result may then be of any size, and takes no
+// memory beside a strip. Other models make all strips at once, within MaxUpscaled. An error is the last
+// value.
+func (m *Model) UpscaleStrips(ctx context.Context, o SampleOptions, img image.Image) iter.Seq2[imaging.Picture, error] {
+	return func(yield func(imaging.Picture, error) bool) {
+		if !m.Config.streams() {
+			if err := m.Config.CheckUpscale(img); err != nil {
+				yield(imaging.Picture{}, err)
+				return
+			}
+			yield(m.sampleAny(ctx, o, imaging.Visible(img)))
+			return
+		}
+		s, err := m.newStrips(o, img)
+		for row := 0; err == nil && row < len(s.rows.At); row++ {
+			var strip imaging.Picture
+			if strip, err = s.next(ctx, row); err == nil && !yield(strip, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(imaging.Picture{}, err)
+		}
+	}
+}
+
+// CheckUpscale returns the error that UpscaleStrips would return for the picture's size.
+func (c Config) CheckUpscale(img image.Image) error {
+	c = c.WithDefaults()
+	if size := img.Bounds().Size(); c.streams() && size.X > 0 && size.Y > 0 {
+		return nil
+	}
+	return CheckUpscale(img, c.Factor)
+}
+
+// streams reports whether a model of the complete configuration makes one strip at a time.
+func (c Config) streams() bool {
+	network, err := networks.New(c.Network)
+	_, local := network.(networks.Local)
+	return err == nil && local && c.Diffusion.Prediction == diffusion.Regression && !c.refines()
+}
+
+// strips is a picture that is enlarged strip by strip.
+type strips struct {
+	m             *Model
+	o             SampleOptions
+	size          image.Point // of the input
+	low           func(top, bottom int) imaging.Picture
+	rows, columns tiles.Line // of the result
+	table         []float32
+
+	tileRows    []float32 // the rows of the result that a row of tiles lies on
+	xt, tileLow *tensors.Tensor
+	variant     samplerVariant
+}
+
+func (m *Model) newStrips(o SampleOptions, img image.Image) (*strips, error) {
+	if err := m.Config.CheckUpscale(img); err != nil {
+		return nil, err
+	}
+	o, steps, err := m.prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	factor, size := m.Config.Factor, img.Bounds().Size()
+	s := &strips{m: m, o: o, size: size, low: imaging.VisibleRows(img), table: table(steps, o)[0]}
+	s.columns = m.tilesOf(size.X*factor, o.BackProject)
+	if s.rows, err = m.stripsOf(o, img, s.columns.Size); err != nil {
+		return nil, err
+	}
+	height, width := s.rows.Size, s.columns.Size
+	s.tileRows = make([]float32, 3*height*size.X*factor)
+	s.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
+	s.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor, width/factor, 3))
+	s.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, tiles: true}
+	s.variant.padded = o.BackProject == 0 && (len(s.rows.At) == 1 || len(s.columns.At) == 1)
+	return s, nil
+}
+
+// stripsOf lays rows of tiles over a picture: as high as the memory allows, since all of them lose their
+// margins.
+func (m *Model) stripsOf(o SampleOptions, img image.Image, tileWidth int) (tiles.Line, error) {
+	factor, size := m.Config.Factor, img.Bounds().Size()
+	margin := m.reach(o.BackProject) * factor
+	rows := m.tilesOf(size.Y*factor, o.BackProject)
+	need := func() int64 {
+		return engineMemory + m.tileMemory(rows.Size, tileWidth) +
+			stripMemory*int64(rows.Size)*int64(size.X*factor) + imaging.MemoryOf(img)
+	}
+	allowed := cmp.Or(o.Memory, DefaultMemory)
+	for need() > allowed && rows.Size/2 > 3*margin {
+		rows = tiles.LayExact(size.Y*factor, rows.Size/2/factor*factor, margin)
+	}
+	if need() > allowed {
+		return rows, fmt.Errorf("a result of %dx%d takes %.1fGB of memory, and %.1fGB are allowed: allow as much (--memory), "+
+			"crop the picture or make it smaller", size.X*factor, size.Y*factor, math.Ceil(float64(need())/1e8)/10, float64(allowed)/1e9)
+	}
+	return rows, nil
+}
+
+// stripMemory is what a pixel of a row of tiles takes: its values, their picture in up to 16 bits, and
+// what resizing and an encoder hold of it, some of it twice until Go's collector runs.
+const stripMemory = 12 + 2*12
+
+// next makes the strip of a row of tiles.
+func (s *strips) next(ctx context.Context, row int) (imaging.Picture, error) {
+	factor, top := s.m.Config.Factor, s.rows.At[row]
+	predict, err := s.m.program(s.variant, s.xt)
+	if err != nil {
+		return imaging.Picture{}, err
+	}
+	clear(s.tileRows)
+	low := s.low(top/factor, min(s.size.Y, (top+s.rows.Size)/factor))
+	for c, left := range s.columns.At {
+		if ctx.Err() != nil {
+			return imaging.Picture{}, &stoppedError{"enlarging stopped", ctx.Err()}
+		}
+		tiles.Crop(s.tileLow, low, left/factor, 0)
+		out, err := predict.Call(s.xt, s.tileLow, float32(s.o.Noise), s.table, float32(1-s.o.Fidelity),
+			int32(s.size.Y-top/factor), int32(s.size.X-left/factor))
+		if err == nil {
+			err = tensors.ConstFlatData(out[0], func(tile []float32) {
+				tiles.Blend(s.tileRows, s.size.X*factor, left, tile, s.columns.Size, s.rows.Weights[row], s.columns.Weights[c])
+			})
+			err = firstError(err, finalize(out...))
+		}
+		if err != nil {
+			return imaging.Picture{}, plain("enlarging", err)
+		}
+		if s.o.Each != nil {
+			count := len(s.rows.At) * len(s.columns.At)
+			done := row*len(s.columns.At) + c + 1
+			s.o.Each(SampleStep{Done: done / count, Steps: 1, Tile: done % count, Tiles: count})
+		}
+	}
+	first, end := used(s.rows.Weights[row])
+	line := 3 * s.size.X * factor
+	strip := imaging.Picture{Width: s.size.X * factor, Height: end - first, Pix: s.tileRows[first*line : end*line]}
+	return strip, checkFinite(strip)
+}
+
+// used is the range of the weights that are not 0.
+func used(weights []float32) (first, end int) {
+	for first < len(weights) && weights[first] == 0 {
+		first++
+	}
+	for end = len(weights); end > first && weights[end-1] == 0; {
+		end--
+	}
+	return first, end
+}

@@ -1,0 +1,115 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package srdiff
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/color"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
+	"github.com/srdiff/srlab/srdiff/networks"
+)
+
+// inStrips joins what UpscaleStrips yields. It returns the number of strips too.
+func inStrips(t *testing.T, m *Model, o SampleOptions, img image.Image) (p imaging.Picture, count int) {
+	t.Helper()
+	for strip, err := range m.UpscaleStrips(context.Background(), o, img) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Width, p.Height, p.Pix = strip.Width, p.Height+strip.Height, append(p.Pix, strip.Pix...)
+		count++
+	}
+	return p, count
+}
+
+func colourful(width, height int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		img.SetNRGBA(i%width, i/width, color.NRGBA{uint8(i * 7), uint8(i * i), uint8(200 - i*3), 255})
+	}
+	return img
+}
+
+// A predictor's strips are together the picture that it makes at once, in whatever strips and tiles.
+func TestUpscaleStrips(t *testing.T) {
+	saved := localTileSize
+	t.Cleanup(func() { localTileSize = saved })
+	localTileSize = 16
+	for _, factor := range []int{2, 3, 4} {
+		m, err := NewModel(graphtest.Engine(t), Config{Factor: factor, Network: networks.Config{Name: networks.PixelShuffle, BaseChannels: 4, Blocks: 1},
+			Diffusion: diffusion.Config{Prediction: diffusion.Regression}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scramble(t, m)
+		for _, size := range []image.Point{{1, 1}, {5, 40}, {40, 5}, {37, 71}} {
+			img := colourful(size.X, size.Y)
+			whole, err := m.sampleAny(context.Background(), SampleOptions{}, imaging.Visible(img))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, count := inStrips(t, m, SampleOptions{}, img)
+			if got.Width != whole.Width || got.Height != whole.Height {
+				t.Fatalf("x%d, %v: %dx%d, want %dx%d", factor, size, got.Width, got.Height, whole.Width, whole.Height)
+			}
+			if size.Y > 20 && count < 3 {
+				t.Errorf("x%d, %v: %d strips", factor, size, count)
+			}
+			for i, v := range got.Pix {
+				if math.Abs(float64(v-whole.Pix[i])) > 1e-5 {
+					t.Fatalf("x%d, %v: value %d is %v, want %v", factor, size, i, v, whole.Pix[i])
+				}
+			}
+		}
+	}
+}
+
+// Other models make one strip; a predictor's results are not limited in size but by memory; and the end
+// of the context ends the work.
+func TestUpscaleStripsLimits(t *testing.T) {
+	other, err := NewModel(graphtest.Engine(t), Config{Network: networks.Config{BaseChannels: 4}, Diffusion: diffusion.Config{Timesteps: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, count := inStrips(t, other, SampleOptions{}, colourful(4, 40)); count != 1 {
+		t.Errorf("%d strips, want 1", count)
+	}
+	large := image.NewGray(image.Rect(0, 0, 8000, 8000))
+	if err := other.Config.CheckUpscale(large); err == nil {
+		t.Error("a result of 1024 megapixels is no error")
+	}
+	predictor := Config{Network: networks.Config{Name: networks.PixelShuffle, BaseChannels: 4, Blocks: 1},
+		Diffusion: diffusion.Config{Prediction: diffusion.Regression}}
+	if err := predictor.CheckUpscale(large); err != nil {
+		t.Error(err)
+	}
+	if err := predictor.CheckUpscale(image.NewGray(image.Rectangle{})); err == nil {
+		t.Error("a picture without pixels is no error")
+	}
+	m, err := NewModel(graphtest.Engine(t), predictor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failure := func(ctx context.Context, o SampleOptions) (err error) {
+		for _, err = range m.UpscaleStrips(ctx, o, large) {
+			break
+		}
+		return err
+	}
+	if err := failure(context.Background(), SampleOptions{Memory: 300_000_000}); err == nil || !strings.Contains(err.Error(), "0.3GB are allowed") {
+		t.Errorf("too little memory: %v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if err := failure(ctx, SampleOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the context: %v", err)
+	}
+}
