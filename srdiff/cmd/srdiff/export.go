@@ -22,7 +22,7 @@ type exportOptions struct {
 func exportCommand() *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use:   "export --model FILE --onnx OUT.onnx",
+		Use:   "export --onnx OUT.onnx",
 		Short: "Write a model for other programs",
 		Long: "Write a model as ONNX, which ONNX Runtime and other programs run on pictures of any size. OUT.onnx is the predictor: a\n" +
 			"picture in, the enlarged picture out. A model that refines has a second file, OUT-refiner.onnx, which also takes noise and\n" +
@@ -31,22 +31,26 @@ func exportCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.model, "model", "", "model file, from srdiff train or PyTorch")
+	flags.StringVar(&o.model, "model", "", "name of one of srdiff models, or model file, from srdiff train or PyTorch (default: the first of srdiff models)")
 	flags.StringVar(&o.onnx, "onnx", "", "name of the result, which ends in .onnx")
 	intFlag(flags, &o.steps, "sampling-steps", "number of timesteps that the refiner visits (default: the model's own)")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that are there")
-	required(cmd, "model", "onnx")
+	required(cmd, "onnx")
 	return cmd
 }
 
 func (o *exportOptions) run(out io.Writer) error {
-	config, err := srdiff.ReadConfig(o.model)
+	source, err := findModel(o.model, defaultTimes)
+	if err != nil {
+		return err
+	}
+	config, err := source.config()
 	if err != nil {
 		return err
 	}
 	files, err := srdiff.ONNXFiles(config, o.onnx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", o.model, err)
+		return fmt.Errorf("%s: %w", source, err)
 	}
 	for _, path := range files {
 		if err := o.checkNew(path); err != nil {
@@ -57,7 +61,7 @@ func (o *exportOptions) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := srdiff.Load(eng.Backend, o.model)
+	m, _, err := source.load(eng.Backend)
 	if err != nil {
 		return err
 	}
