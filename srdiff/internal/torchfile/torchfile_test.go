@@ -84,7 +84,7 @@ func TestRefuses(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "*.pth"))
+	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "refused-*.pth")) // the small ones
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no files to begin with: %v", err)
 	}
