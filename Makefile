@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-onnx test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -65,13 +65,13 @@ setup: check .lab/warm.ok ## build the kernel and fetch what it needs, once; the
 programs = -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
 build-programs = { go build -buildvcs=auto $(programs) 2>/dev/null || go build $(programs); }
 
-test: test-go test-notebooks test-slider ## all tests: the code's and the notebooks', and one in a browser if there is one
+test: test-go test-notebooks test-slider test-onnx ## all tests: the code's and the notebooks', one in a browser if there is one, and ONNX Runtime's
 
 test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
 	@unformatted="$$(gofmt -l srdiff kernelext)"; if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
-	go vet -tags "notebookdeps kernel browser cross" ./...
-	staticcheck -tags "notebookdeps kernel browser cross" ./...
+	go vet -tags "notebookdeps kernel browser cross onnxruntime" ./...
+	staticcheck -tags "notebookdeps kernel browser cross onnxruntime" ./...
 	SRDIFF_ENGINE=go go test -timeout 20m ./...
 	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
 		SRDIFF_ENGINE=xla:cpu go test -timeout 20m ./srdiff ./srdiff/cmd/srdiff; \
@@ -101,6 +101,11 @@ test-notebooks: setup ## execute every notebook through the kernel, and fail whe
 test-slider: setup $(settings)
 	@if [ -n "$(browser)" ]; then set -x; go test -tags browser -count 1 -run 'TestSlider$$' ./kernelext/browsertest; \
 	else echo "the test in a browser is left out: there is no chromium or google-chrome"; fi
+
+test-onnx: check .lab/library.ok .lab/onnx.ok ## run exported models in ONNX Runtime, beside srdiff
+	@if [ -x .lab/onnx-venv/bin/python3 ]; then set -x; \
+		ONNX_PYTHON='$(LAB)/onnx-venv/bin/python3' go test -tags onnxruntime -count 1 -run ONNX ./srdiff; \
+	else echo "the tests in ONNX Runtime are left out: it could not be installed, see .lab/build/onnx.log"; fi
 
 test-browser: setup $(settings) ## try notebooks in JupyterLab with chromium or google-chrome, which must be there
 	@[ -n "$(browser)" ] || { echo "srdiff: there is no browser: install chromium or google-chrome" >&2; exit 1; }
@@ -187,6 +192,13 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 	@rm -rf .lab/bench-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/bench-venv && \
 		.lab/bench-venv/bin/python3 -m pip install --quiet --no-cache-dir -r srdiff/bench/requirements.txt
 	@touch $@
+
+# ONNX Runtime has no package for some systems and versions of Python. Then the next make tries again.
+.lab/onnx.ok: srdiff/testdata/onnx-requirements.txt .lab/versions
+	@echo 'ONNX Runtime into .lab/onnx-venv'; mkdir -p .lab/build
+	@rm -rf .lab/onnx-venv; if { PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/onnx-venv && \
+		.lab/onnx-venv/bin/python3 -m pip install --no-cache-dir -r $<; } >.lab/build/onnx.log 2>&1; \
+	then touch $@; else rm -rf .lab/onnx-venv; fi
 
 .lab/photos.ok: srdiff/bench/photos/requirements.txt .lab/venv.ok
 	@rm -rf .lab/photos && mkdir -p .lab/photos && \

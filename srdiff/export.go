@@ -88,7 +88,7 @@ func (m *Model) onnxModel(steps int) (o onnx.Model, err error) {
 		}
 		o.About.Metadata["steps"] = strconv.Itoa(len(o.Steps))
 	} else if steps != 0 {
-		return o, errors.New("a number of steps for a model that takes no steps: omit it")
+		return o, errors.New("this model is a predictor alone, which takes no sampling steps: omit their number")
 	}
 	o.Weights, err = m.torchWeights()
 	return o, err

@@ -5,7 +5,6 @@ package srdiff
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,10 +63,11 @@ func (m *Model) write(path string, file checkpoint.File) error {
 	return checkpoint.Write(path, file)
 }
 
-// Load reads a model file: one that Save wrote, or the tutorial's network as PyTorch saves it. A
-// file from PyTorch has no metadata: its configuration is the tutorial's, and the number of base
-// channels follows from the shapes. Load converts half-precision weights to float32 and removes the
-// prefixes "module." and "_orig_mod." that PyTorch's wrappers add to names.
+// Load reads a model file: one that Save wrote, or the tutorial's network or a predictor as PyTorch
+// saves it, in a safetensors file or a checkpoint (.pth, .pt), of which nothing is run. A file from
+// PyTorch has no metadata: its configuration is the tutorial's or that of a regression, and its sizes
+// follow from the shapes. Load converts half-precision weights to float32 and removes the prefixes
+// "module." and "_orig_mod." that PyTorch's wrappers add to names.
 //
 // A file that is missing, incomplete or of another network is an error that names the difference.
 // So is a file of a newer srdiff.
@@ -123,6 +123,10 @@ func ParseConfig(data []byte) (Config, error) {
 }
 
 func configIn(file checkpoint.File) (Config, error) {
+	var err error
+	if file.Tensors, err = checkpoint.NetworkNames(file.Tensors); err != nil {
+		return Config{}, err
+	}
 	about, err := readMetadata(file)
 	if err == nil {
 		err = about.Config.Validate()
@@ -228,14 +232,38 @@ func decode(text string, to any) error {
 	return fmt.Errorf("its metadata cannot be read: %w", err)
 }
 
-// torchMetadata describes the tutorial's network saved from PyTorch.
+// torchMetadata describes a network saved from PyTorch: the tutorial's, or a predictor, whose sizes
+// follow from the shapes.
 func torchMetadata(file checkpoint.File) (metadata, error) {
-	first := file.Tensors["enc1.0.weight"]
-	if first == nil || first.Rank() != 4 {
-		return metadata{}, errors.New("not a model of the tutorial's network: it has no weight enc1.0.weight")
+	if outputs := outputsOf(file, "enc1.0.weight"); outputs > 0 {
+		return metadata{Config: Config{Network: networks.Config{BaseChannels: outputs}}}, nil
 	}
-	channels := first.Shape().Dimensions[0]
-	return metadata{Config: Config{Network: networks.Config{BaseChannels: channels}}}, nil
+	head, up := outputsOf(file, "head.weight"), outputsOf(file, "up.weight")
+	if head > 0 && up > 0 {
+		c := Config{Network: networks.Config{Name: networks.PixelShuffle, BaseChannels: head},
+			Diffusion: diffusion.Config{Prediction: diffusion.Regression}}
+		for outputsOf(file, fmt.Sprintf("trunk.%d.a.weight", c.Network.Blocks)) > 0 {
+			c.Network.Blocks++
+		}
+		for _, factor := range factors {
+			if up == 3*factor*factor {
+				c.Factor = factor
+				return metadata{Config: c}, nil
+			}
+		}
+		return metadata{}, fmt.Errorf("up.weight has %d outputs: want 3 factor^2 for a factor of 2, 3, 4 or 8", up)
+	}
+	return metadata{}, fmt.Errorf("not a model of srdiff: without its metadata, it has no weight enc1.0.weight, as the tutorial's "+
+		"network has, and no head.weight and up.weight, as a %s has", networks.PixelShuffle)
+}
+
+// outputsOf returns how many outputs a convolution in a file has, or 0 where there is none of that name.
+func outputsOf(file checkpoint.File, name string) int {
+	w := file.Tensors[name]
+	if w == nil || w.Rank() != 4 {
+		return 0
+	}
+	return w.Shape().Dimensions[0]
 }
 
 // metadata1 is the metadata of files from before there were formats.
@@ -322,6 +350,9 @@ func (m *Model) InitFrom(path string) (taken int, err error) {
 	file, err := checkpoint.Read(path)
 	if err != nil {
 		return 0, err
+	}
+	if file.Tensors, err = checkpoint.NetworkNames(file.Tensors); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, w := range m.weights {
 		value := file.Tensors[w.Name]

@@ -78,18 +78,16 @@ func TestONNXRuntime(t *testing.T) {
 			export(name+"-r", exported(t, c), 0, SampleOptions{Seed: 3})
 		}
 	}
-	for _, prediction := range []diffusion.Prediction{diffusion.PredictEps, diffusion.PredictX0} {
-		c := tinyRefiner(2)
-		c.Diffusion.Prediction = prediction
-		export(string(prediction), exported(t, c), 3, SampleOptions{Seed: 4, Steps: 3, Fidelity: 0.3})
-	}
 	c := tinyRefiner(2)
+	c.Diffusion.Prediction = diffusion.PredictX0
+	export("x0", exported(t, c), 3, SampleOptions{Seed: 4, Steps: 3, Fidelity: 0.3})
+	c.Diffusion.Prediction = diffusion.PredictEps // random weights make r_0 some thousands
+	export("eps", exported(t, c), 3, SampleOptions{Seed: 4, Steps: 3, Fidelity: 0.9999})
+	c = tinyRefiner(2)
 	c.Diffusion.Distilled = 2
 	export("distilled", exported(t, c), 0, SampleOptions{Seed: 5})
 
-	if out, err := exec.Command(python(), filepath.Join("testdata", "run_onnx.py"), dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	runPython(t, filepath.Join("testdata", "run_onnx.py"), dir)
 	for stem, picture := range want {
 		name := filepath.Base(stem)
 		got := graphtest.Golden(t, stem+"-result.safetensors")[onnx.Result]
@@ -98,6 +96,63 @@ func TestONNXRuntime(t *testing.T) {
 			t.Errorf("%s: ONNX Runtime is off by %g on a range of %g: want at most 1e-4", name, worst, spread)
 		}
 		t.Logf("%s: %.1e", name, worst)
+	}
+}
+
+// The program in docs/onnx.md gives the picture that Upscale gives: with a predictor, and with a refiner
+// whose strength is 0, so that the noise does not count.
+func TestONNXExample(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "onnx.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, found := strings.Cut(string(page), "```python\n")
+	program, _, ended := strings.Cut(program, "```\n")
+	if !found || !ended {
+		t.Fatal("docs/onnx.md has no Python program")
+	}
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(path("upscale.py"), []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := exported(t, tinyRefiner(4))
+	if _, err := m.ExportONNX(path("x4.onnx"), 0); err != nil {
+		t.Fatal(err)
+	}
+	low := randomPicture(13, 8).Image()
+	if err := imaging.WritePNG(path("low.png"), low); err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.Upscale(t.Context(), SampleOptions{Fidelity: 1}, low)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runPython(t, path("upscale.py"), path("x4.onnx"), path("low.png"), path("predicted.png"))
+	runPython(t, path("upscale.py"), path("x4-refiner.onnx"), path("low.png"), path("refined.png"), "0")
+	runPython(t, path("upscale.py"), path("x4-refiner.onnx"), path("low.png"), path("sampled.png"))
+	differ := func(name string) (worst float64) {
+		got, err := imaging.Read(path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst, _ = difference(channelsFirst(imaging.Visible(got.Image), 127.5, 0), channelsFirst(imaging.Visible(want), 127.5, 0))
+		return worst
+	}
+	for _, name := range []string{"predicted.png", "refined.png"} {
+		if worst := differ(name); !(worst < 1.01) { // rounding may go the other way
+			t.Errorf("%s is off by %g levels of 255: want at most 1", name, worst)
+		}
+	}
+	if worst := differ("sampled.png"); !(worst > 10) {
+		t.Errorf("the sample is off by %g levels from the predictor's picture: want detail", worst)
+	}
+}
+
+func runPython(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(python(), args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 

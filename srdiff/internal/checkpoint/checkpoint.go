@@ -1,7 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
 // Package checkpoint reads and writes named tensors as a safetensors file, which PyTorch and JAX
-// read too. Such a file holds data and no code. It is written whole or not at all.
+// read too. Such a file holds data and no code. It is written whole or not at all. PyTorch's own
+// checkpoints are read too: see torchfile.
 package checkpoint
 
 import (
@@ -25,6 +26,7 @@ import (
 	"github.com/nlpodyssey/safetensors"
 
 	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
+	"github.com/srdiff/srlab/srdiff/internal/torchfile"
 )
 
 // File is the content of a file.
@@ -53,7 +55,7 @@ var halfTypes = map[safetensors.DType]func(bits uint16) float32{
 	safetensors.BF16: func(bits uint16) float32 { return bfloat16.FromBits(bits).Float32() },
 }
 
-// Read reads a safetensors file. Half-precision tensors, F16 and BF16, become float32. Other types
+// Read reads a safetensors file or a PyTorch checkpoint. Half-precision tensors, F16 and BF16, become float32. Other types
 // must be F32, F64, I32, I64, U32 or U64. The error is one line that names the file and the fault:
 // it is missing, truncated, damaged or of another format.
 func Read(path string) (File, error) {
@@ -64,9 +66,9 @@ func Read(path string) (File, error) {
 	case err != nil:
 		return File{}, err
 	case info.IsDir():
-		return File{}, fmt.Errorf("%s is a folder: want a .safetensors file", path)
+		return File{}, fmt.Errorf("%s is a folder: want a .safetensors or .pth file", path)
 	case !info.Mode().IsRegular():
-		return File{}, fmt.Errorf("%s is not a regular file: want a .safetensors file", path)
+		return File{}, fmt.Errorf("%s is not a regular file: want a .safetensors or .pth file", path)
 	case info.Size() > maxBytes:
 		return File{}, fmt.Errorf("%s has %d bytes: at most %d are read", path, info.Size(), int64(maxBytes))
 	}
@@ -83,6 +85,10 @@ func Read(path string) (File, error) {
 
 // Parse is Read for the bytes of a file. Its errors name no file.
 func Parse(data []byte) (File, error) {
+	if torchfile.Is(data) {
+		named, err := torchfile.Read(data)
+		return File{Tensors: named}, err
+	}
 	if err := checkHeader(data); err != nil {
 		return File{}, err
 	}

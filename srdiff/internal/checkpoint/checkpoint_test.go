@@ -75,7 +75,7 @@ func TestReadRefuses(t *testing.T) {
 		"half":              {data[:len(data)/2], "cut short"},
 		"header cut short":  {data[:20], "cut short: its header ends"},
 		"too long":          {append(slices.Clone(data), 1, 2, 3), "3 bytes follow its last tensor"},
-		"PyTorch":           {[]byte("PK\x03\x04\x00\x00\x08\x08" + strings.Repeat("\x00", 18) + "\x10\x00\x00\x00archive/data.pkl\x80\x02}"), "a PyTorch file (.pt, .pth): convert it"},
+		"PyTorch":           {[]byte("PK\x03\x04\x00\x00\x08\x08" + strings.Repeat("\x00", 18) + "\x10\x00\x00\x00archive/data.pkl\x80\x02}"), "damaged PyTorch file: its zip archive cannot be read"},
 		"old PyTorch":       {[]byte("\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."), "a PyTorch file (.pth) of before 1.6"},
 		"pickle":            {[]byte("\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94K\x01s."), "a Python pickle"},
 		"zip":               {[]byte("PK\x03\x04\x14\x00\x00\x00\x00\x00\x00\x00weights.txt"), "a zip archive: unpack it"},

@@ -82,7 +82,7 @@ func readable(dtype string) bool {
 	return false
 }
 
-const convert = "convert it in Python with safetensors.torch.save_file"
+const saveAgain = `save it again in Python: torch.save(torch.load("old.pth"), "new.pth")`
 
 // signatures are the first bytes of formats that are mistaken for safetensors files.
 var signatures = []struct{ prefix, what string }{
@@ -90,7 +90,7 @@ var signatures = []struct{ prefix, what string }{
 	{"GGUF", "a GGUF file: want the weights as safetensors"},
 	{"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5), such as Keras writes: want the weights as safetensors"},
 	{"\x93NUMPY", "a NumPy array (.npy): want the weights as safetensors"},
-	{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", "a PyTorch file (.pth) of before 1.6: " + convert},
+	{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", "a PyTorch file (.pth) of before 1.6: " + saveAgain},
 }
 
 // otherFormat returns the error for data that is not a safetensors file. It names the format if it
@@ -106,8 +106,6 @@ func otherFormat(data []byte) error {
 	kind, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	switch {
 	case what != "":
-	case kind == "application/zip" && bytes.Contains(head, []byte("data.pkl")):
-		what = "a PyTorch file (.pt, .pth): " + convert
 	case kind == "application/zip":
 		what = "a zip archive: unpack it"
 	case kind == "application/x-gzip":
@@ -117,7 +115,7 @@ func otherFormat(data []byte) error {
 	case kind == "text/plain", kind == "text/xml":
 		what = "text: was the download refused? The file begins with " + fmt.Sprintf("%.60q", firstLine(head))
 	case isPickle(head):
-		what = "a Python pickle, such as old PyTorch files: " + convert
+		what = "a Python pickle, such as old PyTorch files: " + saveAgain
 	case isONNX(head):
 		what = "an ONNX file: want the weights as safetensors"
 	case kind != "application/octet-stream":
