@@ -47,8 +47,7 @@ func upscaleCommand() *cobra.Command {
 			"pictures, also in folders below it, or - for standard input. Results are PNG files, or JPEG or TIFF by the end of OUT.\n" +
 			"Each records the model, the seed and the options that made it; see --like. With several pictures, srdiff skips a picture\n" +
 			"that already has a complete result of the same input, model and options. It does not enlarge its own results again,\n" +
-			"unless IN is only that file. A file that srdiff\n" +
-			"did not make is not replaced.",
+			"unless IN is only that file. A file that srdiff did not make is not replaced.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
