@@ -14,6 +14,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // Every shipped model loads with the configuration that it was trained with. Their files have the
@@ -44,8 +45,8 @@ func TestShippedModelsLoad(t *testing.T) {
 			Training: trained(true, 1e-3, 500, 14500)}, 15000},
 		"predictor-x4": {Config{Diffusion: diffusion.Config{Prediction: diffusion.Regression},
 			Network: networks.Config{Name: networks.PixelShuffle}, Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
-			Training: TrainingConfig{Loss: diffusion.L1, ImageSize: 128, BatchSize: 16, LearningRate: 5e-4, WarmUp: 100, Decay: 3500,
-				ClipNorm: 0.5, Seed: 2}}, 3600},
+			Training: TrainingConfig{Loss: diffusion.L1, Precision: nn.BFloat16, ImageSize: 192, BatchSize: 8, LearningRate: 1e-3,
+				WarmUp: 200, Decay: 15000, ClipNorm: 0.5, Seed: 6}}, 15000},
 	}
 	files, err := filepath.Glob(filepath.Join("..", "notebooks", "models", "*.safetensors"))
 	if err != nil || len(files) != len(models) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/srdiff/srlab/srdiff"
@@ -14,19 +15,20 @@ import (
 
 // exportOptions are the flags of "srdiff export".
 type exportOptions struct {
-	model, onnx string
-	steps       int
-	overwrite   bool
+	model, onnx, half string
+	steps             int
+	overwrite         bool
 }
 
 func exportCommand() *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use:   "export --onnx OUT.onnx",
-		Short: "Write a model for other programs",
+		Use:   "export (--onnx OUT.onnx | --half OUT.safetensors)",
+		Short: "Write a model for other programs, or in half the size",
 		Long: "Write a model as ONNX, which ONNX Runtime and other programs run on pictures of any size. OUT.onnx is the predictor: a\n" +
 			"picture in, the enlarged picture out. A model that refines has a second file, OUT-refiner.onnx, which also takes noise and\n" +
-			"a strength, and holds all steps of the sampler. See docs/onnx.md.",
+			"a strength, and holds all steps of the sampler. See docs/onnx.md.\n" +
+			"With --half, write the model's weights in 16 bits: srdiff and PyTorch read such a file as they read the whole one.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
@@ -35,7 +37,10 @@ func exportCommand() *cobra.Command {
 	flags.StringVar(&o.onnx, "onnx", "", "name of the result, which ends in .onnx")
 	intFlag(flags, &o.steps, "sampling-steps", "number of timesteps that the refiner visits (default: the model's own)")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that are there")
-	required(cmd, "onnx")
+	flags.StringVar(&o.half, "half", "", "name of the result in float16, which ends in .safetensors")
+	cmd.MarkFlagsOneRequired("onnx", "half")
+	cmd.MarkFlagsMutuallyExclusive("onnx", "half")
+	cmd.MarkFlagsMutuallyExclusive("half", "sampling-steps")
 	return cmd
 }
 
@@ -48,9 +53,14 @@ func (o *exportOptions) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files, err := srdiff.ONNXFiles(config, o.onnx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", source, err)
+	files := []string{o.half}
+	switch {
+	case o.onnx != "":
+		if files, err = srdiff.ONNXFiles(config, o.onnx); err != nil {
+			return fmt.Errorf("%s: %w", source, err)
+		}
+	case filepath.Ext(o.half) != ".safetensors":
+		return fmt.Errorf("--half %s: want a name that ends in .safetensors", o.half)
 	}
 	for _, path := range files {
 		if err := o.checkNew(path); err != nil {
@@ -64,6 +74,13 @@ func (o *exportOptions) run(out io.Writer) error {
 	m, _, err := source.load(eng.Backend)
 	if err != nil {
 		return err
+	}
+	if o.half != "" {
+		if err := m.SaveHalf(o.half); err != nil {
+			return err
+		}
+		printLine(out, "%s", o.half)
+		return nil
 	}
 	written, err := m.ExportONNX(o.onnx, o.steps)
 	for _, path := range written {

@@ -33,3 +33,33 @@ func TestExport(t *testing.T) {
 		t.Errorf("status %d, %q", status, errs)
 	}
 }
+
+// A model in half precision is a model like the whole one.
+func TestExportHalf(t *testing.T) {
+	model := filepath.Join("..", "..", "testdata", "predictor.pth")
+	path := filepath.Join(t.TempDir(), "half.safetensors")
+	if status, out, errs := command("export", "--model", model, "--half", path); status != 0 || out != path+"\n" {
+		t.Fatalf("status %d, %q, %q", status, out, errs)
+	}
+	again := filepath.Join(t.TempDir(), "again.safetensors")
+	if status, _, errs := command("export", "--model", path, "--half", again); status != 0 {
+		t.Fatalf("status %d, %q", status, errs)
+	}
+	a, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(again); err != nil || string(a) != string(b) {
+		t.Errorf("a second time gives another file: %v", err)
+	}
+	for want, args := range map[string][]string{
+		"ends in .safetensors":  {"--half", "half.bin"},
+		"is there":              {"--half", path},
+		"[onnx half]":           {"--half", "a.safetensors", "--onnx", "a.onnx"},
+		"[half sampling-steps]": {"--half", "a.safetensors", "--sampling-steps", "4"},
+	} {
+		if status, _, errs := command(append([]string{"export", "--model", model}, args...)...); status != 1 || !strings.Contains(errs, want) {
+			t.Errorf("%v: status %d, %q: want %q", args, status, errs, want)
+		}
+	}
+}
