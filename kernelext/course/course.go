@@ -16,6 +16,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"golang.org/x/image/draw"
 
 	"github.com/srdiff/srlab/kernelext"
 	"github.com/srdiff/srlab/srdiff"
@@ -51,7 +52,12 @@ func New(config srdiff.Config) *srdiff.Model {
 
 // Load reads a model from models/NAME.safetensors.
 func Load(name string) *srdiff.Model {
-	return kernelext.Must(srdiff.Load(Engine().Backend, filepath.Join("models", name+".safetensors")))
+	return LoadFile(filepath.Join("models", name+".safetensors"))
+}
+
+// LoadFile reads a model file.
+func LoadFile(path string) *srdiff.Model {
+	return kernelext.Must(srdiff.Load(Engine().Backend, path))
 }
 
 // Schedule makes a noise schedule; the zero value is the tutorial's.
@@ -207,6 +213,13 @@ func Pictures(pictures ...imaging.Picture) (images []image.Image) {
 		images = append(images, p.Image())
 	}
 	return images
+}
+
+// Large returns a picture magnified by a whole factor.
+func Large(p imaging.Picture, factor int) image.Image {
+	large := image.NewNRGBA(image.Rect(0, 0, factor*p.Width, factor*p.Height))
+	draw.NearestNeighbor.Scale(large, large.Rect, p.Image(), image.Rect(0, 0, p.Width, p.Height), draw.Src, nil)
+	return large
 }
 
 // Low returns the low-resolution pictures of a model, 4 times smaller in each direction.
