@@ -236,7 +236,21 @@ func (c Chart) checkAxis() error {
 func (c Chart) Show() {
 	data, err := c.PNG()
 	Check(err)
-	showPNG(data, chartWidth, fmt.Sprintf("chart, %s", c.Title))
+	showHTML("<div>"+imgHTML(data, image.Pt(chartWidth, chartHeight), c.name())+"</div>", c.name())
+}
+
+// name is what is read out in a chart's place.
+func (c Chart) name() string {
+	lines := make([]string, 0, len(c.Series))
+	for _, s := range c.Series {
+		if s.Name != "" {
+			lines = append(lines, s.Name)
+		}
+	}
+	if len(lines) == 0 {
+		return "chart, " + c.Title
+	}
+	return "chart, " + c.Title + ": " + strings.Join(lines, ", ")
 }
 
 // Row displays charts side by side, as many as fit on the page, and the others below. Give them the
@@ -259,7 +273,7 @@ func rowHTML(charts []Chart) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		row.WriteString(imgHTML(data, image.Pt(c.width, c.height)))
+		row.WriteString(imgHTML(data, image.Pt(c.width, c.height), c.name()))
 	}
 	// Without the div, JupyterLab shows the pictures below one another.
 	return "<div>" + row.String() + "</div>", nil

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"gonum.org/v1/plot"
 )
 
@@ -364,16 +363,9 @@ func TestChartOfOnePoint(t *testing.T) {
 func TestChartShow(t *testing.T) {
 	theKernel.take()
 	Chart{Title: "loss", Series: []Series{{Y: []float64{1, 2}}}}.Show()
-	messages := theKernel.take()
-	if len(messages) != 1 {
-		t.Fatalf("%d messages", len(messages))
-	}
-	if text := messages[0].Data[protocol.MIMETextPlain]; text != "chart, loss" {
-		t.Errorf("text %q", text)
-	}
-	data, _ := messages[0].Data[protocol.MIMEImagePNG].([]byte)
-	if _, err := png.Decode(bytes.NewReader(data)); err != nil {
-		t.Error(err)
+	part, text := page(t)
+	if text != "chart, loss" || len(pictures(t, part)) != 1 || !strings.Contains(part, `width="640" height="360" alt="chart, loss"`) {
+		t.Errorf("text %q, page %.200s", text, part)
 	}
 }
 

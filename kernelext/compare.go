@@ -50,7 +50,10 @@ func compareHTML(before, after image.Image, captions []string) (string, error) {
 	if shown.X > compareWidth {
 		shown = image.Pt(compareWidth, max(size.Y*compareWidth/size.X, 1))
 	}
-	var img [2]string
+	var img, caption, name [2]string
+	for i, c := range captions {
+		caption[i], name[i] = html.EscapeString(c), c
+	}
 	for i, picture := range []image.Image{before, after} {
 		large := image.NewNRGBA(image.Rectangle{Max: size})
 		draw.NearestNeighbor.Scale(large, large.Rect, picture, picture.Bounds(), draw.Src, nil)
@@ -58,11 +61,7 @@ func compareHTML(before, after image.Image, captions []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		img[i] = imgTag(data, shown, "display:block;max-width:none")
-	}
-	var caption [2]string
-	for i, c := range captions {
-		caption[i] = html.EscapeString(c)
+		img[i] = imgTag(data, shown, name[i], "display:block;max-width:none")
 	}
 	return fmt.Sprintf(`<div style="width:%[1]dpx">`+
 		`<div style="position:relative;height:%[2]dpx">%[4]s`+

@@ -89,7 +89,7 @@ func (m *Monitor) paint() {
 	view := barHTML(line, fraction)
 	// An error means that there is no finite loss to draw. The line shows the loss.
 	if png, err := curve.chart().PNG(); err == nil {
-		view += imgHTML(png, image.Pt(monitorWidth, monitorHeight))
+		view += imgHTML(png, image.Pt(monitorWidth, monitorHeight), "chart of the loss, "+m.title)
 	}
 	gonbui.UpdateHTML(m.display, view)
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"image"
 	"image/png"
 	"reflect"
@@ -13,8 +14,6 @@ import (
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
-
-	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
 // flushWait is the longest wait for an answer of the kernel.
@@ -26,29 +25,17 @@ func Show(img image.Image) {
 	data, err := encode(img)
 	Check(err)
 	size := img.Bounds().Size()
-	showPNG(data, size.X, fmt.Sprintf("picture, %dx%d", size.X, size.Y))
+	name := fmt.Sprintf("picture, %dx%d", size.X, size.Y)
+	showHTML("<div>"+imgHTML(data, size, name)+"</div>", name)
 }
 
-// Grid displays pictures in rows of so many columns, each above its caption; see [imaging.Grid].
-func Grid(columns int, captions []string, pictures ...image.Image) {
-	Check(checkPictures(pictures...))
-	Show(imaging.Grid(columns, captions, pictures...))
-}
-
-// Strip displays pictures side by side, each above its caption; see [imaging.Grid].
-func Strip(captions []string, pictures ...image.Image) {
-	Grid(len(pictures), captions, pictures...)
-}
-
-// showPNG displays a PNG file at a width in screen pixels. Where pictures cannot be shown, the text
-// appears instead.
-func showPNG(data []byte, width int, text string) {
+// showHTML displays a part of a page. Where pages cannot be shown, the text appears instead.
+func showHTML(part, text string) {
 	if !gonbui.IsNotebook {
 		return
 	}
 	gonbui.SendData(&protocol.DisplayData{
-		Data:     map[protocol.MIMEType]any{protocol.MIMEImagePNG: data, protocol.MIMETextPlain: text},
-		Metadata: map[string]any{string(protocol.MIMEImagePNG): map[string]int{"width": width}},
+		Data: map[protocol.MIMEType]any{protocol.MIMETextHTML: part, protocol.MIMETextPlain: text},
 	})
 	flush()
 }
@@ -78,15 +65,16 @@ func encode(img image.Image) ([]byte, error) {
 }
 
 // imgHTML returns an HTML image that can be beside others and shrinks with the page.
-func imgHTML(data []byte, size image.Point) string {
-	return imgTag(data, size, "max-width:100%;height:auto")
+func imgHTML(data []byte, size image.Point, name string) string {
+	return imgTag(data, size, name, "max-width:100%;height:auto")
 }
 
-// imgTag returns an HTML image of a size in screen pixels. The browser knows the size in advance
-// and decodes the image at once, so the page does not jump or flicker when the image is replaced.
-func imgTag(data []byte, size image.Point, style string) string {
-	return fmt.Sprintf(`<img src="data:image/png;base64,%s" width="%d" height="%d" decoding="sync" style="%s">`,
-		base64.StdEncoding.EncodeToString(data), size.X, size.Y, style)
+// imgTag returns an HTML image of a size in screen pixels, with a name that is read out in its place.
+// The browser knows the size in advance and decodes the image at once, so the page does not jump or
+// flicker when the image is replaced.
+func imgTag(data []byte, size image.Point, name, style string) string {
+	return fmt.Sprintf(`<img src="data:image/png;base64,%s" width="%d" height="%d" alt="%s" decoding="sync" style="%s">`,
+		base64.StdEncoding.EncodeToString(data), size.X, size.Y, html.EscapeString(name), style)
 }
 
 // flush waits until the kernel has received everything that was displayed. Without it, a cell that

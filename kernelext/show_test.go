@@ -3,11 +3,8 @@
 package kernelext
 
 import (
-	"bytes"
 	"image"
 	"image/color"
-	"image/png"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -19,25 +16,26 @@ func TestShow(t *testing.T) {
 	picture := image.NewNRGBA(image.Rect(0, 0, 5, 3))
 	picture.Set(4, 2, color.NRGBA{R: 200, G: 100, B: 50, A: 255})
 	Show(picture)
+	page, text := page(t)
+	back := pictures(t, page)
+	if len(back) != 1 || back[0].Bounds() != picture.Bounds() || color.NRGBAModel.Convert(back[0].At(4, 2)) != picture.At(4, 2) {
+		t.Errorf("another picture came out: %.200s", page)
+	}
+	if text != "picture, 5x3" || !strings.Contains(page, `width="5" height="3" alt="picture, 5x3"`) {
+		t.Errorf("text %q, page %.200s", text, page)
+	}
+}
+
+// page returns the one part of a page that was displayed, and the text that stands for it.
+func page(t *testing.T) (part, text string) {
+	t.Helper()
 	messages := theKernel.take()
 	if len(messages) != 1 {
 		t.Fatalf("%d messages", len(messages))
 	}
-	message := messages[0]
-	data, _ := message.Data[protocol.MIMEImagePNG].([]byte)
-	back, err := png.Decode(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if back.Bounds() != picture.Bounds() || color.NRGBAModel.Convert(back.At(4, 2)) != picture.At(4, 2) {
-		t.Errorf("another picture came out: %v %v", back.Bounds(), back.At(4, 2))
-	}
-	if text := message.Data[protocol.MIMETextPlain]; text != "picture, 5x3" {
-		t.Errorf("text %q", text)
-	}
-	if want := map[string]any{"image/png": map[string]int{"width": 5}}; !reflect.DeepEqual(message.Metadata, want) {
-		t.Errorf("metadata %v, want %v", message.Metadata, want)
-	}
+	part, _ = messages[0].Data[protocol.MIMETextHTML].(string)
+	text, _ = messages[0].Data[protocol.MIMETextPlain].(string)
+	return part, text
 }
 
 // A nil picture is an error that names it, and not a panic.
@@ -49,7 +47,7 @@ func TestNilPictures(t *testing.T) {
 		"Show, typed":      func(*View) error { _, err := encode(none); return err },
 		"Compare":          func(*View) error { _, err := compareHTML(tile, nil, nil); return err },
 		"Compare, typed":   func(*View) error { _, err := compareHTML(none, tile, nil); return err },
-		"Grid":             func(*View) error { return checkPictures(tile, nil) },
+		"Grid":             func(*View) error { _, err := gridHTML(2, nil, []image.Image{tile, nil}); return err },
 		"View.Picture":     func(v *View) error { v.Picture(nil); return nil },
 		"View.Strip":       func(v *View) error { v.Strip(nil, tile, none); return nil },
 		"View.Grid, typed": func(v *View) error { v.Grid(1, nil, none); return nil },
@@ -65,24 +63,36 @@ func TestNilPictures(t *testing.T) {
 	}
 }
 
-func TestGridAndStrip(t *testing.T) {
+// A grid has rows, magnifies pictures by whole factors, and names each picture; its colours are the
+// page's own.
+func TestGrid(t *testing.T) {
 	theKernel.take()
-	tile := image.NewGray(image.Rect(0, 0, 32, 32))
-	Grid(2, nil, tile, tile, tile, tile)
-	Strip([]string{"one", "two"}, tile, tile)
-	messages := theKernel.take()
-	if len(messages) != 2 {
-		t.Fatalf("%d messages", len(messages))
+	tile, large := image.NewNRGBA(image.Rect(0, 0, 50, 30)), image.NewGray(image.Rect(0, 0, 200, 100))
+	tile.Set(3, 2, color.NRGBA{R: 200, A: 255})
+	Grid(2, []string{"one", "two\nlines"}, tile, tile, large)
+	grid, text := page(t)
+	if rows := strings.Count(grid, "display:flex"); rows != 2 || text != "3 pictures" {
+		t.Errorf("%d rows, text %q", rows, text)
 	}
-	sizes := make([]image.Point, 2)
-	for i, message := range messages {
-		config, err := png.DecodeConfig(bytes.NewReader(message.Data[protocol.MIMEImagePNG].([]byte)))
-		if err != nil {
-			t.Fatal(err)
+	for _, want := range []string{`width="100" height="60" alt="one"`, "two\nlines", `width="200" height="100" alt="picture 3 of 3"`,
+		"image-rendering:pixelated", `aria-label="zoom"`} {
+		if !strings.Contains(grid, want) {
+			t.Errorf("the grid lacks %s", want)
 		}
-		sizes[i] = image.Pt(config.Width, config.Height)
 	}
-	if sizes[0].X != sizes[1].X || sizes[0].Y < sizes[1].Y+100 {
-		t.Errorf("two rows are %v, one row is %v", sizes[0], sizes[1])
+	if strings.Contains(grid, "color:") {
+		t.Error("the grid has colours of its own")
+	}
+	shown := pictures(t, grid)
+	for y := range 60 {
+		for x := range 100 {
+			if shown[0].At(x, y) != color.NRGBAModel.Convert(tile.At(x/2, y/2)) {
+				t.Fatalf("pixel %d,%d is %v", x, y, shown[0].At(x, y))
+			}
+		}
+	}
+	Strip(nil, tile, tile, tile)
+	if strip, _ := page(t); strings.Count(strip, "display:flex") != 1 {
+		t.Error("a strip is not one row")
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/janpfeifer/gonb/gonbui"
-
-	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
 // View is an output of a cell that can be replaced, for instance to show each step of sampling.
@@ -52,19 +50,16 @@ func (v *View) Picture(img image.Image) {
 		v.add("", err)
 		return
 	}
-	v.add("<div>"+imgHTML(data, img.Bounds().Size())+"</div>", nil)
+	size := img.Bounds().Size()
+	v.add("<div>"+imgHTML(data, size, fmt.Sprintf("picture, %dx%d", size.X, size.Y))+"</div>", nil)
 }
 
-// Grid adds pictures in rows of so many columns, each above its caption; see [imaging.Grid].
+// Grid adds pictures in rows of so many columns, each above its caption; see [Grid].
 func (v *View) Grid(columns int, captions []string, pictures ...image.Image) {
-	if err := checkPictures(pictures...); err != nil {
-		v.add("", err)
-		return
-	}
-	v.Picture(imaging.Grid(columns, captions, pictures...))
+	v.add(gridHTML(columns, captions, pictures))
 }
 
-// Strip adds pictures side by side, each above its caption; see [imaging.Grid].
+// Strip adds pictures side by side, each above its caption; see [Grid].
 func (v *View) Strip(captions []string, pictures ...image.Image) {
 	v.Grid(len(pictures), captions, pictures...)
 }

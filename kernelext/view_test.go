@@ -35,7 +35,7 @@ func TestView(t *testing.T) {
 	for _, p := range pictures(t, first) {
 		sizes = append(sizes, p.Bounds().Size())
 	}
-	want := []image.Point{{32, 32}, {280, 0}, {1280, 720}, {880, 600}, {880, 600}}
+	want := []image.Point{{32, 32}, {128, 128}, {128, 128}, {1280, 720}, {880, 600}, {880, 600}}
 	if len(sizes) != len(want) {
 		t.Fatalf("pictures of %v", sizes)
 	}

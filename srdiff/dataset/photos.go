@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"io/fs"
 	"math"
 	"slices"
 	"sync"
@@ -58,11 +59,38 @@ func openPhotos(ctx context.Context, dir string, o Options) (Source, error) {
 		p.name += ", at other places than for training"
 		return &p, nil
 	}
-	o.Share = nil
 	found, err := findPictures(ctx, dir, o.Exclude, o.Size, folderCache)
 	if err != nil {
 		return nil, err
 	}
+	return newPhotos(found, o)
+}
+
+// RegisterPhotos makes [Open], and so the command, know the spec "photos" without a folder: the JPEG
+// files of one folder to train on, and those of another one that are held out. It panics if the spec
+// is known already.
+func RegisterPhotos(training, heldOut fs.FS) {
+	open := func(ctx context.Context, _ string, o Options) (Source, error) {
+		folder, dir := training, "photos/train"
+		if o.HeldOut {
+			folder, dir = heldOut, "photos/test"
+		}
+		found, err := findEmbedded(ctx, folder, dir, o.Size, folderCache)
+		if err != nil {
+			return nil, err
+		}
+		return newPhotos(found, o)
+	}
+	if slices.ContainsFunc(kinds, func(k kind) bool { return k.name == "photos" && !k.takesPath }) {
+		panic("the photographs are registered twice")
+	}
+	kinds = slices.Insert(kinds, 0, kind{name: "photos", open: open})
+}
+
+// newPhotos makes the source of photographs that were found.
+func newPhotos(found *pictures, o Options) (Source, error) {
+	o.Share = nil
+	dir := found.dir
 	p := &photos{pictures: found, options: o, loaded: make([]photoFile, len(found.files))}
 	pixels, perPixel := 0., 0.
 	for _, n := range found.pixels {

@@ -22,10 +22,11 @@ import (
 // be called by several goroutines.
 type pictures struct {
 	dir         string
-	size        int      // pixels that each side must have
-	files       []string // paths below dir, sorted
-	total       int64    // bytes that all would take decoded
-	pixels      []int64  // of each file
+	openFile    func(name string) (pictureFile, error) // opens a file by its path below dir
+	size        int                                    // pixels that each side must have
+	files       []string                               // paths below dir, sorted
+	total       int64                                  // bytes that all would take decoded
+	pixels      []int64                                // of each file
 	fingerprint func() string
 
 	// Skipped files: unreadable files and folders first, then small pictures.
@@ -50,6 +51,12 @@ type cachedPicture struct {
 	used    uint64 // the clock's time of the last use
 }
 
+// pictureFile is an open file of a picture.
+type pictureFile interface {
+	fs.File
+	io.ReaderAt
+}
+
 // findPictures checks every picture under dir, without decoding its pixels. It omits the folder
 // exclude.
 func findPictures(ctx context.Context, dir, exclude string, size int, limit int64) (*pictures, error) {
@@ -59,19 +66,46 @@ func findPictures(ctx context.Context, dir, exclude string, size int, limit int6
 	}
 	p := &pictures{
 		dir: dir, size: size, limit: limit,
-		cache: make(map[int]*cachedPicture), broken: make(map[int]error),
+		openFile: func(name string) (pictureFile, error) { return openRegular(filepath.Join(dir, name)) },
 	}
+	return p, p.measure(ctx, found, unreadable)
+}
+
+// findEmbedded is findPictures for the pictures directly in a folder that a program embeds; dir is its
+// name for people.
+func findEmbedded(ctx context.Context, folder fs.FS, dir string, size int, limit int64) (*pictures, error) {
+	found, err := fs.Glob(folder, "*.jpg")
+	if err != nil {
+		return nil, fmt.Errorf("pictures: %w", err)
+	}
+	p := &pictures{dir: dir, size: size, limit: limit, openFile: func(name string) (pictureFile, error) {
+		file, err := folder.Open(name)
+		if err != nil {
+			return nil, bare(err)
+		}
+		picture, ok := file.(pictureFile)
+		if !ok {
+			return nil, errors.New("not a file that can be read at any place")
+		}
+		return picture, nil
+	}}
+	return p, p.measure(ctx, found, nil)
+}
+
+// measure fills p in from the files that were found, without decoding their pixels.
+func (p *pictures) measure(ctx context.Context, found []string, unreadable []fileError) error {
+	p.cache, p.broken = make(map[int]*cachedPicture), make(map[int]error)
 	var small []fileError
 	for _, name := range found {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
-		width, height, err := pictureSize(filepath.Join(dir, name))
+		width, height, err := p.pictureSize(name)
 		switch {
 		case err != nil:
 			unreadable = append(unreadable, fileError{name, err})
-		case min(width, height) < size:
-			small = append(small, fileError{name, tooSmall(width, height, size)})
+		case min(width, height) < p.size:
+			small = append(small, fileError{name, tooSmall(width, height, p.size)})
 		default:
 			p.files = append(p.files, name)
 			p.pixels = append(p.pixels, int64(width)*int64(height))
@@ -83,10 +117,10 @@ func findPictures(ctx context.Context, dir, exclude string, size int, limit int6
 		p.skipped, p.skippedNames = append(p.skipped, e), append(p.skippedNames, shown(e.name))
 	}
 	if len(p.files) == 0 {
-		return nil, p.nothingUsable(len(found))
+		return p.nothingUsable(len(found))
 	}
 	p.fingerprint = sync.OnceValue(p.hash)
-	return p, nil
+	return nil
 }
 
 func (p *pictures) nothingUsable(found int) error {
@@ -175,7 +209,7 @@ func bare(err error) error {
 }
 
 // openRegular opens a regular file. Opening a pipe would wait for ever.
-func openRegular(name string) (*os.File, error) {
+func openRegular(name string) (pictureFile, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, bare(err)
@@ -184,12 +218,15 @@ func openRegular(name string) (*os.File, error) {
 		return nil, errors.New("not a regular file")
 	}
 	file, err := os.Open(name)
-	return file, bare(err)
+	if err != nil {
+		return nil, bare(err)
+	}
+	return file, nil
 }
 
 // pictureSize reads the size of an upright picture without its pixels.
-func pictureSize(name string) (width, height int, err error) {
-	file, err := openRegular(name)
+func (p *pictures) pictureSize(name string) (width, height int, err error) {
+	file, err := p.openFile(name)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -227,15 +264,15 @@ func (p *pictures) hash() string {
 	fmt.Fprintf(hash, "images %d\n", len(p.files))
 	for _, name := range p.files {
 		fmt.Fprintf(hash, "%q ", filepath.ToSlash(name))
-		if err := hashFile(hash, filepath.Join(p.dir, name)); err != nil {
+		if err := p.hashFile(hash, name); err != nil {
 			fmt.Fprint(hash, "unreadable\n")
 		}
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil))
 }
 
-func hashFile(hash io.Writer, name string) error {
-	file, err := openRegular(name)
+func (p *pictures) hashFile(hash io.Writer, name string) error {
+	file, err := p.openFile(name)
 	if err != nil {
 		return err
 	}
@@ -309,7 +346,7 @@ func (p *pictures) decode(file int, c *cachedPicture) {
 
 // open decodes a file. It may have changed since its size was read.
 func (p *pictures) open(file int) (*decodedPicture, error) {
-	f, err := openRegular(filepath.Join(p.dir, p.files[file]))
+	f, err := p.openFile(p.files[file])
 	if err != nil {
 		return nil, err
 	}

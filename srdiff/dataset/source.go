@@ -1,8 +1,8 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// Package dataset supplies training pictures: CIFAR-10, the pictures of a folder, or generated
-// ones. All three give batches of the same kind, so a training run changes its data by changing one
-// word.
+// Package dataset supplies training pictures: photographs, CIFAR-10, the pictures of a folder, or
+// generated ones. All give batches of the same kind, so a training run changes its data by changing
+// one word.
 package dataset
 
 import (
@@ -85,9 +85,9 @@ const (
 //	                turned: what super-resolution is trained on best; all photographs stay in memory
 //	generated       pictures that are drawn at random, for a first try without any download
 //
-// and NAME:PATH for a name that a program registered: see Register. The error for any other spec
-// lists these. If a download fails, the error says what to do. When ctx ends during a download, the
-// data that has arrived is kept for the next call.
+// and what a program registered: NAME:PATH by Register, photos by RegisterPhotos. The error for any
+// other spec lists these. If a download fails, the error says what to do. When ctx ends during a download, the data that
+// has arrived is kept for the next call.
 func Open(ctx context.Context, spec string, o Options) (Source, error) {
 	if o.Size == 0 {
 		o.Size = defaultSize

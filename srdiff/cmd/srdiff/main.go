@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	_ "github.com/srdiff/srlab/notebooks/photos" // the data "photos"
 	"github.com/srdiff/srlab/srdiff"
 )
 

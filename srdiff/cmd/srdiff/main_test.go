@@ -238,6 +238,15 @@ func TestSameSeedSameFile(t *testing.T) {
 // tinyRun are flags for a run of seconds.
 var tinyRun = []string{"train", "--data", "generated", "--base-channels", "4", "--size", "16", "--batch", "2", "--timesteps", "4"}
 
+// A run without --data trains on the photographs that the program embeds.
+func TestTrainOnPhotographs(t *testing.T) {
+	args := []string{"train", "--out", filepath.Join(t.TempDir(), "run"), "--train-steps", "1"}
+	status, _, errs := command(append(args, tinyRun[3:]...)...)
+	if status != 0 || !strings.Contains(errs, "16x16 crops of 288 photographs") {
+		t.Errorf("status %d, %q", status, errs)
+	}
+}
+
 func TestTrainResumeEval(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	args := append(tinyRun, "--out", dir, "--train-steps")

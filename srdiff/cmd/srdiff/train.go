@@ -44,7 +44,7 @@ func trainCommand() *cobra.Command {
 	}
 	o.config.Network.BaseChannels, o.config.Training.ImageSize = 0, 0 // each network and factor has its own
 	cmd := &cobra.Command{
-		Use:   "train --data SPEC --out DIR",
+		Use:   "train [--data SPEC] --out DIR",
 		Short: "Train a network, the tutorial's or a better one",
 		Long: "Train a network, the tutorial's or a better one. DIR gets " + srdiff.ModelFile + ", " + srdiff.MetricsFile +
 			", sample grids, and " + srdiff.TrainingFile + " for --resume. An interrupt\n" +
@@ -55,7 +55,7 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.data, "data", "", "training pictures: "+dataset.Specs())
+	flags.StringVar(&o.data, "data", "photos", "training pictures: "+dataset.Specs())
 	flags.StringVar(&o.from, "from", "", "model to start from: its weights of the same name and shape are copied")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.steps, "train-steps", "total number of training batches, including those before --resume")
@@ -68,7 +68,7 @@ func trainCommand() *cobra.Command {
 	flags.BoolVar(&o.resume, "resume", false, "continue the run in DIR from its last checkpoint")
 	flags.BoolVar(&o.newData, "new-data", false, "resume with other data than the run began with")
 	engineFlag(flags, &o.engine)
-	required(cmd, "data", "out")
+	required(cmd, "out")
 	return cmd
 }
 
