@@ -105,7 +105,9 @@ func TestSaveHalf(t *testing.T) {
 	w := m.weights[0]
 	value := tensors.FromShape(w.Shape())
 	tensors.MustMutableFlatData(value, func(flat []float32) { flat[0] = 1e5 })
-	m.variable(w, weightsScope).MustSetValue(value)
+	if err := m.variable(w, weightsScope).SetValue(value); err != nil {
+		t.Fatal(err)
+	}
 	path := filepath.Join(t.TempDir(), "large.safetensors")
 	if err := m.WithRawWeights().SaveHalf(path); err == nil || !strings.Contains(err.Error(), "too large for float16") {
 		t.Errorf("a weight of 1e5: got %v", err)
