@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-onnx test-browser test-kernel notebooks bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-onnx test-browser test-kernel notebooks pages bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -116,6 +116,10 @@ test-kernel: setup .lab/kerneltest.ok ## Jupyter's own tests of the kernel
 
 notebooks: setup ## execute the notebooks and write their outputs into them
 	nbcheck -in-place notebooks/*.ipynb
+
+pages: check .lab/venv.ok ## render the notebooks with their outputs as HTML pages, in .lab/pages; they need no network
+	python3 kernelext/pages/pages.py .lab/pages notebooks/*.ipynb
+	@echo "the first page is .lab/pages/index.html"
 
 bench: check .lab/engine.ok .lab/bench.ok ## measure beside PyTorch and JAX, into docs/benchmarks.md; BENCH_FLAGS="..."
 	go build -o .lab/bin/ ./srdiff/bench
