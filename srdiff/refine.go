@@ -20,8 +20,11 @@ import (
 //
 //	mu, features = predictor(low)
 //	s            = exp(ResidualScale(features))
-//	r_0          = (x_0 - mu) / s,   which takes the place of x_0 in QSample, Loss and the samplers
-//	result       = mu + (1 - fidelity) s r_0
+//	r_0          = C (x_0 - mu) / s,   which takes the place of x_0 in QSample, Loss and the samplers
+//	result       = mu + (1 - fidelity) s C^-1 r_0
+//
+// C multiplies the colour, which differs much less from the mean than the brightness does:
+// see networks.ResidualChroma.
 //
 // A model that refines holds all three networks. The predictor is trained first, alone. Training the
 // refiner does not change it.
@@ -99,17 +102,17 @@ func (d denoiser) residual(scope *nn.Scope, in networks.Inputs, x0 *Node) (out n
 	}
 	in = d.withMean(scope, in)
 	logScale := nn.PixelShuffle(in.LogScale, d.config.Factor) // [batch, height, width, 1]
-	off := Sub(x0, in.Mean)
+	off := networks.ScaleChroma(Sub(x0, in.Mean), 1/networks.ResidualChroma)
 	r0 = ClipScalar(Mul(off, Exp(Neg(logScale))), -maxResidual, maxResidual)
 	ofScale = MulScalar(networks.ScaleLoss(off, logScale), scaleLossWeight)
 	in.LogScale = StopGradient(in.LogScale)
 	return in, StopGradient(r0), ofScale
 }
 
-// refined returns the picture mu + amount s r_0, after the given number of back-projections.
+// refined returns the picture mu + amount s C^-1 r_0, after the given number of back-projections.
 func (m *Model) refined(in networks.Inputs, r0, amount *Node, backProject int) *Node {
 	s := Exp(nn.PixelShuffle(in.LogScale, m.Config.Factor))
-	x0 := Add(in.Mean, Mul(amount, Mul(s, r0)))
+	x0 := Add(in.Mean, Mul(amount, Mul(s, networks.ScaleChroma(r0, networks.ResidualChroma))))
 	for range backProject {
 		x0 = m.Config.Degradation.BackProject(x0, in.Low)
 	}

@@ -81,7 +81,7 @@ func (m Model) Refiner() ([]byte, error) {
 		f := g.refiner(refinerScope, x, given, s.T, m.RefinerBlocks, m.Factor)
 		r0 := g.sum(g.scaled(x, s.OfX), g.scaled(f, s.OfF))
 		if i == len(m.Steps)-1 {
-			residual := g.mul(g.node("Exp", []value{g.pixelShuffle(logScale, m.Factor)}), r0)
+			residual := g.mul(g.node("Exp", []value{g.pixelShuffle(logScale, m.Factor)}), g.scaledChroma(r0))
 			r0 = g.add(mean, g.mul(strength, residual)) // the picture
 		}
 		x = g.sum(g.scaled(x, s.OfXt), g.scaled(r0, s.OfX0))
@@ -122,6 +122,24 @@ func (g *graph) residualScale(scope string, features value) value {
 	log := g.conv(scope+"b", g.relu(g.conv(scope+"a", features)))
 	log = g.add(log, g.scalar(math.Log(10*least)))
 	return g.node("Clip", []value{log, g.scalar(math.Log(least)), g.scalar(math.Log(most))})
+}
+
+// scaledChroma is networks.ScaleChroma by networks.ResidualChroma: a product of each pixel with a
+// matrix.
+func (g *graph) scaledChroma(x value) value {
+	const by = 0.25
+	luma := [3]float32{0.299, 0.587, 0.114}
+	var matrix []float32
+	for row := range 3 {
+		for column, weight := range luma {
+			v := (1 - by) * weight
+			if row == column {
+				v += by
+			}
+			matrix = append(matrix, v)
+		}
+	}
+	return g.node("Conv", []value{x, g.constant(matrix, 3, 3, 1, 1)})
 }
 
 // refiner is networks.Refiner at one time, of x_t and of what else it is given: features, low and log

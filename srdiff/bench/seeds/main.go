@@ -1,0 +1,102 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+// Command seeds draws a sheet of what a model that refines makes of pictures: for each picture a row
+// with the low-resolution input, bicubic enlargement, the predictor's mean, a sample for each seed, and
+// the original. Look at eyes, mouths and brows.
+//
+//	go run ./srdiff/bench/seeds -out sheet.png -seeds 10 face1.jpg face2.jpg
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/srdiff/srlab/srdiff"
+	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "seeds:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("seeds", flag.ContinueOnError)
+	path := f.String("model", "notebooks/models/refiner-x4.safetensors", "a model that refines")
+	out := f.String("out", "", "the sheet, whose name ends in .png or .jpg")
+	seeds := f.Int("seeds", 10, "how many samples there are of each picture, with the seeds 1, 2, ...")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 || *out == "" || *seeds < 1 {
+		return errors.New("want -out, pictures, and 1 seed or more: see -help")
+	}
+	eng, err := engine.Open("auto")
+	if err != nil {
+		return err
+	}
+	m, err := srdiff.Load(eng.Backend, *path)
+	if err != nil {
+		return err
+	}
+	columns := *seeds + 4
+	captions := []string{"input", "bicubic", "predictor"}
+	for seed := range *seeds {
+		captions = append(captions, fmt.Sprintf("seed %d", seed+1))
+	}
+	captions = append(captions, "original")
+	var pictures []image.Image
+	for _, name := range f.Args() {
+		row, err := rowOf(ctx, m, name, *seeds)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		pictures = append(pictures, row...)
+	}
+	sheet := imaging.Grid(columns, captions, pictures...)
+	return atomicfile.Write(*out, func(w io.Writer) error {
+		if strings.HasSuffix(*out, ".jpg") {
+			return jpeg.Encode(w, sheet, &jpeg.Options{Quality: 92})
+		}
+		return png.Encode(w, sheet)
+	})
+}
+
+// rowOf makes the pictures of a row.
+func rowOf(ctx context.Context, m *srdiff.Model, name string, seeds int) ([]image.Image, error) {
+	img, err := imaging.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	factor := m.Config.Factor
+	original := imaging.FromImage(img)
+	if original.Width%factor != 0 || original.Height%factor != 0 {
+		return nil, fmt.Errorf("%dx%d pixels: want multiples of %d", original.Width, original.Height, factor)
+	}
+	low := imaging.FromImage(imaging.Imresize(original, 1/float64(factor)).Image()) // in 8 bits, as a file has it
+	row := []image.Image{low.Image(), imaging.Imresize(low, float64(factor)).Image()}
+	for seed := range seeds + 1 {
+		o := srdiff.SampleOptions{Seed: int64(seed)}
+		if seed == 0 {
+			o.Fidelity = 1
+		}
+		result, err := m.Sample(ctx, o, low)
+		if err != nil {
+			return nil, err
+		}
+		row = append(row, result[0].Image())
+	}
+	return append(row, original.Image()), nil
+}
