@@ -16,14 +16,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// committed copies a notebook of the repository, and the models that it loads, into a folder of its
-// own, where nothing is kept or trusted yet. It returns the copy's path.
+// committed copies a notebook of the repository, and what it opens, into a
+// folder of its own, where nothing is kept or trusted yet. It returns the copy's path.
 func committed(t *testing.T, name string) string {
 	t.Helper()
 	notebooks := filepath.Join(root, "notebooks")
 	dir, err := os.MkdirTemp(lab.dir, "committed")
-	if err == nil {
-		err = os.CopyFS(filepath.Join(dir, "models"), os.DirFS(filepath.Join(notebooks, "models")))
+	for _, folder := range []string{"models", "photos", "losses"} {
+		if err == nil {
+			err = os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join(notebooks, folder)))
+		}
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -99,8 +101,8 @@ const complaints = `cells().flatMap((cell, i) => (cell.model.outputs?.toJSON() ?
 // and dark, and runs it from the first cell to the last.
 func TestCommitted(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(root, "notebooks", "*.ipynb"))
-	if err != nil || len(paths) != 8 {
-		t.Fatalf("there are %d notebooks, want 8: %v", len(paths), err)
+	if err != nil || len(paths) != 9 {
+		t.Fatalf("there are %d notebooks, want 9: %v", len(paths), err)
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".ipynb"), func(t *testing.T) {
@@ -149,7 +151,7 @@ func runAll(p *page) {
 	p.t.Logf("all cells run in %v", time.Since(started).Round(time.Second))
 }
 
-// lastValueCounts drags both sliders of a cell that waits. It checks that a single move to the last
+// lastValueCounts drags the sliders of a cell that waits. It checks that a single move to the last
 // values draws the same pictures, and presses Done.
 func lastValueCounts(p *page, i int) {
 	p.t.Helper()
@@ -159,7 +161,7 @@ func lastValueCounts(p *page, i int) {
 			before = pictures().join();
 		return pictures().join();
 	}, true`)
-	for n := range 2 {
+	for n := range value[int](p, fmt.Sprintf(`outputs(%d).querySelectorAll("input[max]:enabled[data-lm-suppress-shortcuts]").length`, i)) {
 		sweep(p, n)
 		p.eval(fmt.Sprintf(`(async () => {
 			const fast = await still(), there = control(%[1]d).value;
@@ -179,7 +181,7 @@ func lastValueCounts(p *page, i int) {
 // and measures the time until the new curves appear.
 func TestTweak(t *testing.T) {
 	p := open(t, committed(t, "02_mathematical_foundation.ipynb"))
-	const imports, plot = 1, 5
+	const imports, plot = 1, 8
 	for _, i := range []int{imports, plot} { // The kernel is warm after that.
 		p.eval(fmt.Sprintf(`run(%d).then(() => true)`, i))
 		p.sound(i)
