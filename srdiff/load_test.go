@@ -47,6 +47,11 @@ func TestShippedModelsLoad(t *testing.T) {
 			Network: networks.Config{Name: networks.PixelShuffle}, Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
 			Training: TrainingConfig{Loss: diffusion.L1, Precision: nn.BFloat16, ImageSize: 192, BatchSize: 8, LearningRate: 1e-3,
 				WarmUp: 200, Decay: 15000, ClipNorm: 0.5, Seed: 6}}, 15000},
+		"tutorial-cifar10": {Config{Training: TrainingConfig{ImageSize: 32, BatchSize: 32, LearningRate: 1e-4, EMA: -1, Seed: 1}}, 7813},
+		"refiner-x4": {Config{Diffusion: cosineV, Network: networks.Config{Name: networks.Residual},
+			Predictor: networks.Config{Name: networks.PixelShuffle}, Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
+			Training: TrainingConfig{Precision: nn.BFloat16, ImageSize: 128, BatchSize: 16, LearningRate: 8e-4, WarmUp: 50, Decay: 3500,
+				ClipNorm: 1, Seed: 10}}, 3500},
 	}
 	files, err := filepath.Glob(filepath.Join("..", "notebooks", "models", "*.safetensors"))
 	if err != nil || len(files) != len(models) {
