@@ -68,7 +68,7 @@ build-programs = { go build -buildvcs=auto $(programs) 2>/dev/null || go build $
 test: test-go test-notebooks test-slider test-onnx ## all tests: the code's and the notebooks', one in a browser if there is one, and ONNX Runtime's
 
 test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
-	@unformatted="$$(gofmt -l srdiff kernelext)"; if [ -n "$$unformatted" ]; then \
+	@unformatted="$$(gofmt -l srdiff kernelext notebooks)"; if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 	go vet -tags "notebookdeps kernel browser cross onnxruntime" ./...
 	staticcheck -tags "notebookdeps kernel browser cross onnxruntime" ./...
@@ -141,7 +141,7 @@ fuzz: check ## feed every reader of files with noise, for FUZZTIME each (10s; 10
 		done; done
 
 fmt: ## format the code
-	gofmt -w srdiff kernelext
+	gofmt -w srdiff kernelext notebooks
 
 clean: ## remove .lab/: everything that was downloaded, built or cached
 	rm -rf .lab
