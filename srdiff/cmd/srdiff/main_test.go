@@ -172,7 +172,7 @@ func TestMistakes(t *testing.T) {
 		{"safetensors file cut short", []string{"upscale", "--model", cut, good}},
 		{"name that ends in .png, .jpg or .tif", []string{"upscale", "--model", model, good, "-o", "out.webp"}},
 		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},
-		{"no such file; the models in srdiff are clean", []string{"upscale", "--model", "cleen", good}},
+		{"no such file; the models in srdiff are photo, clean, detail", []string{"upscale", "--model", "cleen", good}},
 		{`engine "xyz" is not known`, []string{"upscale", "--engine", "xyz", "--model", model, good}},
 		{"beta_start 0.5 is greater than beta_end 0.02", []string{"schedule", "--beta-start", "0.5"}},
 		{"beta_end is 1.5", []string{"schedule", "--beta-end", "1.5"}},
