@@ -21,7 +21,7 @@ import (
 //	mu, features = predictor(low)
 //	s            = exp(ResidualScale(features))
 //	r_0          = C (x_0 - mu) / s,   which takes the place of x_0 in QSample, Loss and the samplers
-//	result       = mu + (1 - fidelity) s C^-1 r_0
+//	result       = mu + (1 - fidelity) min(s, maxDetail) C^-1 r_0
 //
 // C multiplies the colour, which differs much less from the mean than the brightness does:
 // see networks.ResidualChroma.
@@ -109,9 +109,13 @@ func (d denoiser) residual(scope *nn.Scope, in networks.Inputs, x0 *Node) (out n
 	return in, StopGradient(r0), ofScale
 }
 
-// refined returns the picture mu + amount s C^-1 r_0, after the given number of back-projections.
+// maxDetail bounds s in results, on the scale -1..1. Where the predictor may be further off, such as at
+// edges of strong colours, a short training leaves noise in r_0, which would be seen as speckles.
+const maxDetail = 0.2
+
+// refined returns the picture mu + amount min(s, maxDetail) C^-1 r_0, after the given number of back-projections.
 func (m *Model) refined(in networks.Inputs, r0, amount *Node, backProject int) *Node {
-	s := Exp(nn.PixelShuffle(in.LogScale, m.Config.Factor))
+	s := MinScalar(Exp(nn.PixelShuffle(in.LogScale, m.Config.Factor)), maxDetail)
 	x0 := Add(in.Mean, Mul(amount, Mul(s, networks.ScaleChroma(r0, networks.ResidualChroma))))
 	for range backProject {
 		x0 = m.Config.Degradation.BackProject(x0, in.Low)

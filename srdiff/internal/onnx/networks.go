@@ -81,7 +81,8 @@ func (m Model) Refiner() ([]byte, error) {
 		f := g.refiner(refinerScope, x, given, s.T, m.RefinerBlocks, m.Factor)
 		r0 := g.sum(g.scaled(x, s.OfX), g.scaled(f, s.OfF))
 		if i == len(m.Steps)-1 {
-			residual := g.mul(g.node("Exp", []value{g.pixelShuffle(logScale, m.Factor)}), g.scaledChroma(r0))
+			s := g.node("Min", []value{g.node("Exp", []value{g.pixelShuffle(logScale, m.Factor)}), g.scalar(0.2)}) // as maxDetail
+			residual := g.mul(s, g.scaledChroma(r0))
 			r0 = g.add(mean, g.mul(strength, residual)) // the picture
 		}
 		x = g.sum(g.scaled(x, s.OfXt), g.scaled(r0, s.OfX0))
