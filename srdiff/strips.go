@@ -5,14 +5,9 @@ package srdiff
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"image"
 	"iter"
-	"math"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/tiles"
@@ -66,16 +61,9 @@ func (c Config) streams() bool {
 
 // strips is a picture that is enlarged strip by strip.
 type strips struct {
-	m             *Model
-	o             SampleOptions
-	size          image.Point // of the input
-	low           func(top, bottom int) imaging.Picture
-	rows, columns tiles.Line // of the result
-	table         []float32
-
-	tileRows    []float32 // the rows of the result that a row of tiles lies on
-	xt, tileLow *tensors.Tensor
-	variant     samplerVariant
+	tiling
+	low  func(top, bottom int) imaging.Picture
+	step []float32 // the only row of table
 }
 
 func (m *Model) newStrips(o SampleOptions, img image.Image) (*strips, error) {
@@ -86,19 +74,13 @@ func (m *Model) newStrips(o SampleOptions, img image.Image) (*strips, error) {
 	if err != nil {
 		return nil, err
 	}
-	factor, size := m.Config.Factor, img.Bounds().Size()
-	s := &strips{m: m, o: o, size: size, low: imaging.VisibleRows(img), table: table(steps, o)[0]}
-	s.columns = m.tilesOf(size.X*factor, o.BackProject)
-	if s.rows, err = m.stripsOf(o, img, s.columns.Size); err != nil {
+	size := img.Bounds().Size()
+	columns := m.tilesOf(size.X*m.Config.Factor, o.BackProject)
+	rows, err := m.stripsOf(o, img, columns.Size)
+	if err != nil {
 		return nil, err
 	}
-	height, width := s.rows.Size, s.columns.Size
-	s.tileRows = make([]float32, 3*height*size.X*factor)
-	s.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
-	s.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor, width/factor, 3))
-	s.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, tiles: true}
-	s.variant.padded = o.BackProject == 0 && (len(s.rows.At) == 1 || len(s.columns.At) == 1)
-	return s, nil
+	return &strips{m.newTiling(o, size, rows, columns), imaging.VisibleRows(img), table(steps, o)[0]}, nil
 }
 
 // stripsOf lays rows of tiles over a picture: as high as the memory allows, since all of them lose their
@@ -115,11 +97,7 @@ func (m *Model) stripsOf(o SampleOptions, img image.Image, tileWidth int) (tiles
 	for need() > allowed && rows.Size/2 > 3*margin {
 		rows = tiles.LayExact(size.Y*factor, rows.Size/2/factor*factor, margin)
 	}
-	if need() > allowed {
-		return rows, fmt.Errorf("a result of %dx%d takes %.1fGB of memory, and %.1fGB are allowed: allow as much (--memory), "+
-			"crop the picture or make it smaller", size.X*factor, size.Y*factor, math.Ceil(float64(need())/1e8)/10, float64(allowed)/1e9)
-	}
-	return rows, nil
+	return rows, allowMemory(o, need(), size.X*factor, size.Y*factor)
 }
 
 // stripMemory is what a pixel of a row of tiles takes: its values, their picture in up to 16 bits, and
@@ -133,33 +111,21 @@ func (s *strips) next(ctx context.Context, row int) (imaging.Picture, error) {
 	if err != nil {
 		return imaging.Picture{}, err
 	}
-	clear(s.tileRows)
+	clear(s.x0)
 	low := s.low(top/factor, min(s.size.Y, (top+s.rows.Size)/factor))
 	for c, left := range s.columns.At {
 		if ctx.Err() != nil {
 			return imaging.Picture{}, &stoppedError{"enlarging stopped", ctx.Err()}
 		}
 		tiles.Crop(s.tileLow, low, left/factor, 0)
-		out, err := predict.Call(s.xt, s.tileLow, float32(s.o.Noise), s.table, float32(1-s.o.Fidelity),
-			int32(s.size.Y-top/factor), int32(s.size.X-left/factor))
-		if err == nil {
-			err = tensors.ConstFlatData(out[0], func(tile []float32) {
-				tiles.Blend(s.tileRows, s.size.X*factor, left, tile, s.columns.Size, s.rows.Weights[row], s.columns.Weights[c])
-			})
-			err = firstError(err, finalize(out...))
-		}
-		if err != nil {
+		if err := s.add(predict, s.step, row, c); err != nil {
 			return imaging.Picture{}, plain("enlarging", err)
 		}
-		if s.o.Each != nil {
-			count := len(s.rows.At) * len(s.columns.At)
-			done := row*len(s.columns.At) + c + 1
-			s.o.Each(SampleStep{Done: done / count, Steps: 1, Tile: done % count, Tiles: count})
-		}
+		s.report(0, 1, 0, row, c)
 	}
 	first, end := used(s.rows.Weights[row])
 	line := 3 * s.size.X * factor
-	strip := imaging.Picture{Width: s.size.X * factor, Height: end - first, Pix: s.tileRows[first*line : end*line]}
+	strip := imaging.Picture{Width: s.size.X * factor, Height: end - first, Pix: s.x0[first*line : end*line]}
 	return strip, checkFinite(strip)
 }
 

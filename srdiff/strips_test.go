@@ -15,6 +15,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // inStrips joins what UpscaleStrips yields. It returns the number of strips too.
@@ -111,5 +112,40 @@ func TestUpscaleStripsLimits(t *testing.T) {
 	stop()
 	if err := failure(ctx, SampleOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
+	}
+}
+
+// SampleOptions.Precision reaches every way to sample: a picture in bfloat16 differs from that in
+// float32, and only a little.
+func TestSamplingPrecision(t *testing.T) {
+	img := colourful(12, 10)
+	for name, c := range map[string]Config{
+		"whole":     {Network: networks.Config{BaseChannels: 4}, Diffusion: diffusion.Config{Timesteps: 2}},
+		"predictor": tinyPredictor(4),
+		"refiner":   tinyRefiner(4),
+	} {
+		m := newSmall(t, c)
+		scramble(t, m)
+		of := func(precision nn.Precision) (once, strips imaging.Picture) {
+			o := SampleOptions{Precision: precision}
+			once, err := m.sampleAny(context.Background(), o, imaging.Visible(img))
+			if err != nil {
+				t.Fatal(err)
+			}
+			strips, _ = inStrips(t, m, o, img)
+			return once, strips
+		}
+		full, fullStrips := of(nn.Float32)
+		half, halfStrips := of(nn.BFloat16)
+		for way, pair := range map[string][2]imaging.Picture{"at once": {full, half}, "in strips": {fullStrips, halfStrips}} {
+			off, most := 0., 0.
+			for i, v := range pair[0].Pix {
+				off = max(off, math.Abs(float64(v-pair[1].Pix[i])))
+				most = max(most, math.Abs(float64(v)))
+			}
+			if !(off > 0 && off < 0.1*most) {
+				t.Errorf("%s %s: bfloat16 is off by %g where float32 has up to %g", name, way, off, most)
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"image"
 	"math"
 	"math/rand/v2"
 
@@ -80,27 +81,68 @@ func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Pi
 	return t.x, checkFinite(t.x)
 }
 
-// tiled is a picture that is sampled in tiles.
-type tiled struct {
+// tiling runs a tile's program over the tiles of a picture.
+type tiling struct {
 	m             *Model
 	o             SampleOptions
-	steps         []diffusion.Step
-	table         [][]float32 // see table
-	low           imaging.Picture
-	x             imaging.Picture // x_t
-	before        []float32       // x_0', or nil where no step needs it
-	rows, columns tiles.Line
-	x0            []float32 // the sum of tiles so far, for the rows of one row of tiles
+	size          image.Point // of the low-resolution picture
+	rows, columns tiles.Line  // of the result
+	x0            []float32   // the sum of tiles so far, for the rows of one row of tiles
 
-	// Inputs of a tile's program.
+	// Inputs of the program.
 	xt, tileLow *tensors.Tensor
 	variant     samplerVariant
 }
 
+func (m *Model) newTiling(o SampleOptions, size image.Point, rows, columns tiles.Line) tiling {
+	factor, margin := m.Config.Factor, m.network.Margin()
+	t := tiling{m: m, o: o, size: size, rows: rows, columns: columns, x0: make([]float32, 3*rows.Size*size.X*factor),
+		xt:      tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size, columns.Size, 3)),
+		tileLow: tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size/factor+2*margin, columns.Size/factor+2*margin, 3))}
+	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, precision: o.Precision, tiles: true}
+	// A tile as large as the picture uses the same program, so that fewer are compiled.
+	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(rows.At) == 1 || len(columns.At) == 1)
+	return t
+}
+
+// add adds the weighted x_0 of tile r, c to x0, given a row of table. The inputs xt and tileLow are
+// set.
+func (t *tiling) add(predict *model.Exec, step []float32, r, c int) error {
+	left, top, factor := t.columns.At[c], t.rows.At[r], t.m.Config.Factor
+	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), step, float32(1-t.o.Fidelity),
+		int32(t.size.Y-top/factor), int32(t.size.X-left/factor))
+	if err != nil {
+		return err
+	}
+	err = tensors.ConstFlatData(out[0], func(tile []float32) {
+		tiles.Blend(t.x0, t.size.X*factor, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
+	})
+	return firstError(err, finalize(out...))
+}
+
+// report calls SampleOptions.Each after tile r, c of step k of a number of steps, at a timestep.
+func (t *tiling) report(k, steps int, timestep float64, r, c int) {
+	if t.o.Each == nil {
+		return
+	}
+	count := len(t.rows.At) * len(t.columns.At)
+	done := r*len(t.columns.At) + c + 1
+	t.o.Each(SampleStep{Done: k + done/count, Steps: steps, T: int(math.Round(timestep)), Tile: done % count, Tiles: count})
+}
+
+// tiled is a picture that is sampled in tiles.
+type tiled struct {
+	tiling
+	steps  []diffusion.Step
+	table  [][]float32 // see table
+	low    imaging.Picture
+	x      imaging.Picture // x_t
+	before []float32       // x_0', or nil where no step needs it
+}
+
 func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Picture) (*tiled, error) {
 	factor := m.Config.Factor
-	t := &tiled{m: m, o: o, steps: steps, table: table(steps, o), low: low,
-		rows: m.tilesOf(low.Height*factor, o.BackProject), columns: m.tilesOf(low.Width*factor, o.BackProject)}
+	t := &tiled{steps: steps, table: table(steps, o), low: low}
 	if diffusion.Multistep(steps) {
 		t.before = make([]float32, 0)
 	}
@@ -115,13 +157,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 	if t.before != nil {
 		t.before = make([]float32, len(t.x.Pix))
 	}
-	height, width, margin := t.rows.Size, t.columns.Size, m.network.Margin()
-	t.x0 = make([]float32, height*3*t.x.Width)
-	t.xt = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height, width, 3))
-	t.tileLow = tensors.FromShape(shapes.Make(dtypes.Float32, 1, height/factor+2*margin, width/factor+2*margin, 3))
-	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, precision: o.Precision, tiles: true}
-	// A tile as large as the picture uses the same program, so that fewer are compiled.
-	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(t.rows.At) == 1 || len(t.columns.At) == 1)
+	t.tiling = m.newTiling(o, image.Pt(low.Width, low.Height), m.tilesOf(t.x.Height, o.BackProject), m.tilesOf(t.x.Width, o.BackProject))
 	return t, nil
 }
 
@@ -142,11 +178,7 @@ func (t *tiled) step(ctx context.Context, k int) error {
 			if err := t.addTile(predict, k, r, c); err != nil {
 				return plain(fmt.Sprintf("sampling at timestep %.0f", t.steps[k].T), err)
 			}
-			if t.o.Each != nil {
-				count := len(t.rows.At) * len(t.columns.At)
-				done := r*len(t.columns.At) + c + 1
-				t.o.Each(SampleStep{Done: k + done/count, Steps: len(t.steps), T: int(math.Round(t.steps[k].T)), Tile: done % count, Tiles: count})
-			}
+			t.report(k, len(t.steps), t.steps[k].T, r, c)
 		}
 		// The rows above the next row of tiles are complete. No later tile of this step reads them.
 		end := t.x.Height
@@ -163,15 +195,7 @@ func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
 	left, top, factor, margin := t.columns.At[c], t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
 	tiles.Crop(t.xt, t.x, left, top)
 	tiles.Crop(t.tileLow, t.low, left/factor-margin, top/factor-margin)
-	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), t.table[k], float32(1-t.o.Fidelity),
-		int32(t.low.Height-top/factor), int32(t.low.Width-left/factor))
-	if err != nil {
-		return err
-	}
-	err = tensors.ConstFlatData(out[0], func(tile []float32) {
-		tiles.Blend(t.x0, t.x.Width, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
-	})
-	return firstError(err, finalize(out...))
+	return t.add(predict, t.table[k], r, c)
 }
 
 // advance takes the rows from top to before end from x_t to x_s, and moves x0 on to the next rows.
@@ -302,7 +326,12 @@ const (
 // checkMemory returns an error unless the options allow the memory that sampleTiles takes for a
 // result of width x height.
 func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
-	need := m.memory(o, width, height, multistep)
+	return allowMemory(o, m.memory(o, width, height, multistep), width, height)
+}
+
+// allowMemory returns an error unless the options allow the bytes that a result of width x height
+// needs.
+func allowMemory(o SampleOptions, need int64, width, height int) error {
 	if allowed := cmp.Or(o.Memory, DefaultMemory); need > allowed {
 		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow more "+
 			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
