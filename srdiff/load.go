@@ -33,22 +33,18 @@ type metadata struct {
 // Save writes the weights that Sample uses (the averaged ones, if there are any) as a safetensors
 // file, with the names and layouts of the tutorial's PyTorch state_dict. The configuration is in
 // its metadata. The file is written whole or not at all.
-func (m *Model) Save(path string) error {
-	weights, err := m.torchWeights()
-	if err != nil {
-		return fmt.Errorf("saving: %w", err)
-	}
-	return m.write(path, checkpoint.File{Tensors: weights})
-}
+func (m *Model) Save(path string) error { return m.save(path, false) }
 
 // SaveHalf is Save with the weights rounded to float16: a file of half the size, for models that
 // are finished. A weight of 65520 or more is an error.
-func (m *Model) SaveHalf(path string) error {
+func (m *Model) SaveHalf(path string) error { return m.save(path, true) }
+
+func (m *Model) save(path string, half bool) error {
 	weights, err := m.torchWeights()
 	if err != nil {
 		return fmt.Errorf("saving: %w", err)
 	}
-	return m.write(path, checkpoint.File{Tensors: weights, Half: true})
+	return m.write(path, checkpoint.File{Tensors: weights, Half: half})
 }
 
 // write adds the metadata to a file and writes it.

@@ -3,7 +3,6 @@
 package imaging
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -14,12 +13,12 @@ import (
 func formatOfFile(f *os.File) Format {
 	head := make([]byte, len(pngSignature))
 	n, _ := f.ReadAt(head, 0)
-	switch head := head[:n]; {
-	case string(head) == pngSignature:
+	switch format, _ := formatOf(head[:n]); {
+	case format == "png":
 		return PNG
-	case len(head) > 2 && head[0] == 0xff && head[1] == 0xd8:
+	case format == "jpeg":
 		return JPEG
-	case byteOrder(head) != nil:
+	case format == "tiff" && byteOrder(head[:n]) != nil: // no BigTIFF, which Output does not write
 		return TIFF
 	}
 	return ""
@@ -92,31 +91,9 @@ func lastDirectory(f *os.File) (map[uint16]field, error) {
 	if _, err := f.ReadAt(tail, place); err != nil {
 		return nil, err
 	}
-	return directoryIn(tail, place, order)
-}
-
-// directoryIn reads a directory from what of a file begins at it.
-func directoryIn(tail []byte, place int64, order binary.ByteOrder) (map[uint16]field, error) {
-	fields := map[uint16]field{}
-	n := int(order.Uint16(tail))
-	if len(tail) < 2+12*n+4 {
+	d, whole := readDirectory(tail, uint64(place), uint64(place), order)
+	if !whole {
 		return nil, errNoDirectory
 	}
-	for i := range n {
-		entry := tail[2+12*i:][:12]
-		kind := order.Uint16(entry[2:])
-		if int(kind) >= len(sizes) {
-			continue
-		}
-		value, size := entry[8:], int64(sizes[kind])*int64(order.Uint32(entry[4:]))
-		if size > 4 {
-			at := int64(order.Uint32(entry[8:])) - place
-			if at < 0 || at > int64(len(tail)) || size > int64(len(tail))-at {
-				return nil, errNoDirectory
-			}
-			value = tail[at:]
-		}
-		fields[order.Uint16(entry)] = field{kind, value[:size]}
-	}
-	return fields, nil
+	return d.fields, nil
 }

@@ -57,23 +57,32 @@ func firstDirectory(tiff []byte) directory {
 }
 
 func directoryAt(tiff []byte, place uint32) directory {
-	order, offset := byteOrder(tiff), uint64(place)
-	if offset < 8 || offset+2 > uint64(len(tiff)) {
-		return directory{}
+	d, _ := readDirectory(tiff, 0, uint64(place), byteOrder(tiff))
+	return d
+}
+
+// readDirectory reads the directory at a place of a TIFF structure, of which data is what follows the
+// first base bytes. It reports whether data holds all of the directory and its values.
+func readDirectory(data []byte, base, place uint64, order binary.ByteOrder) (d directory, whole bool) {
+	offset, length := place-base, uint64(len(data))
+	if place < 8 || place < base || offset+2 > length {
+		return directory{}, false
 	}
-	d := directory{fields: map[uint16]field{}}
-	entries := tiff[offset+2:]
-	for range order.Uint16(tiff[offset:]) {
+	d, whole = directory{fields: map[uint16]field{}}, true
+	entries := data[offset+2:]
+	for range order.Uint16(data[offset:]) {
 		if len(entries) < 12 {
-			return d
+			return d, false
 		}
 		f := field{kind: order.Uint16(entries[2:])}
 		if int(f.kind) < len(sizes) && sizes[f.kind] > 0 {
 			size := uint64(order.Uint32(entries[4:])) * sizes[f.kind]
-			if place := uint64(order.Uint32(entries[8:])); size <= 4 {
+			if at := uint64(order.Uint32(entries[8:])); size <= 4 {
 				f.value = entries[8 : 8+size]
-			} else if place+size <= uint64(len(tiff)) {
-				f.value = tiff[place : place+size]
+			} else if at >= base && at-base+size <= length {
+				f.value = data[at-base : at-base+size]
+			} else {
+				whole = false
 			}
 		}
 		if f.value != nil {
@@ -84,7 +93,7 @@ func directoryAt(tiff []byte, place uint32) directory {
 	if len(entries) >= 4 {
 		d.next = entries[:4]
 	}
-	return d
+	return d, whole && d.next != nil
 }
 
 // number returns a field's first value, or 0 if it is not a whole number.

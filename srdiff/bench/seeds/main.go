@@ -13,16 +13,11 @@ import (
 	"flag"
 	"fmt"
 	"image"
-	"image/jpeg"
-	"image/png"
-	"io"
 	"os"
-	"strings"
 
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
-	"github.com/srdiff/srlab/srdiff/internal/atomicfile"
 )
 
 func main() {
@@ -40,8 +35,8 @@ func run(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if f.NArg() == 0 || *out == "" || *seeds < 1 {
-		return errors.New("want -out, pictures, and 1 seed or more: see -help")
+	if f.NArg() == 0 || imaging.FormatOf(*out) == "" || *seeds < 1 {
+		return errors.New("want -out with a name that ends in .png or .jpg, pictures, and 1 seed or more: see -help")
 	}
 	eng, err := engine.Open("auto")
 	if err != nil {
@@ -66,12 +61,8 @@ func run(ctx context.Context, args []string) error {
 		pictures = append(pictures, row...)
 	}
 	sheet := imaging.Grid(columns, captions, pictures...)
-	return atomicfile.Write(*out, func(w io.Writer) error {
-		if strings.HasSuffix(*out, ".jpg") {
-			return jpeg.Encode(w, sheet, &jpeg.Options{Quality: 92})
-		}
-		return png.Encode(w, sheet)
-	})
+	file := imaging.Output{Format: imaging.FormatOf(*out), Width: sheet.Rect.Dx(), Height: sheet.Rect.Dy(), Like: sheet, Quality: 92}
+	return file.Write(*out, func(yield func(imaging.Picture, error) bool) { yield(imaging.FromImage(sheet), nil) })
 }
 
 // rowOf makes the pictures of a row.
