@@ -82,7 +82,7 @@ func (m *Model) onnxModel(steps int) (o onnx.Model, err error) {
 	o.About = onnx.About{Version: Version(), Metadata: map[string]string{"factor": strconv.Itoa(o.Factor)},
 		Text: "Enlarges RGB pictures [batch, 3, height, width] with values from 0 to 1. Noise is standard normal, strength from 0 to 1."}
 	if m.Config.refines() {
-		o.Blocks, o.RefinerBlocks = m.Config.Predictor.Blocks, m.Config.Network.Blocks
+		o.Blocks, o.RefinerBlocks, o.MaxDetail = m.Config.Predictor.Blocks, m.Config.Network.Blocks, maxDetail
 		if o.Steps, err = m.onnxSteps(steps); err != nil {
 			return o, err
 		}

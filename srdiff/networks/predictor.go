@@ -60,8 +60,8 @@ func Predictor(scope *nn.Scope, c Config, low *Node, factor int) (mean, features
 
 // The bounds of ResidualScale, on the scale -1..1: two levels of 8 bits, and half of the range.
 const (
-	minScale = 0.008
-	maxScale = 1.
+	MinScale = 0.008
+	MaxScale = 1.
 )
 
 // ResidualScale predicts how far a predictor is likely to be off at each pixel: the logarithm of the
@@ -76,7 +76,7 @@ func ResidualScale(scope *nn.Scope, features *Node, factor int) *Node {
 	channels := features.Shape().Dimensions[3]
 	h := nn.ReLU(nn.Conv(scope.In("a"), scope.Convert(features), channels, 3))
 	log := ConvertDType(nn.Conv(scope.In("b").Scaled(0), h, factor*factor, 3), features.DType())
-	return ClipScalar(AddScalar(log, math.Log(10*minScale)), math.Log(minScale), math.Log(maxScale))
+	return ClipScalar(AddScalar(log, math.Log(10*MinScale)), math.Log(MinScale), math.Log(MaxScale))
 }
 
 // ResidualChroma is the standard deviation of the colour of a residual in units of its luma's. In
@@ -84,13 +84,13 @@ func ResidualScale(scope *nn.Scope, features *Node, factor int) *Node {
 // ScaleChroma(residual, 1/ResidualChroma) have about the same size, as noise has.
 const ResidualChroma = 0.25
 
-// luma has the weights of red, green and blue in luma (ITU-R BT.601).
-var luma = []float32{0.299, 0.587, 0.114}
+// Luma has the weights of red, green and blue in luma (ITU-R BT.601).
+var Luma = [3]float32{0.299, 0.587, 0.114}
 
 // ScaleChroma multiplies the colour of pictures, which is their difference from luma, by a number. x is
 // [batch, height, width, 3].
 func ScaleChroma(x *Node, by float64) *Node {
-	weights := Reshape(Const(x.Graph(), luma), 1, 1, 1, 3)
+	weights := Reshape(Const(x.Graph(), Luma[:]), 1, 1, 1, 3)
 	grey := ReduceAndKeep(Mul(x, weights), ReduceSum, -1)
 	return Add(MulScalar(x, by), MulScalar(grey, 1-by))
 }
@@ -98,13 +98,13 @@ func ScaleChroma(x *Node, by float64) *Node {
 // ScaleLoss is the negative logarithm of the likelihood that a normal distribution of standard
 // deviation s gives the residual, apart from a constant:
 //
-//	E residual^2 / (2 s^2) + log(s / minScale)
+//	E residual^2 / (2 s^2) + log(s / MinScale)
 //
 // residual is [batch, height, width, 3], logScale [batch, height, width, 1].
 func ScaleLoss(residual, logScale *Node) *Node {
 	square := ReduceAndKeep(Square(residual), ReduceMean, -1)
 	inverse := Exp(MulScalar(logScale, -2))
-	return ReduceAllMean(Add(MulScalar(Mul(square, inverse), 0.5), AddScalar(logScale, -math.Log(minScale))))
+	return ReduceAllMean(Add(MulScalar(Mul(square, inverse), 0.5), AddScalar(logScale, -math.Log(MinScale))))
 }
 
 // checkLocal validates the configuration of a predictor or a refiner.

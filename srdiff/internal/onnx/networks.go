@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/srdiff/srlab/srdiff/networks"
 )
 
 // Model is what becomes a file: weights named and laid out as in PyTorch, and the sizes that do not
@@ -19,6 +20,7 @@ type Model struct {
 
 	// Of a model that refines.
 	RefinerBlocks int
+	MaxDetail     float64 // greatest standard deviation of the detail
 	Steps         []Step
 }
 
@@ -81,7 +83,7 @@ func (m Model) Refiner() ([]byte, error) {
 		f := g.refiner(refinerScope, x, given, s.T, m.RefinerBlocks, m.Factor)
 		r0 := g.sum(g.scaled(x, s.OfX), g.scaled(f, s.OfF))
 		if i == len(m.Steps)-1 {
-			s := g.node("Min", []value{g.node("Exp", []value{g.pixelShuffle(logScale, m.Factor)}), g.scalar(0.2)}) // as maxDetail
+			s := g.node("Min", []value{g.node("Exp", []value{g.pixelShuffle(logScale, m.Factor)}), g.scalar(m.MaxDetail)})
 			residual := g.mul(s, g.scaledChroma(r0))
 			r0 = g.add(mean, g.mul(strength, residual)) // the picture
 		}
@@ -119,20 +121,18 @@ func (g *graph) predictor(scope string, low value, blocks, factor int) (mean, fe
 
 // residualScale is networks.ResidualScale.
 func (g *graph) residualScale(scope string, features value) value {
-	const least, most = 0.008, 1
 	log := g.conv(scope+"b", g.relu(g.conv(scope+"a", features)))
-	log = g.add(log, g.scalar(math.Log(10*least)))
-	return g.node("Clip", []value{log, g.scalar(math.Log(least)), g.scalar(math.Log(most))})
+	log = g.add(log, g.scalar(math.Log(10*networks.MinScale)))
+	return g.node("Clip", []value{log, g.scalar(math.Log(networks.MinScale)), g.scalar(math.Log(networks.MaxScale))})
 }
 
 // scaledChroma is networks.ScaleChroma by networks.ResidualChroma: a product of each pixel with a
 // matrix.
 func (g *graph) scaledChroma(x value) value {
-	const by = 0.25
-	luma := [3]float32{0.299, 0.587, 0.114}
+	const by = networks.ResidualChroma
 	var matrix []float32
 	for row := range 3 {
-		for column, weight := range luma {
+		for column, weight := range networks.Luma {
 			v := (1 - by) * weight
 			if row == column {
 				v += by
