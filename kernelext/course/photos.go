@@ -21,21 +21,10 @@ func Photos(n, size int) (photos []imaging.Picture) {
 	for _, name := range shown[:n] {
 		p := imaging.FromImage(kernelext.Must(imaging.Open(filepath.Join("photos", "test", name+".jpg"))))
 		side := min(p.Width, p.Height)
-		photos = append(photos, imaging.Shrink(square(p, side), "matlab-bicubic", size, size, 0))
+		photos = append(photos, imaging.Shrink(p.CentreCrop(side), "matlab-bicubic", size, size, 0))
 	}
 	return photos
 }
 
 // Photo returns photograph i of [Photos].
 func Photo(i, size int) imaging.Picture { return Photos(i+1, size)[i] }
-
-// square returns the middle of a picture.
-func square(p imaging.Picture, side int) imaging.Picture {
-	middle := imaging.New(side, side)
-	left, top := (p.Width-side)/2, (p.Height-side)/2
-	for y := range side {
-		from := 3 * ((top+y)*p.Width + left)
-		copy(middle.Pix[3*y*side:3*(y+1)*side], p.Pix[from:from+3*side])
-	}
-	return middle
-}

@@ -25,6 +25,17 @@ func New(width, height int) Picture {
 	return Picture{Width: width, Height: height, Pix: make([]float32, height*width*3)}
 }
 
+// CentreCrop returns the square of the given side in the middle of a picture whose sides are at least
+// as long.
+func (p Picture) CentreCrop(side int) Picture {
+	left, top := (p.Width-side)/2, (p.Height-side)/2
+	crop := New(side, side)
+	for y := range side {
+		copy(crop.Pix[3*y*side:3*(y+1)*side], p.Pix[3*((top+y)*p.Width+left):])
+	}
+	return crop
+}
+
 // FromImage returns img in [-1, 1]: an 8-bit value v becomes v/255*2 - 1, and 16-bit pictures keep
 // their precision. Grey becomes three equal channels. FromImage ignores transparency and
 // keeps the colours: it divides premultiplied colours by their alpha, and a fully transparent pixel

@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -162,5 +163,16 @@ func TestEmptyPicture(t *testing.T) {
 	}
 	if got := p.Image().Bounds(); got.Dx() != 0 {
 		t.Errorf("its image is %v", got)
+	}
+}
+
+func TestCentreCrop(t *testing.T) {
+	p := New(5, 4)
+	for i := range p.Pix {
+		p.Pix[i] = float32(i)
+	}
+	want := []float32{18, 19, 20, 21, 22, 23, 33, 34, 35, 36, 37, 38} // columns 1 and 2 of rows 1 and 2
+	if got := p.CentreCrop(2); got.Width != 2 || got.Height != 2 || !slices.Equal(got.Pix, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -80,7 +80,7 @@ func run(ctx context.Context, folder, engineName string) error {
 			return err
 		}
 		low := degrade.Config{}.Picture(original, 4)
-		row := []image.Image{centreCrop(original, sheetSide).Image(), centreCrop(low, sheetSide/4).Image()}
+		row := []image.Image{original.CentreCrop(sheetSide).Image(), low.CentreCrop(sheetSide/4).Image()}
 		for _, w := range ways {
 			made, err := w.enlarge(ctx, low)
 			if err != nil {
@@ -89,7 +89,7 @@ func run(ctx context.Context, folder, engineName string) error {
 			if err := w.measure(made, original, low); err != nil {
 				return err
 			}
-			row = append(row, centreCrop(made, sheetSide).Image())
+			row = append(row, made.CentreCrop(sheetSide).Image())
 		}
 		for _, s := range sheetPhotographs {
 			if s == photograph {
@@ -126,19 +126,9 @@ func open(folder, name string) (imaging.Picture, error) {
 		if size := img.Bounds().Size(); min(size.X, size.Y) < side {
 			return imaging.Picture{}, fmt.Errorf("%s is %dx%d: want at least %d a side", name, size.X, size.Y, side)
 		}
-		return centreCrop(imaging.FromImage(img), side), nil
+		return imaging.FromImage(img).CentreCrop(side), nil
 	}
 	return imaging.Picture{}, fmt.Errorf("no photograph %s in %s: make photos fetches them", name, folder)
-}
-
-// centreCrop returns the square centre crop of a picture.
-func centreCrop(p imaging.Picture, side int) imaging.Picture {
-	x, y := (p.Width-side)/2, (p.Height-side)/2
-	crop := imaging.New(side, side)
-	for row := range side {
-		copy(crop.Pix[row*side*3:][:side*3], p.Pix[((y+row)*p.Width+x)*3:])
-	}
-	return crop
 }
 
 // enlarger is an enlargement method with its measurements, one value for each photograph.
