@@ -80,7 +80,7 @@ func run(ctx context.Context, folder, engineName string) error {
 			return err
 		}
 		low := degrade.Config{}.Picture(original, 4)
-		row := []image.Image{original.CentreCrop(sheetSide).Image(), low.CentreCrop(sheetSide/4).Image()}
+		row := []image.Image{original.CentreCrop(sheetSide).Image(), low.CentreCrop(sheetSide / 4).Image()}
 		for _, w := range ways {
 			made, err := w.enlarge(ctx, low)
 			if err != nil {
