@@ -16,6 +16,7 @@ import (
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 // The tutorial's train step: batch 32, 32x32, with Adam.
@@ -109,4 +110,31 @@ func statusMB(tb testing.TB, name string) float64 {
 		}
 	}
 	return kB / 1024
+}
+
+// BenchmarkUpscale256 enlarges a picture of 256x256 to 1024x1024 with the shipped models.
+func BenchmarkUpscale256(b *testing.B) {
+	img := colourful(256, 256)
+	for _, name := range []string{"predictor-x4", "refiner-x4"} {
+		m, err := Load(graphtest.Engine(b), "../notebooks/models/"+name+".safetensors")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, precision := range []nn.Precision{nn.Float32, nn.BFloat16} {
+			b.Run(name+"/"+string(precision), func(b *testing.B) {
+				if precision == nn.BFloat16 && m.backend.Name() == "Go Backend" {
+					b.Skip("pure Go computes bfloat16 one number after the other")
+				}
+				upscale := func() {
+					if _, err := m.Upscale(b.Context(), SampleOptions{Precision: precision}, img); err != nil {
+						b.Fatal(err)
+					}
+				}
+				upscale() // compiles
+				for b.Loop() {
+					upscale()
+				}
+			})
+		}
+	}
 }

@@ -63,7 +63,8 @@ func upscaleMeasured(t *testing.T, m *Model, o SampleOptions, width, height int)
 		t.Fatal(err)
 	}
 	runtime.KeepAlive(img)
-	return m.memory(o, out.Bounds().Dx(), out.Bounds().Dy(), o.Sampler == diffusion.DPMpp2M)
+	_, _, need := m.layTiles(o, out.Bounds().Dx(), out.Bounds().Dy(), o.Sampler == diffusion.DPMpp2M)
+	return need
 }
 
 // The memory that a whole process takes at its peak stays within the estimate that pictures are

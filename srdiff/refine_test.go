@@ -3,6 +3,7 @@
 package srdiff
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -76,7 +77,7 @@ func TestLocalTiles(t *testing.T) {
 				}
 				results = append(results, result)
 			}
-			if n := len(m.tilesOf(61*factor, 1).At); n < 2 {
+			if n := len(m.tilesOf(61*factor, m.tileSize(), 1).At); n < 2 {
 				t.Fatalf("%s, factor %d: %d tiles: want several", name, factor, n)
 			}
 			for i, want := range results[0].Pix {
@@ -171,4 +172,40 @@ func values(t *testing.T, m *Model, w nn.Weight) []float32 {
 		t.Fatal(err)
 	}
 	return tensors.MustCopyFlatData[float32](value)
+}
+
+// The shipped refiner takes pictures of any usual size within the default memory: its tiles become
+// smaller, which does not change the result.
+func TestLocalTilesFitMemory(t *testing.T) {
+	m, err := Load(graphtest.Engine(t), "../notebooks/models/refiner-x4.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, side := range []int{1024, 4096} {
+		if _, _, need := m.layTiles(SampleOptions{}, side, side, false); need > DefaultMemory {
+			t.Errorf("a result of %dx%[1]d needs %d bytes", side, need)
+		}
+	}
+
+	small := scramble(t, newSmall(t, tinyRefiner(4)))
+	p := randomPicture(70, 60)
+	tilesOf := func(memory int64) int {
+		rows, columns, _ := small.layTiles(SampleOptions{Memory: memory}, 4*p.Width, 4*p.Height, false)
+		return len(rows.At) * len(columns.At)
+	}
+	little := int64(engineMemory + 8_000_000)
+	if tilesOf(0) != 1 || tilesOf(little) < 2 {
+		t.Fatalf("%d tiles, and %d with little memory: want 1 and more", tilesOf(0), tilesOf(little))
+	}
+	var results [2]imaging.Picture
+	for i, memory := range []int64{0, little} {
+		if results[i], err = small.sampleTiles(context.Background(), SampleOptions{Memory: memory}, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, v := range results[0].Pix {
+		if math.Abs(float64(v-results[1].Pix[i])) > 1e-5 {
+			t.Fatalf("value %d is %g, and %g with little memory", i, v, results[1].Pix[i])
+		}
+	}
 }

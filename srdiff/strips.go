@@ -3,7 +3,6 @@
 package srdiff
 
 import (
-	"cmp"
 	"context"
 	"image"
 	"iter"
@@ -75,29 +74,14 @@ func (m *Model) newStrips(o SampleOptions, img image.Image) (*strips, error) {
 		return nil, err
 	}
 	size := img.Bounds().Size()
-	columns := m.tilesOf(size.X*m.Config.Factor, o.BackProject)
-	rows, err := m.stripsOf(o, img, columns.Size)
-	if err != nil {
+	width, height := size.X*m.Config.Factor, size.Y*m.Config.Factor
+	rows, columns, need := m.layTilesWithin(o, width, height, func(rows, columns int) int64 {
+		return engineMemory + m.tileMemory(rows, columns) + stripMemory*int64(rows)*int64(width) + imaging.MemoryOf(img)
+	})
+	if err := allowMemory(o, need, width, height); err != nil {
 		return nil, err
 	}
 	return &strips{m.newTiling(o, size, rows, columns), imaging.VisibleRows(img), table(steps, o)[0]}, nil
-}
-
-// stripsOf lays rows of tiles over a picture: as high as the memory allows, since all of them lose their
-// margins.
-func (m *Model) stripsOf(o SampleOptions, img image.Image, tileWidth int) (tiles.Line, error) {
-	factor, size := m.Config.Factor, img.Bounds().Size()
-	margin := m.reach(o.BackProject) * factor
-	rows := m.tilesOf(size.Y*factor, o.BackProject)
-	need := func() int64 {
-		return engineMemory + m.tileMemory(rows.Size, tileWidth) +
-			stripMemory*int64(rows.Size)*int64(size.X*factor) + imaging.MemoryOf(img)
-	}
-	allowed := cmp.Or(o.Memory, DefaultMemory)
-	for need() > allowed && rows.Size/2 > 3*margin {
-		rows = tiles.LayExact(size.Y*factor, rows.Size/2/factor*factor, margin)
-	}
-	return rows, allowMemory(o, need(), size.X*factor, size.Y*factor)
 }
 
 // stripMemory is what a pixel of a row of tiles takes: its values, their picture in up to 16 bits, and

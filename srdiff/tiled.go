@@ -146,7 +146,8 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 	if diffusion.Multistep(steps) {
 		t.before = make([]float32, 0)
 	}
-	if err := m.checkMemory(o, low.Width*factor, low.Height*factor, t.before != nil); err != nil {
+	rows, columns, need := m.layTiles(o, low.Width*factor, low.Height*factor, t.before != nil)
+	if err := allowMemory(o, need, low.Width*factor, low.Height*factor); err != nil {
 		return nil, err
 	}
 	t.x = imaging.New(low.Width*factor, low.Height*factor)
@@ -157,7 +158,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 	if t.before != nil {
 		t.before = make([]float32, len(t.x.Pix))
 	}
-	t.tiling = m.newTiling(o, image.Pt(low.Width, low.Height), m.tilesOf(t.x.Height, o.BackProject), m.tilesOf(t.x.Width, o.BackProject))
+	t.tiling = m.newTiling(o, image.Pt(low.Width, low.Height), rows, columns)
 	return t, nil
 }
 
@@ -259,12 +260,38 @@ func (m *Model) tileSize() int {
 	return max(1, size/multiple) * multiple
 }
 
-// tilesOf lays tiles over n pixels of the result. A picture smaller than a tile is padded to one
-// tile: see paddedSide.
-func (m *Model) tilesOf(n, backProject int) tiles.Line {
-	factor, size, margin := m.Config.Factor, m.tileSize(), m.reach(backProject)*m.Config.Factor
+// layTiles lays tiles over a result of width x height, and returns the bytes that a program needs to
+// sample it.
+func (m *Model) layTiles(o SampleOptions, width, height int, multistep bool) (rows, columns tiles.Line, need int64) {
+	return m.layTilesWithin(o, width, height, func(rows, columns int) int64 { return m.memory(rows, columns, width, height, multistep) })
+}
+
+// layTilesWithin lays tiles over a result of width x height, and returns the bytes that they need,
+// given the function that computes them from a tile's size. A local network's result does not depend
+// on the tiles. So they become lower where the options do not allow as many bytes, and then narrower;
+// both cost overlap.
+func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(rows, columns int) int64) (rows, columns tiles.Line, need int64) {
+	high, wide := m.tileSize(), m.tileSize()
+	for least := 3 * m.reach(o.BackProject) * m.Config.Factor; ; {
+		rows, columns = m.tilesOf(height, high, o.BackProject), m.tilesOf(width, wide, o.BackProject)
+		need = memory(rows.Size, columns.Size)
+		switch fits := need <= cmp.Or(o.Memory, DefaultMemory); {
+		case fits || !m.isLocal() || max(high, wide) <= least:
+			return rows, columns, need
+		case high > least:
+			high = high * 3 / 4
+		default:
+			wide = wide * 3 / 4
+		}
+	}
+}
+
+// tilesOf lays tiles of a greatest size over n pixels of the result. A picture smaller than a tile is
+// padded to one tile: see paddedSide.
+func (m *Model) tilesOf(n, size, backProject int) tiles.Line {
+	factor, margin := m.Config.Factor, m.reach(backProject)*m.Config.Factor
 	if m.isLocal() {
-		size = max(size, 3*margin)
+		size = max(size/factor*factor, 3*margin)
 	}
 	switch {
 	case n <= size && m.isLocal() && backProject > 0: // back-projection depends on the border
@@ -323,12 +350,6 @@ const (
 	solverMemory = 2 * 12 // x_0' beside them
 )
 
-// checkMemory returns an error unless the options allow the memory that sampleTiles takes for a
-// result of width x height.
-func (m *Model) checkMemory(o SampleOptions, width, height int, multistep bool) error {
-	return allowMemory(o, m.memory(o, width, height, multistep), width, height)
-}
-
 // allowMemory returns an error unless the options allow the bytes that a result of width x height
 // needs.
 func allowMemory(o SampleOptions, need int64, width, height int) error {
@@ -339,9 +360,9 @@ func allowMemory(o SampleOptions, need int64, width, height int) error {
 	return nil
 }
 
-// memory returns how many bytes a program takes to make a result of width x height in tiles.
-func (m *Model) memory(o SampleOptions, width, height int, multistep bool) int64 {
-	rows, columns := m.tilesOf(height, o.BackProject).Size, m.tilesOf(width, o.BackProject).Size
+// memory returns how many bytes a program takes to make a result of width x height in tiles of rows x
+// columns.
+func (m *Model) memory(rows, columns, width, height int, multistep bool) int64 {
 	perPixel := pixelMemory
 	if multistep {
 		perPixel += solverMemory

@@ -281,7 +281,7 @@ func noSeams(t *testing.T, side, overlap, width, height int) {
 	}
 	o := SampleOptions{Sampler: diffusion.DDIM, Steps: 3, Memory: 1e10}
 	setTiles(t, side, overlap)
-	columns := m.tilesOf(p.Width*4, 0)
+	columns := m.tilesOf(p.Width*4, m.tileSize(), 0)
 	edges, alone := map[int]bool{}, map[int]bool{}
 	for _, at := range columns.At {
 		edges[at], edges[at+side] = true, true
@@ -396,8 +396,12 @@ func TestTilesReportAndStop(t *testing.T) {
 // A picture that needs more memory than is allowed is refused, with an amount that does.
 func TestTilesMemory(t *testing.T) {
 	m := newSmall(t, Config{Network: networks.Config{BaseChannels: 32}})
+	checkMemory := func(o SampleOptions, width, height int, multistep bool) error {
+		_, _, need := m.layTiles(o, width, height, multistep)
+		return allowMemory(o, need, width, height)
+	}
 	for _, o := range []SampleOptions{{}, {Memory: 500e6}, {Sampler: diffusion.DPMpp2M}} {
-		err := m.checkMemory(o, 10_000, 10_000, o.Sampler == diffusion.DPMpp2M)
+		err := checkMemory(o, 10_000, 10_000, o.Sampler == diffusion.DPMpp2M)
 		if err == nil || strings.Contains(err.Error(), "\n") {
 			t.Fatalf("%+v: %v, want an error of one line", o, err)
 		}
@@ -407,11 +411,11 @@ func TestTilesMemory(t *testing.T) {
 			t.Fatalf("%v: %v", err, e)
 		}
 		o.Memory = int64(want * 1e9)
-		if err := m.checkMemory(o, 10_000, 10_000, o.Sampler == diffusion.DPMpp2M); err != nil || want < allowed {
+		if err := checkMemory(o, 10_000, 10_000, o.Sampler == diffusion.DPMpp2M); err != nil || want < allowed {
 			t.Errorf("%v GB are said to do: %v", want, err)
 		}
 	}
-	if err := m.checkMemory(SampleOptions{}, 4096, 4096, false); err != nil {
+	if err := checkMemory(SampleOptions{}, 4096, 4096, false); err != nil {
 		t.Error(err)
 	}
 	if err := CheckUpscale(image.NewUniform(color.White), 4); err == nil {
