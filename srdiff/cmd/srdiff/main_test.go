@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -32,6 +33,11 @@ const asCommand = "SRDIFF_TEST_FILE_LIMIT"
 // asProgram makes the test binary behave as the command.
 const asProgram = "SRDIFF_TEST_PROGRAM"
 
+// keepStatus names a file to which a test binary that behaves as the command writes Linux's status of
+// its process in the end. The peak in a child's rusage is no use: it includes the parent's memory at
+// the time of the fork.
+const keepStatus = "SRDIFF_TEST_STATUS"
+
 // program is the command as a program of its own.
 func program(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
@@ -43,6 +49,14 @@ func TestMain(m *testing.M) {
 	if limit := os.Getenv(asCommand); limit != "" {
 		limitFiles()
 		main()
+	}
+	if path := os.Getenv(keepStatus); path != "" {
+		code := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		status, err := os.ReadFile("/proc/self/status")
+		if err := errors.Join(err, os.WriteFile(path, status, 0o666)); err != nil {
+			panic(err)
+		}
+		os.Exit(code)
 	}
 	if os.Getenv(asProgram) != "" {
 		main()
