@@ -56,6 +56,10 @@ type SampleOptions struct {
 
 	// Each, if not nil, is called after every step, or after every tile of a picture in tiles.
 	Each func(SampleStep)
+
+	// Refined, if not nil, is called in the last step of a model that refines, with the rows of the
+	// result from the top down as they are made.
+	Refined func(Refined)
 }
 
 // WithDefaults returns the options with the default in place of every zero, for a model with the

@@ -167,7 +167,7 @@ func (m *Model) unpadded(t *testing.T, o SampleOptions, p imaging.Picture) imagi
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call(x, lowTensor, float32(0), tiled.table[0], float32(1), int32(0), int32(0))
+	out, err := exec.Call(x, lowTensor, float32(0), tiled.table[0], int32(0), int32(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,14 @@ func (m *Model) unpadded(t *testing.T, o SampleOptions, p imaging.Picture) imagi
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pictures[0]
+	if len(out) == 1 {
+		return pictures[0]
+	}
+	details, err := Pictures(out[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Refined{pictures[0], details[0]}.At(0)
 }
 
 // Pictures without pixels, with too many, or with other values than their size asks for are errors

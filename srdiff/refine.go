@@ -113,14 +113,38 @@ func (d denoiser) residual(scope *nn.Scope, in networks.Inputs, x0 *Node) (out n
 // edges of strong colours, a short training leaves noise in r_0, which would be seen as speckles.
 const maxDetail = 0.2
 
-// refined returns the picture mu + amount min(s, maxDetail) C^-1 r_0, after the given number of back-projections.
-func (m *Model) refined(in networks.Inputs, r0, amount *Node, backProject int) *Node {
+// refined returns the mean mu and the detail min(s, maxDetail) C^-1 r_0. Back-projection is affine, so
+// the detail after it is the difference of two back-projected pictures.
+func (m *Model) refined(in networks.Inputs, r0 *Node, backProject int) []*Node {
 	s := MinScalar(Exp(nn.PixelShuffle(in.LogScale, m.Config.Factor)), maxDetail)
-	x0 := Add(in.Mean, Mul(amount, Mul(s, networks.ScaleChroma(r0, networks.ResidualChroma))))
-	for range backProject {
-		x0 = m.Config.Degradation.BackProject(x0, in.Low)
+	mean, detail := in.Mean, Mul(s, networks.ScaleChroma(r0, networks.ResidualChroma))
+	if backProject == 0 {
+		return []*Node{mean, detail}
 	}
-	return x0
+	whole := Add(mean, detail)
+	for range backProject {
+		mean, whole = m.Config.Degradation.BackProject(mean, in.Low), m.Config.Degradation.BackProject(whole, in.Low)
+	}
+	return []*Node{mean, Sub(whole, mean)}
+}
+
+// Refined is a strip of rows of the result of a model that refines, before its strength is chosen. Its
+// pictures have one size and are valid only during a call of SampleOptions.Refined.
+type Refined struct {
+	Mean   imaging.Picture // the predictor's
+	Detail imaging.Picture // what the sample adds to it
+}
+
+// At returns the rows of the result with the given SampleOptions.Fidelity: Mean + (1 - fidelity) Detail.
+// Every result is mixed by this function. So a program that keeps the two parts can make the result of
+// any fidelity, bit for bit, without sampling again.
+func (r Refined) At(fidelity float64) imaging.Picture {
+	amount := float32(1 - fidelity)
+	out := imaging.New(r.Mean.Width, r.Mean.Height)
+	for i, mean := range r.Mean.Pix {
+		out.Pix[i] = mean + float32(amount*r.Detail.Pix[i]) // the conversion keeps Go from fusing the two operations
+	}
+	return out
 }
 
 // sampleEach is Sample for a local network. It samples the pictures one after the other.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -206,6 +207,41 @@ func TestLocalTilesFitMemory(t *testing.T) {
 	for i, v := range results[0].Pix {
 		if math.Abs(float64(v-results[1].Pix[i])) > 1e-5 {
 			t.Fatalf("value %d is %g, and %g with little memory", i, v, results[1].Pix[i])
+		}
+	}
+}
+
+// The two parts of a refined picture give the result of every fidelity bit for bit, in strips that follow
+// one another, also with back-projection and smaller tiles.
+func TestRefined(t *testing.T) {
+	m := scramble(t, newSmall(t, tinyRefiner(4)))
+	low := randomPicture(70, 60)
+	for _, o := range []SampleOptions{{Seed: 2}, {Seed: 2, Memory: engineMemory + 8_000_000}, {Seed: 2, BackProject: 1}} {
+		var kept Refined
+		strips := 0
+		o.Refined = func(r Refined) {
+			strips++
+			kept.Mean.Pix, kept.Detail.Pix = append(kept.Mean.Pix, r.Mean.Pix...), append(kept.Detail.Pix, r.Detail.Pix...)
+		}
+		if _, err := m.sampleTiles(t.Context(), o, low); err != nil {
+			t.Fatal(err)
+		}
+		if o.Memory > 0 && strips < 2 {
+			t.Fatalf("%d strips: want several", strips)
+		}
+		o.Refined = nil
+		kept.Mean.Width, kept.Mean.Height = 280, 240
+		for _, o.Fidelity = range []float64{0, 1, 1 - 0.7} {
+			want, err := m.sampleTiles(t.Context(), o, low)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := kept.At(o.Fidelity); !slices.Equal(got.Pix, want.Pix) {
+				t.Errorf("%+v: the mixed picture is not the sampled one", o)
+			}
+		}
+		if slices.Max(kept.Detail.Pix) < 1e-3 {
+			t.Errorf("the detail is at most %g", slices.Max(kept.Detail.Pix))
 		}
 	}
 }

@@ -265,7 +265,7 @@ type samplerVariant struct {
 	start              bool // the program is Model.startOf
 	tiles              bool // the program is Model.tileX0
 	padded             bool // for a local network: the tile extends beyond the picture, see nn.Scope.Within
-	last               bool // for a model that refines: the program returns the picture, see Model.refined
+	last               bool // for a model that refines: the program returns the two parts of Model.refined
 }
 
 // build makes the graph of a program.
@@ -275,7 +275,7 @@ func (m *Model) build(scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node
 	case v.start:
 		return m.startOf(inputs)
 	case v.tiles:
-		return []*Node{m.tileX0(scope, v, inputs)}
+		return m.tileX0(scope, v, inputs)
 	}
 	return m.reverseSteps(scope, v, inputs)
 }

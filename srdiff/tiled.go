@@ -88,6 +88,7 @@ type tiling struct {
 	size          image.Point // of the low-resolution picture
 	rows, columns tiles.Line  // of the result
 	x0            []float32   // the sum of tiles so far, for the rows of one row of tiles
+	detail        []float32   // the same of Refined.Detail, while x0 is Refined.Mean; nil for a model that does not refine
 
 	// Inputs of the program.
 	xt, tileLow *tensors.Tensor
@@ -99,24 +100,29 @@ func (m *Model) newTiling(o SampleOptions, size image.Point, rows, columns tiles
 	t := tiling{m: m, o: o, size: size, rows: rows, columns: columns, x0: make([]float32, 3*rows.Size*size.X*factor),
 		xt:      tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size, columns.Size, 3)),
 		tileLow: tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size/factor+2*margin, columns.Size/factor+2*margin, 3))}
+	if m.Config.refines() {
+		t.detail = make([]float32, len(t.x0))
+	}
 	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, precision: o.Precision, tiles: true}
 	// A tile as large as the picture uses the same program, so that fewer are compiled.
 	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(rows.At) == 1 || len(columns.At) == 1)
 	return t
 }
 
-// add adds the weighted x_0 of tile r, c to x0, given a row of table. The inputs xt and tileLow are
-// set.
+// add adds the weighted x_0 of tile r, c to x0, and its detail in the last step of a model that refines,
+// given a row of table. The inputs xt and tileLow are set.
 func (t *tiling) add(predict *model.Exec, step []float32, r, c int) error {
 	left, top, factor := t.columns.At[c], t.rows.At[r], t.m.Config.Factor
-	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), step, float32(1-t.o.Fidelity),
+	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), step,
 		int32(t.size.Y-top/factor), int32(t.size.X-left/factor))
 	if err != nil {
 		return err
 	}
-	err = tensors.ConstFlatData(out[0], func(tile []float32) {
-		tiles.Blend(t.x0, t.size.X*factor, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
-	})
+	for i, sum := range [][]float32{t.x0, t.detail}[:len(out)] {
+		err = firstError(err, tensors.ConstFlatData(out[i], func(tile []float32) {
+			tiles.Blend(sum, t.size.X*factor, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
+		}))
+	}
 	return firstError(err, finalize(out...))
 }
 
@@ -186,9 +192,24 @@ func (t *tiled) step(ctx context.Context, k int) error {
 		if r+1 < len(t.rows.At) {
 			end = t.rows.At[r+1]
 		}
+		if t.variant.last {
+			t.refine(end - top)
+		}
 		t.advance(t.steps[k], top, end, draw)
 	}
 	return nil
+}
+
+// refine turns the mean of the first rows of x0 into the result.
+func (t *tiled) refine(rows int) {
+	done := 3 * t.x.Width * rows
+	r := Refined{imaging.Picture{Width: t.x.Width, Height: rows, Pix: t.x0[:done]},
+		imaging.Picture{Width: t.x.Width, Height: rows, Pix: t.detail[:done]}}
+	if t.o.Refined != nil {
+		t.o.Refined(r)
+	}
+	copy(t.x0, r.At(t.o.Fidelity).Pix)
+	clear(t.detail[copy(t.detail, t.detail[done:]):])
 }
 
 // addTile adds the weighted x_0 of a tile to x0.
@@ -218,23 +239,23 @@ func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	clear(t.x0[copy(t.x0, t.x0[done:]):])
 }
 
-// tileX0 predicts x_0 for a tile. Its inputs are x_t, low with the network's margin around it,
-// low's noise level, a row of table, 1 - fidelity, and the rows and columns of low from the tile's
-// start to the picture's end.
-func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) *Node {
+// tileX0 predicts x_0 for a tile, or in the last step of a model that refines the two parts of refined.
+// Its inputs are x_t, low with the network's margin around it, low's noise level, a row of table, and the
+// rows and columns of low from the tile's start to the picture's end.
+func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) []*Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
 	inputs := networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()}
 	if v.padded {
-		scope = scope.Within(inside(low, in[5], in[6]))
+		scope = scope.Within(inside(low, in[4], in[5]))
 	}
 	if m.Config.refines() {
 		inputs = m.denoiser().withMean(scope, inputs)
 	}
 	x0 := m.predictX0(scope, v, rowOf(in[3]), inputs)
 	if v.last {
-		return m.refined(inputs, x0, in[4], v.backProject)
+		return m.refined(inputs, x0, v.backProject)
 	}
-	return x0
+	return []*Node{x0}
 }
 
 // inside is 1 in the given number of first rows and columns, which lie in the picture, and 0
@@ -367,7 +388,11 @@ func (m *Model) memory(rows, columns, width, height int, multistep bool) int64 {
 	if multistep {
 		perPixel += solverMemory
 	}
-	return engineMemory + m.tileMemory(rows, columns) + int64(12*rows*width+perPixel*width*height)
+	perRow := 12 * width
+	if m.Config.refines() {
+		perRow *= 3 // the detail, and the result of both
+	}
+	return engineMemory + m.tileMemory(rows, columns) + int64(perRow*rows+perPixel*width*height)
 }
 
 // tileMemory is how many bytes the network takes for a tile of the result.

@@ -28,9 +28,9 @@ var Suffixes = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif
 // bytes a pixel, 768 MiB.
 const MaxPixels = 64 << 20
 
-// maxBytes is the greatest size of a file that is read: twice the size of MaxPixels pixels of
+// MaxBytes is the greatest size of a file that is read: twice the size of MaxPixels pixels of
 // uncompressed 16-bit RGBA.
-const maxBytes = 16 * MaxPixels
+const MaxBytes = 16 * MaxPixels
 
 // ErrFormat is the error for data in a format that Decode does not read.
 var ErrFormat = errors.New("not a picture that can be read (PNG, JPEG, GIF, BMP, TIFF or WebP)")
@@ -96,7 +96,7 @@ func Decode(r io.Reader) (image.Image, error) {
 
 func decode(r io.Reader) (file *File, err error) {
 	defer guard(&err)
-	data, err := io.ReadAll(io.LimitReader(r, maxBytes))
+	data, err := io.ReadAll(io.LimitReader(r, MaxBytes))
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func DecodeSize(r io.Reader) (width, height int, err error) {
 
 // head reads the part of a file that holds its picture's size and orientation.
 func head(r io.Reader) (data []byte, format string, err error) {
-	r = io.LimitReader(r, maxBytes)
+	r = io.LimitReader(r, MaxBytes)
 	for room := 64 << 10; ; room *= 2 {
 		more, err := io.ReadAll(io.LimitReader(r, int64(room-len(data))))
 		data = append(data, more...)

@@ -64,13 +64,9 @@ func (o Output) Write(path string, strips Strips) error {
 // Encode writes a picture whose strips have o.Width and, together, o.Height. It returns the first error
 // of w or of the strips. A TIFF needs a w that is an io.WriteSeeker, such as a file.
 func (o Output) Encode(w io.Writer, strips Strips) (err error) {
-	k := kindOf(o.Like, o.Width, o.Height)
-	if o.Format == JPEG {
-		k.deep = false
-	}
 	next, stop := iter.Pull2(strips)
 	defer stop()
-	img := &streamed{kind: k, size: image.Rect(0, 0, o.Width, o.Height), next: next}
+	img := &streamed{kind: o.kind(), size: image.Rect(0, 0, o.Width, o.Height), next: next}
 	defer func() {
 		switch v := recover().(type) {
 		case nil:
@@ -89,6 +85,26 @@ func (o Output) Encode(w io.Writer, strips Strips) (err error) {
 		return o.encodeTIFF(w, img)
 	}
 	return fmt.Errorf("the format %q cannot be written", o.Format)
+}
+
+// kind is the kind of the pixels that are written.
+func (o Output) kind() *kind {
+	k := kindOf(o.Like, o.Width, o.Height)
+	if o.Format == JPEG {
+		k.deep = false
+	}
+	return k
+}
+
+// Rows returns a function that converts strips, in their order, to rows of the picture with the values
+// that Encode writes. A transparent picture stays transparent for a JPEG too.
+func (o Output) Rows() func(strip Picture) image.Image {
+	k, top := o.kind(), 0
+	return func(strip Picture) image.Image {
+		rows := k.image(strip, top)
+		top += strip.Height
+		return rows
+	}
 }
 
 // streamed is an image whose rows are made when an encoder asks for them, from the top down. The last

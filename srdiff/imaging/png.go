@@ -100,7 +100,7 @@ func withoutPixels(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	data := []byte(pngSignature)
-	for len(data) < maxBytes {
+	for len(data) < MaxBytes {
 		h, err := c.next()
 		if err == nil && (h.kind == "IDAT" || h.kind == "fdAT") {
 			err = c.skip(h)

@@ -14,8 +14,19 @@ func ReadFrom(r io.Reader) (*File, error) { return decode(r) }
 
 // EncodePNG writes img to w as WritePNG writes it to a file. It returns the first error of w.
 func EncodePNG(w io.Writer, img image.Image, chunks ...Chunk) error {
+	return encodePNG(w, img, png.DefaultCompression, chunks)
+}
+
+// EncodeFastPNG is EncodePNG without compression, for a picture that only another program on this machine
+// reads.
+func EncodeFastPNG(w io.Writer, img image.Image, chunks ...Chunk) error {
+	return encodePNG(w, img, png.NoCompression, chunks)
+}
+
+func encodePNG(w io.Writer, img image.Image, level png.CompressionLevel, chunks []Chunk) error {
 	buffered := bufio.NewWriter(&inserter{w: w, chunks: chunks})
-	if err := png.Encode(buffered, img); err != nil {
+	encoder := png.Encoder{CompressionLevel: level}
+	if err := encoder.Encode(buffered, img); err != nil {
 		return err
 	}
 	return buffered.Flush()

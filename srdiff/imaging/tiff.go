@@ -422,7 +422,7 @@ func (p tiffPicture) unpack(data []byte, b image.Rectangle) ([]byte, error) {
 		}
 		r = z
 	case packZSTD:
-		z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBytes))
+		z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxBytes))
 		if err != nil {
 			return nil, err
 		}

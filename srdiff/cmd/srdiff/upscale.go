@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -31,15 +30,13 @@ type upscaleOptions struct {
 	source                   modelSource // of the model
 	config                   srdiff.Config
 	factor                   int // the model's
-	size                     targetSize
-	quality                  int // of JPEG files
 	compare, overwrite       bool
-	strip, asJSON            bool
-	sampling                 srdiff.SampleOptions
+	asJSON                   bool
+	resultOptions
 }
 
 func upscaleCommand() *cobra.Command {
-	o := upscaleOptions{quality: 92}
+	o := upscaleOptions{resultOptions: resultOptions{quality: defaultQuality}}
 	cmd := &cobra.Command{
 		Use:   "upscale IN... [-o OUT]",
 		Short: "Enlarge pictures",
@@ -113,8 +110,7 @@ type upscaling struct {
 	stdin         io.Reader
 	out, log, png io.Writer // lines about results, other messages, and the picture on standard output
 
-	m    *srdiff.Model // nil until the first picture needs it
-	made provenance    // of results, but for the input
+	enlarger *enlarger // nil until the first picture needs it
 
 	line       *progressLine
 	rest       timeLeft
@@ -230,16 +226,14 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad := u.config.CheckUpscale(file.Image); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
-	if u.m == nil {
+	if u.enlarger == nil {
 		if err := u.open(file.SHA256); err != nil {
 			return nil, err
 		}
 	}
-	made := u.made
-	made.Input = file.SHA256
-	target := u.size.of(file.Image.Bounds().Size(), u.factor)
-	record := resultRecord{Input: t.in, Output: t.out, Model: u.source.String(), Width: target.X, Height: target.Y}
-	if u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
+	output := u.enlarger.Output(file, u.formatOf(t))
+	record := resultRecord{Input: t.in, Output: t.out, Model: u.source.String(), Width: output.Width, Height: output.Height}
+	if made := u.enlarger.provenance(file); u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
 		u.work -= t.pixels
 		u.kept++
 		u.results = append(u.results, record)
@@ -249,16 +243,13 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad := u.checkDuplicateResult(t); bad != nil {
 		return bad, nil
 	}
-	output := u.output(t, file, made, target)
 	for _, remark := range append(file.Remarks, output.Omitted()...) {
 		printLine(u.log, "%s: %s", t.in, remark)
 	}
 	began := time.Now()
-	u.sampling.Each = func(s srdiff.SampleStep) { u.show(i, s) }
 	var failed error // of the model
-	strips := recordingError(imaging.ResizeStrips(u.m.UpscaleStrips(ctx, u.sampling, file.Image),
-		file.Image.Bounds().Size().Mul(u.factor), target), &failed)
-	bad = u.write(t, file, output, strips)
+	enlarged := u.enlarger.Enlarge(ctx, file, func(s srdiff.SampleStep) { u.show(i, s) }, nil)
+	bad = u.write(t, file, output, recordingError(u.enlarger.Resize(file, enlarged), &failed))
 	u.line.end()
 	switch {
 	case failed != nil && ctx.Err() != nil:
@@ -273,9 +264,9 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	u.done += t.pixels
 	record.Made, record.Seconds = true, time.Since(began).Seconds()
 	u.results = append(u.results, record)
-	text := fmt.Sprintf("%s: %dx%d", t.out, target.X, target.Y)
+	text := fmt.Sprintf("%s: %dx%d", t.out, output.Width, output.Height)
 	if u.model == "" { // the line names what the command line leaves open
-		times := math.Round(100*float64(target.X)/float64(file.Image.Bounds().Dx())) / 100
+		times := math.Round(100*float64(output.Width)/float64(file.Image.Bounds().Dx())) / 100
 		text += fmt.Sprintf(", %g times %s by the model %s", times, t.in, u.source)
 	}
 	printLine(u.out, "%s", text)
@@ -294,18 +285,12 @@ func recordingError(strips imaging.Strips, failed *error) imaging.Strips {
 	}
 }
 
-// output describes the result of a picture. Its provenance is the first chunk, so that a truncated file
-// still has it.
-func (u *upscaling) output(t task, file *imaging.File, made provenance, size image.Point) imaging.Output {
-	o := imaging.Output{Format: imaging.PNG, Width: size.X, Height: size.Y, Like: file.Image, Quality: u.quality,
-		Chunks: []imaging.Chunk{made.chunk()}}
-	if t.out != pipe {
-		o.Format = imaging.FormatOf(t.out)
+// formatOf returns the format of a task's result.
+func (u *upscaling) formatOf(t task) imaging.Format {
+	if t.out == pipe {
+		return imaging.PNG
 	}
-	if !u.strip {
-		o.Chunks = slices.Concat(o.Chunks, file.Colour, file.Metadata)
-	}
-	return o
+	return imaging.FormatOf(t.out)
 }
 
 // checkDuplicateResult returns an error if this run has already written the task's result under
@@ -396,30 +381,13 @@ func (u *upscaling) open(input string) error {
 			printLine(u.log, "%s was made from another picture than %s", u.like, u.tasks[0].in)
 		}
 	}
-	if err := u.sampling.Validate(m.Config); err != nil {
-		return err
-	}
-	limitHeap(cmp.Or(u.sampling.Memory, srdiff.DefaultMemory))
-	u.m = m
-	u.made = provenance{Model: hash, Seed: u.sampling.Seed, Options: options, Engine: eng.Name, Size: u.size, Strip: u.strip}
-	return nil
-}
-
-// limitHeap has Go's collector run more often when the heap nears the memory that may be taken. A fifth
-// is left for what is not on the heap. The variable GOMEMLIMIT takes precedence.
-func limitHeap(allowed int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(allowed / 5 * 4)
-	}
+	u.enlarger, err = newEnlarger(eng, m, hash, u.resultOptions, options)
+	return err
 }
 
 // show prints the progress of the only picture, or of all pictures.
 func (u *upscaling) show(i int, s srdiff.SampleStep) {
-	share := float64(s.Done*s.Tiles+s.Tile) / float64(s.Steps*s.Tiles)
-	done := fmt.Sprintf("%d of %d steps", s.Done, s.Steps)
-	if s.Steps == 1 && s.Tiles > 1 {
-		done = fmt.Sprintf("%d of %d tiles", s.Done*s.Tiles+s.Tile, s.Tiles)
-	}
+	share, done := progressOf(s)
 	if !u.several {
 		u.line.show(s.Done == s.Steps, "%s%s", done, u.rest.left(share, 1))
 		return
