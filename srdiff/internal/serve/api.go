@@ -175,11 +175,11 @@ func strengthOf(query url.Values) (float64, error) {
 func plainName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	name = strings.TrimLeft(strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) || r == unicode.ReplacementChar || strings.ContainsRune(`/:*?"<>|`, r) {
+		if !unicode.IsGraphic(r) || r == unicode.ReplacementChar || strings.ContainsRune(`:*?"<>|`, r) {
 			return '_'
 		}
 		return r
-	}, name), ".")
+	}, name), "./")
 	for len(name) > 200 {
 		name = name[1:]
 	}

@@ -69,7 +69,7 @@ type job struct {
 }
 
 func (j *job) upload() string { return filepath.Join(j.folder, "upload") }
-func (j *job) output() string { return filepath.Join(j.folder, "result") }
+func (j *job) output() string { return filepath.Join(j.folder, "output") }
 
 // newJob makes a job, which does not wait yet: its upload is still to be written.
 func (s *Server) newJob(name string, settings Settings) (*job, error) {
@@ -253,7 +253,7 @@ func (s *Server) show(j *job, file *imaging.File, e Enlarger) error {
 func (j *job) newLayers(sizes map[layer]image.Point) (map[layer]*raster, error) {
 	layers := map[layer]*raster{}
 	for name, size := range sizes {
-		r, err := newRaster(filepath.Join(j.folder, string(name)), size)
+		r, err := newRaster(filepath.Join(j.folder, "layer-"+string(name)), size)
 		if err != nil {
 			return layers, diskError(err)
 		}
