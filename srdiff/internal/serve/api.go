@@ -22,6 +22,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
+// maxUpload is how many bytes of a picture are taken: as many as are read. Tests change it.
+var maxUpload int64 = imaging.MaxBytes
+
 //go:embed page
 var page embed.FS
 
@@ -87,7 +90,7 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := plainName(query.Get("name"))
-	if r.ContentLength > imaging.MaxBytes {
+	if r.ContentLength > maxUpload {
 		refuse(w, http.StatusRequestEntityTooLarge, tooLarge(name))
 		return
 	}
@@ -96,7 +99,7 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	err = j.receive(http.MaxBytesReader(w, r.Body, imaging.MaxBytes))
+	err = j.receive(http.MaxBytesReader(w, r.Body, maxUpload))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		s.remove(j)
 		refuse(w, http.StatusRequestEntityTooLarge, tooLarge(name))
@@ -114,7 +117,7 @@ func (s *Server) postJob(w http.ResponseWriter, r *http.Request) {
 }
 
 func tooLarge(name string) string {
-	return fmt.Sprintf("%s is too large: at most %d bytes are read", name, imaging.MaxBytes)
+	return fmt.Sprintf("%s is too large: at most %d bytes are read", name, maxUpload)
 }
 
 // receive writes a job's upload.
