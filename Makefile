@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-onnx test-browser test-kernel notebooks pages bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -65,7 +65,7 @@ setup: check .lab/warm.ok ## build the kernel and fetch what it needs, once; the
 programs = -o .lab/bin/ ./srdiff/cmd/srdiff ./kernelext/nbcheck
 build-programs = { go build -buildvcs=auto $(programs) 2>/dev/null || go build $(programs); }
 
-test: test-go test-notebooks test-slider test-onnx ## all tests: the code's and the notebooks', one in a browser if there is one, and ONNX Runtime's
+test: test-go test-notebooks test-slider test-page test-onnx ## all tests: the code's and the notebooks', two in a browser if there is one, and ONNX Runtime's
 
 test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
 	@unformatted="$$(gofmt -l srdiff kernelext notebooks)"; if [ -n "$$unformatted" ]; then \
@@ -101,6 +101,10 @@ test-notebooks: setup ## execute every notebook through the kernel, and fail whe
 test-slider: setup $(settings)
 	@if [ -n "$(browser)" ]; then set -x; go test -tags browser -count 1 -run 'TestSlider$$' ./kernelext/browsertest; \
 	else echo "the test in a browser is left out: there is no chromium or google-chrome"; fi
+
+test-page: check .lab/library.ok ## try the page of srdiff serve in chromium or google-chrome
+	@if [ -n "$(browser)" ]; then set -x; go test -tags browser -count 1 -run 'TestPage$$' ./srdiff/cmd/srdiff; \
+	else echo "the test of the page is left out: there is no chromium or google-chrome"; fi
 
 test-onnx: check .lab/library.ok .lab/onnx.ok ## run exported models in ONNX Runtime, beside srdiff
 	@if [ -x .lab/onnx-venv/bin/python3 ]; then set -x; \

@@ -134,7 +134,7 @@ func (p *servedProgram) findModels() error {
 		}
 		offer := serve.Model{Name: name, For: source.embedded.For, Factor: config.Factor, Detail: config.Predictor.Name != ""}
 		if source.path != "" {
-			offer.Name, offer.For = filepath.Base(source.path), "what it was trained for"
+			offer.Name = filepath.Base(source.path)
 		}
 		p.offers = append(p.offers, offer)
 	}

@@ -32,7 +32,7 @@ type Settings struct {
 // Model describes a model for the page.
 type Model struct {
 	Name   string `json:"name"`
-	For    string `json:"for"` // which pictures it is for
+	For    string `json:"for"` // which pictures it is for, "" if unknown
 	Factor int    `json:"factor"`
 	Detail bool   `json:"detail"` // it refines, so that Settings.Strength acts
 }

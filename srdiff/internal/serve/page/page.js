@@ -22,7 +22,7 @@ function refused(text) {
 
 function chooseModel() {
   const model = models[element("model").selectedIndex];
-  element("for").textContent = `For ${model.for}.` + (model.detail ? " The strength is chosen afterwards." : "");
+  element("for").textContent = model.for ? `For ${model.for}.` : "A model file of your own.";
   element("scale").value = model.factor;
 }
 
