@@ -242,7 +242,7 @@ func shows(t *testing.T, shown, file []byte, tolerance int, mixed ...[]byte) {
 	for _, data := range mixed {
 		ends = append(ends, decoded(t, data))
 	}
-	corner := img.Rect.Size().Sub(want.Rect.Size()).Div(2)
+	corner := img.Rect.Size().Sub(want.Rect.Size()).Add(image.Pt(1, 1)).Div(2)
 	compared := 0
 	for y := range want.Rect.Dy() {
 		for x := 0; x < want.Rect.Dx(); x++ {

@@ -11,6 +11,11 @@ const strengths = new Map(); // of jobs, where they were moved
 // say has a screen reader read a text.
 const say = (text) => { element("status").textContent = text; };
 
+// write changes a text only if it differs, so that a selection in it stays.
+function write(id, text) {
+  if (element(id).textContent !== text) element(id).textContent = text;
+}
+
 // refused shows why a picture was not taken.
 function refused(text) {
   const line = document.createElement("p");
@@ -96,6 +101,7 @@ const list = new Jobs(element("jobs"), {
   pick(id) {
     shown = id;
     show();
+    if (matchMedia("(max-width: 46rem)").matches) element("viewer").scrollIntoView();
   },
   async remove(id) {
     const job = jobs.find((j) => j.id === id);
@@ -137,22 +143,18 @@ function show() {
     viewer.show(null);
     return;
   }
-  element("title").textContent = job.name;
-  element("sizes").textContent = job.width ? `${job.inWidth} × ${job.inHeight} to ${job.width} × ${job.height}` : "";
+  write("title", job.name);
+  write("sizes", job.width ? `${job.inWidth} × ${job.inHeight} to ${job.width} × ${job.height}` : "");
   element("error").hidden = !job.error;
-  element("error").textContent = job.error ?? "";
+  write("error", job.error ?? "");
   element("frame").hidden = !job.width;
   document.querySelector(".below").hidden = !job.width;
   element("canvas").setAttribute("aria-label", `${job.name}, before and after. ` +
     "Arrow keys move the picture, plus and minus zoom, 0 fits it, 1 shows it at full size.");
-  element("remarks").replaceChildren(...(job.remarks ?? []).map((text) => {
-    const line = document.createElement("li");
-    line.textContent = text;
-    return line;
-  }));
+  write("remarks", (job.remarks ?? []).join("\n"));
   element("mix").hidden = !job.detail;
   strength.value = strengths.get(job.id) ?? 1;
-  element("amount").textContent = Number(strength.value).toFixed(2);
+  write("amount", Number(strength.value).toFixed(2));
   viewer.strength = Number(strength.value);
   viewer.show(job);
 

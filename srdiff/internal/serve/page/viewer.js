@@ -15,6 +15,7 @@ export class Viewer {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.changed = changed;
+    this.checks = checks(this.context);
     this.split = 0.5;
     this.strength = 1;
     this.job = null;
@@ -44,11 +45,12 @@ export class Viewer {
     this.draw(); // at once: a resized canvas is empty
   }
 
-  // fit shows the whole picture, at most at full size.
+  // fit shows the whole picture, a small one with a whole zoom.
   fit() {
     if (!this.job?.width) return;
     const {width, height} = this.job;
-    const zoom = Math.min(1, this.canvas.width / width, this.canvas.height / height);
+    let zoom = Math.min(8, this.canvas.width / width, this.canvas.height / height);
+    if (zoom > 1) zoom = Math.floor(zoom);
     this.place(zoom, (this.canvas.width - zoom * width) / 2, (this.canvas.height - zoom * height) / 2);
     this.fitted = true;
   }
@@ -131,6 +133,8 @@ export class Viewer {
     const {context, canvas, job} = this;
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!job?.width) return;
+    context.fillStyle = this.checks;
+    context.fillRect(this.x, this.y, Math.round(this.zoom * job.width), Math.round(this.zoom * job.height));
     const line = this.line();
     const end = this.y + this.zoom * job.rows; // of the rows that are made
     this.clip(0, 0, line, canvas.height, () => this.drawBefore());
@@ -161,52 +165,81 @@ export class Viewer {
 
   drawBefore() {
     const {job} = this;
-    this.drawLayer(job.inWidth, job.inHeight, job.inHeight, true, (level, x, y) => this.tiles.get("before", level, x, y, true));
+    this.magnified((place) => drawLayer(place, job, job.inWidth, job.inHeight, job.inHeight,
+      (level, x, y) => this.tiles.get("before", level, x, y, true)));
   }
 
   drawAfter() {
     const {job, strength, tiles} = this;
-    this.drawLayer(job.width, job.height, job.rows, false, (level, x, y, whole) => job.detail ?
-      tiles.mixed(strength, level, x, y, whole) : tiles.get("result", level, x, y, whole));
+    this.magnified((place) => drawLayer(place, job, job.width, job.height, job.rows, (level, x, y, rows) => job.detail ?
+      tiles.mixed(strength, level, x, y, rows) : tiles.get("result", level, x, y, rows)));
   }
 
-  // drawLayer draws a picture of width x height over the whole of the place of the result, of which some
-  // rows are there. The tiles that are visible are put together first, so that no joints show.
-  drawLayer(width, height, rows, smooth, tile) {
-    const {canvas, context, job} = this;
-    const across = this.zoom * job.width / width, down = this.zoom * job.height / height;
-    const top = topLevel(width, height);
-    const level = Math.min(top, Math.max(0, Math.floor(Math.log2(1 / across) + 1e-6)));
-    const scale = 2 ** level;
-    const levelWidth = Math.ceil(width / scale), levelHeight = Math.ceil(height / scale);
-    const from = (at, by) => Math.max(0, Math.floor(-at / (side * by * scale)));
-    const to = (at, by, room, size) => Math.min(Math.ceil(size / side), Math.ceil((room - at) / (side * by * scale)));
-    const left = from(this.x, across), right = to(this.x, across, canvas.width, levelWidth);
-    const upper = from(this.y, down);
-    const lower = Math.min(to(this.y, down, canvas.height, levelHeight), Math.ceil(rows / (side * scale)));
-    if (right <= left || lower <= upper) return;
-
-    const joined = new OffscreenCanvas(Math.min(right * side, levelWidth) - left * side, Math.min(lower * side, levelHeight) - upper * side);
-    const joint = joined.getContext("2d");
-    const small = 2 ** (top - level);
-    const wholeTile = (level, y) => rows >= Math.min(height, (y + 1) * side * 2 ** level) ? true : rows;
-    const coarse = tile(top, 0, 0, wholeTile(top, 0));
-    for (let y = upper; y < lower; y++) {
-      for (let x = left; x < right; x++) {
-        const image = tile(level, x, y, wholeTile(level, y));
-        const px = (x - left) * side, py = (y - upper) * side;
-        if (image) joint.drawImage(image, px, py);
-        else if (coarse) joint.drawImage(coarse, x * side / small, y * side / small, side / small, side / small, px, py, side, side);
-      }
+  // magnified draws at the zoom. Beyond a zoom of 1, the pixels of the result are drawn as squares, before
+  // and after alike.
+  magnified(draw) {
+    const {canvas, context, job, x, y, zoom} = this;
+    if (zoom <= 1) {
+      draw({canvas, context, x, y, zoom});
+      return;
     }
-    context.save();
-    context.beginPath();
-    context.rect(this.x, this.y, Math.round(this.zoom * job.width), Math.round(this.zoom * job.height));
-    context.clip();
-    context.imageSmoothingEnabled = smooth || across * scale < 1;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(joined, this.x + left * side * across * scale, this.y + upper * side * down * scale,
-      joined.width * across * scale, joined.height * down * scale);
-    context.restore();
+    const left = Math.max(0, Math.floor(-x / zoom)), right = Math.min(job.width, Math.ceil((canvas.width - x) / zoom));
+    const top = Math.max(0, Math.floor(-y / zoom)), bottom = Math.min(job.height, Math.ceil((canvas.height - y) / zoom));
+    if (right <= left || bottom <= top) return;
+    const full = new OffscreenCanvas(right - left, bottom - top);
+    draw({canvas: full, context: full.getContext("2d"), x: -left, y: -top, zoom: 1});
+    context.imageSmoothingEnabled = false;
+    context.drawImage(full, x + left * zoom, y + top * zoom, full.width * zoom, full.height * zoom);
   }
+}
+
+// drawLayer draws a picture of width x height, of which some rows are there, over the whole place of a
+// job's result. The tiles that are visible are put together first, so that no joints show.
+function drawLayer(place, job, width, height, rows, tile) {
+  const {canvas, context, x: originX, y: originY, zoom} = place;
+  const across = zoom * job.width / width, down = zoom * job.height / height;
+  const top = topLevel(width, height);
+  const level = Math.min(top, Math.max(0, Math.floor(Math.log2(1 / across) + 1e-6)));
+  const scale = 2 ** level;
+  const levelWidth = Math.ceil(width / scale), levelHeight = Math.ceil(height / scale);
+  const from = (at, by) => Math.max(0, Math.floor(-at / (side * by * scale)));
+  const to = (at, by, room, size) => Math.min(Math.ceil(size / side), Math.ceil((room - at) / (side * by * scale)));
+  const left = from(originX, across), right = to(originX, across, canvas.width, levelWidth);
+  const upper = from(originY, down);
+  const lower = Math.min(to(originY, down, canvas.height, levelHeight), Math.ceil(rows / (side * scale)));
+  if (right <= left || lower <= upper) return;
+
+  const joined = new OffscreenCanvas(Math.min(right * side, levelWidth) - left * side, Math.min(lower * side, levelHeight) - upper * side);
+  const joint = joined.getContext("2d");
+  const small = side / 2 ** (top - level); // a tile's side in the only tile of the top level
+  const known = (level, y) => rows >= Math.min(height, (y + 1) * side * 2 ** level) ? true : rows;
+  const coarse = tile(top, 0, 0, known(top, 0));
+  for (let y = upper; y < lower; y++) {
+    for (let x = left; x < right; x++) {
+      const image = tile(level, x, y, known(level, y));
+      const px = (x - left) * side, py = (y - upper) * side;
+      if (image) joint.drawImage(image, px, py);
+      else if (coarse) joint.drawImage(coarse, x * small, y * small, small, small, px, py, side, side);
+    }
+  }
+  context.save();
+  context.beginPath();
+  context.rect(originX, originY, Math.round(zoom * job.width), Math.round(zoom * job.height));
+  context.clip();
+  context.imageSmoothingEnabled = true; // without effect where a pixel is a pixel
+  context.imageSmoothingQuality = "high";
+  context.drawImage(joined, originX + left * side * across * scale, originY + upper * side * down * scale,
+    joined.width * across * scale, joined.height * down * scale);
+  context.restore();
+}
+
+// checks is what lies under transparent pictures.
+function checks(context) {
+  const tile = new OffscreenCanvas(24, 24), c = tile.getContext("2d");
+  c.fillStyle = "#dcdcdc";
+  c.fillRect(0, 0, 24, 24);
+  c.fillStyle = "#bdbdbd";
+  c.fillRect(0, 0, 12, 12);
+  c.fillRect(12, 12, 12, 12);
+  return context.createPattern(tile, "repeat");
 }
