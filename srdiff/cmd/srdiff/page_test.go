@@ -65,7 +65,7 @@ func openPage(t *testing.T, model string) *page {
 		t.Fatal(err)
 	}
 	// The sandbox does not work for root and in containers, and the page is our own.
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1280, 900))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.NoSandbox, chromedp.WindowSize(1000, 700))
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	p.ctx, cancel = chromedp.NewContext(allocator)
@@ -98,7 +98,7 @@ func (p *page) note(event any) {
 			p.hosts[u.Hostname()] = true
 		}
 	case *runtime.EventExceptionThrown:
-		p.mistakes = append(p.mistakes, event.ExceptionDetails.Text)
+		p.mistakes = append(p.mistakes, event.ExceptionDetails.Text+" "+event.ExceptionDetails.Exception.Description)
 	}
 }
 
@@ -202,19 +202,21 @@ func (p *page) download(name string) []byte {
 // shown returns the pixels of the canvas where the picture is, once they no longer change.
 func (p *page) shown() []byte {
 	p.t.Helper()
-	var last []byte
-	for same := 0; same < 3; time.Sleep(100 * time.Millisecond) {
-		text := value[string](p, `{
-			const canvas = document.getElementById("canvas"), pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-			let text = "";
-			for (let i = 0; i < pixels.length; i += 4096) text += String.fromCharCode(...pixels.subarray(i, i + 4096));
-			canvas.width + "x" + canvas.height + ":" + btoa(text)}`)
-		var now = []byte(text)
-		if same++; !bytes.Equal(now, last) {
-			same, last = 0, now
+	return []byte(value[string](p, `(async () => {
+		const canvas = document.getElementById("canvas");
+		let pixels, last = 0;
+		for (let same = 0; same < 3; same++) {
+			await new Promise((done) => setTimeout(done, 100));
+			pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+			let sum = 0;
+			for (const pixel of new Uint32Array(pixels.buffer)) sum = (31 * sum + pixel) % 0x1fffffffffff;
+			if (sum !== last) same = 0;
+			last = sum;
 		}
-	}
-	return last
+		let text = "";
+		for (let i = 0; i < pixels.length; i += 4096) text += String.fromCharCode(...pixels.subarray(i, i + 4096));
+		return canvas.width + "x" + canvas.height + ":" + btoa(text);
+	})()`))
 }
 
 // canvas decodes shown.
@@ -423,7 +425,7 @@ func TestPage(t *testing.T) {
 
 	// Of a picture that takes long, progress and the time left are seen, and the rows that are made. Then it
 	// is cancelled.
-	p.send("drop", map[string][]byte{"long.png": mustRead(t, write(t, "long.png", pngOf(scene(40, 1500))))})
+	p.send("drop", map[string][]byte{"long.png": mustRead(t, write(t, "long.png", pngOf(scene(12, 6000))))})
 	p.wait(`/[1-9] of [0-9]+ tiles, .+ left/.test(` + noteOf(3) + `) && document.querySelector("#jobs li:nth-child(4) progress").value > 0`)
 	p.do(chromedp.Click(chromedp.CSS("#jobs li:nth-child(4) .pick")))
 	p.choose("split", "0", "input")

@@ -105,9 +105,13 @@ const list = new Jobs(element("jobs"), {
   },
   async remove(id) {
     const job = jobs.find((j) => j.id === id);
-    await fetch(`jobs/${id}`, {method: "DELETE"});
+    try {
+      await fetch(`jobs/${id}`, {method: "DELETE"});
+      await refresh();
+    } catch {
+      return; // the server has ended, which follow shows
+    }
     say(`${job.name}: ${job.state === "waiting" || job.state === "running" ? "cancelled" : "removed"}`);
-    await refresh();
     element("choose").focus();
   },
   say,

@@ -54,6 +54,8 @@ export class Tiles {
         this.known.delete(old);
       }
       this.arrived();
+    } catch {
+      // The server has ended, which page.js shows.
     } finally {
       entry.loading = false;
     }
