@@ -26,16 +26,16 @@ type resultOptions struct {
 // defaultQuality is the quality of JPEG files.
 const defaultQuality = 92
 
-// enlarger makes results with one model. All commands that make them go through it, so that the same
-// picture, model and options give the same bytes.
+// enlarger makes results with one model. All commands that make them go through it, so that the
+// same picture, model and options give the same bytes.
 type enlarger struct {
 	resultOptions
 	m    *srdiff.Model
 	made provenance // of results, but for the input
 }
 
-// newEnlarger returns the enlarger of a model with the given SHA-256. given are the sampling flags, for
-// the provenance.
+// newEnlarger returns the enlarger of a model with the given SHA-256. given are the sampling flags,
+// for the provenance.
 func newEnlarger(eng *engine.Engine, m *srdiff.Model, hash string, o resultOptions, given map[string]string) (*enlarger, error) {
 	if err := o.sampling.Validate(m.Config); err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func newEnlarger(eng *engine.Engine, m *srdiff.Model, hash string, o resultOptio
 	return &enlarger{o, m, provenance{Model: hash, Seed: o.sampling.Seed, Options: given, Engine: eng.Name, Size: o.size, Strip: o.strip}}, nil
 }
 
-// limitHeap has Go's collector run more often when the heap nears the memory that may be taken. A fifth
-// is left for what is not on the heap. The variable GOMEMLIMIT takes precedence.
+// limitHeap has Go's collector run more often when the heap nears the memory that may be taken. A
+// fifth is left for what is not on the heap. The variable GOMEMLIMIT takes precedence.
 func limitHeap(allowed int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(allowed / 5 * 4)
@@ -59,8 +59,8 @@ func (e *enlarger) provenance(file *imaging.File) provenance {
 	return made
 }
 
-// Output describes the result of a file. Its provenance is the first chunk, so that a truncated file
-// still has it.
+// Output describes the result of a file. Its provenance is the first chunk, so that a truncated
+// file still has it.
 func (e *enlarger) Output(file *imaging.File, format imaging.Format) imaging.Output {
 	size := e.size.of(file.Image.Bounds().Size(), e.m.Config.Factor)
 	o := imaging.Output{Format: format, Width: size.X, Height: size.Y, Like: file.Image, Quality: e.quality,

@@ -173,7 +173,7 @@ func (p *page) choose(id, to, event string) {
 	value[bool](p, fmt.Sprintf(`{const e = document.getElementById(%q); e.value = %q; e.dispatchEvent(new Event(%q, {bubbles: true})); true}`, id, to, event))
 }
 
-// note texts of the job in the list with this number.
+// noteOf is a script for the line below the name of a job, by its number in the list.
 func noteOf(n int) string {
 	return fmt.Sprintf(`document.querySelectorAll("#jobs .note")[%d]?.textContent`, n)
 }
@@ -234,8 +234,8 @@ func canvas(t *testing.T, shown []byte) *image.NRGBA {
 	return img
 }
 
-// shows fails the test unless a canvas shows a file, with a tolerance. Where one of the pictures that the
-// page mixed ends at black or white, the mixed value may differ by more.
+// shows fails the test unless a canvas shows a file, with a tolerance. Where one of the pictures
+// that the page mixed ends at black or white, the mixed value may differ by more.
 func shows(t *testing.T, shown, file []byte, tolerance int, mixed ...[]byte) {
 	t.Helper()
 	img := canvas(t, shown)
@@ -334,8 +334,9 @@ func photograph(t *testing.T, side int) string {
 	return write(t, "cat.png", pngOf(crop))
 }
 
-// A picture is dropped, progress is seen, the result has the command's bytes and is what the page shows,
-// the strength changes what is shown without another sampling, and an error is the command's.
+// A picture is dropped, progress is seen, the result has the command's bytes and is what the page
+// shows, the strength changes what is shown without another sampling, and an error is the
+// command's.
 func TestPage(t *testing.T) {
 	t.Setenv("SRDIFF_ENGINE", "go")
 	model := tinyRefiner(t)
@@ -423,8 +424,8 @@ func TestPage(t *testing.T) {
 		t.Errorf("these have no name: %s", bare)
 	}
 
-	// Of a picture that takes long, progress and the time left are seen, and the rows that are made. Then it
-	// is cancelled.
+	// Of a picture that takes long, progress and the time left are seen, and the rows that are
+	// made. Then it is cancelled.
 	p.send("drop", map[string][]byte{"long.png": mustRead(t, write(t, "long.png", pngOf(scene(12, 6000))))})
 	p.wait(`/[1-9] of [0-9]+ tiles, .+ left/.test(` + noteOf(3) + `) && document.querySelector("#jobs li:nth-child(4) progress").value > 0`)
 	p.do(chromedp.Click(chromedp.CSS("#jobs li:nth-child(4) .pick")))

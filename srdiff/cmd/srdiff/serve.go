@@ -33,8 +33,8 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Enlarge pictures on a local page in the browser",
-		Long: "Enlarge pictures on a page in the browser. The page is served on this machine alone, at an address that only those\n" +
-			"who have it can use. Results have the bytes that srdiff upscale writes. Ctrl-C ends the page and removes all its files.",
+		Long: "Enlarge pictures on a page in the browser. Only this machine reaches the page, and only by the printed address.\n" +
+			"Results have the bytes that srdiff upscale writes. Ctrl-C ends the page and removes all its files.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if port < 0 || port > 65535 {
@@ -80,8 +80,8 @@ func cause(err error) error {
 	}
 }
 
-// openBrowser opens an address in the user's browser if there is one. The address is printed too, so
-// nothing is lost if this fails.
+// openBrowser opens an address in the user's browser if there is one. The address is printed too,
+// so nothing is lost if this fails.
 func openBrowser(address string) {
 	var cmd *exec.Cmd
 	switch runtime.GOOS {

@@ -109,7 +109,8 @@ func (s *served) enlarge(name, query string, data []byte) (j servedJob) {
 	return j
 }
 
-// The page's results have the bytes and the names of the command's, and its errors are the command's.
+// The page's results have the bytes and the names of the command's, and its errors are the
+// command's.
 func TestServeIsUpscale(t *testing.T) {
 	t.Setenv("SRDIFF_ENGINE", "go")
 	s := serving(t)
@@ -153,7 +154,8 @@ func TestServeIsUpscale(t *testing.T) {
 	s.stop()
 }
 
-// A model file of one's own comes first. A port that is taken, and a bad model, are errors of one line.
+// A model file of one's own comes first. A port that is taken, and a bad model, are errors of one
+// line.
 func TestServeOptions(t *testing.T) {
 	t.Setenv("SRDIFF_ENGINE", "go")
 	s := serving(t, "--model", tiny(t), "--memory", "1.5GB")

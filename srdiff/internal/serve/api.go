@@ -32,7 +32,7 @@ var page embed.FS
 //
 //	GET    /                 the page, and its files below /page/
 //	GET    /state            the models and the jobs, as JSON
-//	POST   /jobs             a picture's bytes; name, model, scale, format and strength are in the query
+//	POST   /jobs             a picture's bytes; in the query name, model, scale, format, strength
 //	DELETE /jobs/ID          ends a job and removes its files
 //	GET    /jobs/ID/tile     a PNG of a tile; layer, level, x and y are in the query
 //	GET    /jobs/ID/result   the file that the command writes; strength is in the query
@@ -173,8 +173,8 @@ func strengthOf(query url.Values) (float64, error) {
 	return v, nil
 }
 
-// plainName returns what an upload is called in messages, and in the name of its result: no path, no
-// control characters, and of a length that file systems take.
+// plainName returns what an upload is called in messages, and in the name of its result: no path,
+// no control characters, and of a length that file systems take.
 func plainName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	name = strings.TrimLeft(strings.Map(func(r rune) rune {

@@ -14,8 +14,8 @@ import (
 // tileSide is the side of the tiles that the page asks for.
 const tileSide = 256
 
-// raster is a picture in a file, at its own size and halved again and again until it fits into a tile.
-// Its rows come from the top down. Tiles can be read meanwhile.
+// raster is a picture in a file, at its own size and halved again and again until it fits into a
+// tile. Its rows come from the top down. Tiles can be read meanwhile.
 type raster struct {
 	file   *os.File
 	levels []rasterLevel
@@ -113,8 +113,8 @@ func halved(upper, lower []byte) []byte {
 	return out
 }
 
-// tile returns tile x, y of a level, smaller at the right and the bottom. Rows that are not there yet are
-// transparent. A tile outside the picture is an error.
+// tile returns tile x, y of a level, smaller at the right and the bottom. Rows that are not there
+// yet are transparent. A tile outside the picture is an error.
 func (r *raster) tile(level, x, y int) (*image.NRGBA, error) {
 	if level < 0 || level >= len(r.levels) || x < 0 || y < 0 {
 		return nil, fs.ErrNotExist
@@ -146,8 +146,8 @@ func asNRGBA(img image.Image) *image.NRGBA {
 	return n
 }
 
-// copyInto copies the part of a picture that to covers. Colours of transparent pixels, which draw.Draw
-// would round, stay as they are.
+// copyInto copies the part of a picture that to covers. Colours of transparent pixels, which
+// draw.Draw would round, stay as they are.
 func copyInto(to *image.NRGBA, from image.Image) {
 	if n, ok := from.(*image.NRGBA); ok {
 		for y := to.Rect.Min.Y; y < to.Rect.Max.Y; y++ {

@@ -13,9 +13,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 )
 
-// refined keeps the mean and the detail of a result in a file, bit for bit, so that the result of any
-// strength can be made without sampling again. Its rows come from the top down. They can be read
-// meanwhile.
+// refined keeps the mean and the detail of a result in a file, bit for bit, so that the result of
+// any strength can be made without sampling again. Its rows come from the top down. They can be
+// read meanwhile.
 type refined struct {
 	file *os.File
 
@@ -65,7 +65,7 @@ func (k *refined) count() int {
 	return k.rows
 }
 
-// end says that no more rows come, and why if that is an error. It returns the first error.
+// end records that no more rows come, and the error if there is one. It returns the first error.
 func (k *refined) end(err error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

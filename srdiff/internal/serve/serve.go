@@ -2,9 +2,10 @@
 
 // Package serve serves the local page of "srdiff serve", on which people enlarge pictures.
 //
-// A picture that is uploaded becomes a job (jobs.go). One job runs at a time. Its input and its result
-// go to files in a temporary folder (raster.go, refined.go), from which the page gets tiles (api.go).
-// guard.go refuses the requests that do not come from the page. The folder page holds the page.
+// A picture that is uploaded becomes a job (jobs.go). One job runs at a time. Its input and its
+// result go to files in a temporary folder (raster.go, refined.go), from which the page gets tiles
+// (api.go). guard.go refuses the requests that do not come from the page. The folder page holds the
+// page.
 package serve
 
 import (
@@ -47,8 +48,8 @@ type Program interface {
 	Open(Settings) (Enlarger, error)
 }
 
-// Enlarger enlarges pictures with one model and one set of options. Only Enlarge uses the model: one
-// goroutine calls it at a time, and any may call the others.
+// Enlarger enlarges pictures with one model and one set of options. Only Enlarge uses the model:
+// one goroutine calls it at a time, and any may call the others.
 type Enlarger interface {
 	// Check returns an error for a picture that the model does not take.
 	Check(*imaging.File) error
@@ -56,8 +57,8 @@ type Enlarger interface {
 	Output(*imaging.File, imaging.Format) imaging.Output
 	// Name returns the name of the result, given its input's.
 	Name(name string, format imaging.Format) string
-	// Enlarge enlarges a picture by the model's factor. It calls progress with the share that is done
-	// and words for it, and refined as srdiff.SampleOptions.Refined.
+	// Enlarge enlarges a picture by the model's factor. It calls progress with the share that is
+	// done and words for it, and refined as srdiff.SampleOptions.Refined.
 	Enlarge(ctx context.Context, file *imaging.File, progress func(share float64, text string), refined func(srdiff.Refined)) imaging.Strips
 	// Resize brings the strips of Enlarge to the size of Output.
 	Resize(*imaging.File, imaging.Strips) imaging.Strips
@@ -84,7 +85,8 @@ type Server struct {
 	wake   chan struct{} // has a value while there may be a job that waits
 }
 
-// New returns a server that answers requests for a host, such as 127.0.0.1:8080, alone. Close ends it.
+// New returns a server that answers requests for a host, such as 127.0.0.1:8080, alone. Close ends
+// it.
 func New(program Program, host string) (*Server, error) {
 	folder, err := os.MkdirTemp("", "srdiff-serve-")
 	if err != nil {
@@ -97,11 +99,11 @@ func New(program Program, host string) (*Server, error) {
 	return s, nil
 }
 
-// Address is the address of the page. Who knows it can use the page.
+// Address is the address of the page. Anyone who knows it can use the page.
 func (s *Server) Address() string { return s.guard.origin + "/" + s.guard.token + "/" }
 
-// Ticket is an address that leads to the page once. A browser can be started with it: other users of the
-// machine see the arguments of programs.
+// Ticket is an address that leads to the page once. A browser can be started with it: other users
+// of the machine see the arguments of programs.
 func (s *Server) Ticket() string { return s.guard.origin + "/open/" + s.guard.ticket }
 
 // Close ends the jobs and removes all their files.

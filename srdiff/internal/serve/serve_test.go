@@ -249,8 +249,8 @@ func encoded(t testing.TB, img image.Image) []byte {
 	return b.Bytes()
 }
 
-// A picture goes in, and the bytes that the program itself makes come out, in every format and size, and
-// for every strength without another sampling.
+// A picture goes in, and the bytes that the program itself makes come out, in every format and
+// size, and for every strength without another sampling.
 func TestResult(t *testing.T) {
 	c := start(t, &doubling{})
 	glass := scene(9, 7)
@@ -355,8 +355,8 @@ func TestHalved(t *testing.T) {
 	}
 }
 
-// One job runs at a time, its rows and its progress are seen meanwhile, and a job that is cancelled lets
-// the next one begin and leaves no file.
+// One job runs at a time, its rows and its progress are seen meanwhile, and a job that is cancelled
+// lets the next one begin and leaves no file.
 func TestQueue(t *testing.T) {
 	p := &doubling{hold: make(chan struct{})}
 	c := start(t, p)
@@ -498,7 +498,8 @@ func TestTicket(t *testing.T) {
 	}
 }
 
-// An upload of more bytes than are read is refused, with its length named and without, and leaves nothing.
+// An upload of more bytes than are read is refused, with its length named and without, and leaves
+// nothing.
 func TestTooLarge(t *testing.T) {
 	defer func(most int64) { maxUpload = most }(maxUpload)
 	maxUpload = 1 << 20
@@ -580,8 +581,8 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
-// FuzzUpload sends any bytes under any name and query. The answer is a job that ends, or one line of
-// refusal; nothing is written outside of the job's folder.
+// FuzzUpload sends any bytes under any name and query. The answer is a job that ends, or one line
+// of refusal; nothing is written outside of the job's folder.
 func FuzzUpload(f *testing.F) {
 	f.Add("cat.png", "model=plain", encoded(f, scene(5, 3)))
 	f.Add("cat.png", "model=detail&scale=3&format=tiff&strength=0.5", encoded(f, scene(3, 5)))
