@@ -38,7 +38,7 @@ func SiLU(x *Node) *Node {
 		sigmoid := Inverse(divisor)
 		return Mul(dy, Mul(sigmoid, OnePlus(Mul(x, OneMinus(sigmoid)))))
 	})
-	divisor = AddScalar(Expm1(Neg(StopGradient(x))), 2)
+	divisor = AddScalar(StopGradient(Expm1(Neg(x))), 2)
 	return IdentityWithCustomGradient(Div(in, divisor), func(_, v *Node) *Node {
 		dy = v
 		return v
