@@ -113,7 +113,7 @@ test-onnx: check .lab/library.ok .lab/onnx.ok ## run exported models in ONNX Run
 
 test-browser: setup $(settings) ## try notebooks in JupyterLab with chromium or google-chrome, which must be there
 	@[ -n "$(browser)" ] || { echo "srdiff: there is no browser: install chromium or google-chrome" >&2; exit 1; }
-	go test -tags browser -count 1 -timeout 50m ./kernelext/browsertest
+	go test -tags browser -count 1 -timeout 50m $(BROWSER_FLAGS) ./kernelext/browsertest
 
 test-kernel: setup .lab/kerneltest.ok ## Jupyter's own tests of the kernel
 	PYTHONPATH=.lab/kerneltest python3 kernelext/kerneltest/kerneltest.py

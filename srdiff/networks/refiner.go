@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
@@ -43,7 +42,7 @@ const timeFrequencies = 32
 // noise reaches the output by a path of its own, so the trunk need not carry it.
 func Refiner(scope *nn.Scope, c Config, in Inputs) *Node {
 	factor := in.Factor()
-	emb := activation.Swish(scope.Convert(nn.TimeEmbedding(scope.In("time"), in.T, timeFrequencies)))
+	emb := nn.SiLU(scope.Convert(nn.TimeEmbedding(scope.In("time"), in.T, timeFrequencies)))
 	film := func(scope *nn.Scope, x *Node) *Node {
 		n := x.Shape().Dimensions[3]
 		both := nn.Dense(scope.Scaled(0), emb, 2*n) // [batch, 2 n], or [1, 2 n] for one time
@@ -58,9 +57,9 @@ func Refiner(scope *nn.Scope, c Config, in Inputs) *Node {
 	x = nn.Conv(scope.In("head"), x, c.BaseChannels, 3)
 	for i := range c.Blocks {
 		block := scope.In("trunk").In(strconv.Itoa(i))
-		h := nn.Conv(block.In("a"), activation.Swish(film(block.In("time"), x)), c.BaseChannels, 3)
-		x = Add(x, nn.Conv(block.In("b").Scaled(0), activation.Swish(h), c.BaseChannels, 3))
+		h := nn.Conv(block.In("a"), nn.SiLU(film(block.In("time"), x)), c.BaseChannels, 3)
+		x = Add(x, nn.Conv(block.In("b").Scaled(0), nn.SiLU(h), c.BaseChannels, 3))
 	}
-	x = Concatenate([]*Node{activation.Swish(x), film(scope.In("noise"), noisy)}, -1)
+	x = Concatenate([]*Node{nn.SiLU(x), film(scope.In("noise"), noisy)}, -1)
 	return nn.PixelShuffle(nn.Conv(scope.In("out").Scaled(0), x, 3*factor*factor, 3), factor)
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
@@ -84,7 +83,7 @@ func ResidualUNet(scope *nn.Scope, c Config, x, t *Node) *Node {
 	x = stage("dec2", x, 2*n, c.Blocks) // [batch, height/2, width/2, 2C]
 	x = Concatenate([]*Node{nn.UpConv(scope.In("upconv1"), x, n), enc1}, -1)
 	x = stage("dec1", x, n, c.Blocks) // [batch, height, width, C]
-	x = activation.Swish(nn.GroupNorm(scope.In("norm"), x, c.NormGroups))
+	x = nn.SiLU(nn.GroupNorm(scope.In("norm"), x, c.NormGroups))
 	return nn.Conv(scope.In("out").Scaled(0), x, 3, 3)
 }
 

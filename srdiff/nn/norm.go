@@ -5,7 +5,6 @@ package nn
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
 // normEpsilon is PyTorch's default.
@@ -43,7 +42,7 @@ func normShift(scope *Scope, x *Node) *Node {
 // x is [batch, height, width, channels], emb the result of TimeEmbedding.
 func AdaptiveNorm(scope *Scope, x, emb *Node, groups int) *Node {
 	channels := x.Shape().Dimensions[3]
-	both := Dense(scope, activation.Swish(emb), 2*channels)
+	both := Dense(scope, SiLU(emb), 2*channels)
 	scale := Slice(both, AxisRange(), AxisRange(0, channels))
 	shift := Slice(both, AxisRange(), AxisRange(channels))
 	return groupNorm(x, OnePlus(scale), shift, groups)

@@ -4,7 +4,6 @@ package nn
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
 // DoubleConv is two 3x3 convolutions to the given number of channels, each with a ReLU, [batch,
@@ -33,33 +32,17 @@ type ResBlockOptions struct {
 // begins as zero, so that a block begins as the identity. x is [batch, height, width, in], emb the
 // result of TimeEmbedding.
 func ResBlock(scope *Scope, x, emb *Node, channels int, o ResBlockOptions) *Node {
-	h := Conv(scope.In("conv1"), activation.Swish(GroupNorm(scope.In("norm1"), x, o.Groups)), channels, 3)
+	h := Conv(scope.In("conv1"), SiLU(GroupNorm(scope.In("norm1"), x, o.Groups)), channels, 3)
 	if o.AddTime {
-		h = Add(h, Reshape(Dense(scope.In("time"), activation.Swish(emb), channels), -1, 1, 1, channels))
+		h = Add(h, Reshape(Dense(scope.In("time"), SiLU(emb), channels), -1, 1, 1, channels))
 		h = GroupNorm(scope.In("norm2"), h, o.Groups)
 	} else {
 		h = AdaptiveNorm(scope.In("time"), h, emb, o.Groups)
 	}
-	h = Dropout(scope, activation.Swish(h), o.Dropout)
+	h = Dropout(scope, SiLU(h), o.Dropout)
 	h = Conv(scope.In("conv2").Scaled(0), h, channels, 3)
 	if x.Shape().Dimensions[3] != channels {
 		x = Conv(scope.In("skip"), x, channels, 1)
 	}
 	return Add(x, h)
-}
-
-// ReLU is y = max(x, 0), with the gradient
-//
-//	dx = min(2^126 y, 1) dy,   which is dy where y > 0, else 0
-//
-// GoMLX's own gradient computes signs, which take the pure-Go engine twenty times as long as
-// products. It is 1 at 0, where PyTorch's is 0.
-func ReLU(x *Node) *Node {
-	var y, dy *Node
-	x = IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return Mul(MinScalar(MulScalar(y, 0x1p126), 1), dy) })
-	y = Max(x, ZerosLike(x))
-	return IdentityWithCustomGradient(y, func(_, v *Node) *Node {
-		dy = v
-		return v
-	})
 }

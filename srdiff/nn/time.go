@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
 // TimeChannel is the tutorial's input of the time: one more channel with the constant t/T in [0,
@@ -38,6 +37,6 @@ func TimeEmbedding(scope *Scope, t *Node, n int) *Node {
 	}
 	angles := Mul(Reshape(ConvertDType(t, dtypes.Float32), -1, 1), Reshape(Const(t.Graph(), frequencies), 1, -1))
 	emb := Concatenate([]*Node{Cos(angles), Sin(angles)}, -1)
-	emb = activation.Swish(Dense(scope.In("0"), emb, 4*n))
+	emb = SiLU(Dense(scope.In("0"), emb, 4*n))
 	return Dense(scope.In("2"), emb, 4*n)
 }
