@@ -93,7 +93,8 @@ cross: check ## build without C for every system, and run the command's tests wi
 cross-run: check ## run the programs for Windows and for Linux on arm64 on a picture, with wine and qemu where they are
 	go test -tags cross -count 1 -v -run 'TestForeignSystems$$' ./srdiff/cmd/srdiff
 
-test-notebooks: setup ## execute every notebook through the kernel, and fail where a cell fails
+test-notebooks: setup ## execute every notebook through the kernel, and fail where a cell fails; check the pages of make pages
+	python3 kernelext/pages/pages_test.py
 	go test -tags kernel -count 1 ./kernelext/nbcheck
 	nbcheck -out .lab/build/notebooks notebooks/*.ipynb
 

@@ -93,6 +93,21 @@ func Train(m *srdiff.Model, steps int) {
 	}
 }
 
+// Losses trains a model for so many steps as [Train] does, with a bar of its progress, and returns the
+// loss of each step. The interrupt button stops it.
+func Losses(m *srdiff.Model, name string, steps int) (losses []float64) {
+	ctx, cancel := kernelext.Context()
+	defer cancel()
+	progress := kernelext.NewProgress("training: " + name)
+	err := m.Train(ctx, Training(), steps, "", func(p srdiff.Progress) {
+		losses = append(losses, p.Loss)
+		progress.Update(p.Step, p.Steps, "")
+	})
+	progress.Done("")
+	kernelext.Check(err)
+	return losses
+}
+
 // Sample draws a picture for each of the low-resolution ones, with a bar of its progress.
 func Sample(m *srdiff.Model, o srdiff.SampleOptions, low ...imaging.Picture) []imaging.Picture {
 	ctx, cancel := kernelext.Context()
@@ -194,6 +209,9 @@ func Tensor(pictures ...imaging.Picture) *tensors.Tensor {
 	return kernelext.Must(srdiff.Tensor(pictures...))
 }
 
+// Split returns the pictures of a batch: it undoes [Tensor].
+func Split(batch *tensors.Tensor) []imaging.Picture { return kernelext.Must(srdiff.Pictures(batch)) }
+
 // Batch returns n crops of a source as a batch x_0, [n, 32, 32, 3].
 func Batch(source dataset.Source, n int) *tensors.Tensor {
 	return kernelext.Must(dataset.Batch(source, n, 0))
@@ -202,7 +220,7 @@ func Batch(source dataset.Source, n int) *tensors.Tensor {
 // Images returns the pictures of batches, one after the other.
 func Images(batches ...*tensors.Tensor) (images []image.Image) {
 	for _, batch := range batches {
-		images = append(images, Pictures(kernelext.Must(srdiff.Pictures(batch))...)...)
+		images = append(images, Pictures(Split(batch)...)...)
 	}
 	return images
 }
@@ -256,6 +274,17 @@ func LRPSNR(results, low []imaging.Picture, by degrade.Config) (mean float64) {
 		mean += kernelext.Must(metrics.PSNR(by.Picture(p, 4), low[i])) / float64(len(results))
 	}
 	return mean
+}
+
+// Sharpness returns the mean squared gradient of results as a share of the originals'.
+func Sharpness(results, originals []imaging.Picture) float64 {
+	of := func(pictures []imaging.Picture) (sum float64) {
+		for _, p := range pictures {
+			sum += kernelext.Must(metrics.Sharpness(p))
+		}
+		return sum
+	}
+	return of(results) / of(originals)
 }
 
 // Row is a named row of pictures in a sheet.

@@ -48,6 +48,9 @@ func TestMeasures(t *testing.T) {
 	if !slices.Equal(x, []float64{-0.75, -0.25, 0.25, 0.75}) || !slices.Equal(density, []float64{0.5, 0, 1, 0}) {
 		t.Errorf("histogram: %v %v", x, density)
 	}
+	if means := Smooth([]float64{4, 2, 6, 0}, 2); !slices.Equal(means, []float64{4, 3, 4, 3}) {
+		t.Errorf("means of two: %v", means)
+	}
 	heat := Heat([]float64{0, 1, 2, 9}, 2, 3)
 	if heat.Height != 2 || !slices.Equal(heat.Pix, []float32{-1, -1, -1, 1, -1, -1, 1, 1, -1, 1, 1, 1}) {
 		t.Errorf("heat: %v", heat.Pix)
@@ -77,6 +80,23 @@ func TestPhotos(t *testing.T) {
 	}
 	if held := HeldOut(); held.Size() != 32 || held.Name() == Training().Name() {
 		t.Errorf("held out: %s", held.Name())
+	}
+}
+
+// Half the contrast is a quarter of the squared gradient.
+func TestSharpness(t *testing.T) {
+	atNotebooks(t)
+	photo := Photo(0, 32)
+	if s := Sharpness([]imaging.Picture{Mix(imaging.New(32, 32), photo, 0.5)}, []imaging.Picture{photo}); math.Abs(s-0.25) > 1e-3 {
+		t.Errorf("at half the contrast the sharpness is %.4f, want 0.25", s)
+	}
+}
+
+// The pictures of a batch are those that it was made of.
+func TestSplit(t *testing.T) {
+	a, b := grey(-0.5), grey(0.25)
+	if p := Split(Tensor(a, b)); len(p) != 2 || !slices.Equal(p[0].Pix, a.Pix) || !slices.Equal(p[1].Pix, b.Pix) {
+		t.Errorf("split: %v", p)
 	}
 }
 

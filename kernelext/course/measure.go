@@ -63,6 +63,19 @@ func Deviation(values []float32) float64 {
 	return math.Sqrt(max(0, square/n-sum/n*sum/n))
 }
 
+// Smooth returns, for each position, the mean of the last n values up to there.
+func Smooth(values []float64, n int) (means []float64) {
+	sum := 0.0
+	for i, v := range values {
+		sum += v
+		if i >= n {
+			sum -= values[i-n]
+		}
+		means = append(means, sum/float64(min(i+1, n)))
+	}
+	return means
+}
+
 // Histogram returns the density of values in so many bins between two ends: x has the middles of the
 // bins. Values beyond the ends are omitted.
 func Histogram(values []float32, from, to float64, bins int) (x, density []float64) {
