@@ -91,7 +91,7 @@ func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
 	case in.several && !isFolder && (isPicture || err == nil):
 		return fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
 	case !in.several && o.out != "" && !o.intoFolder(in) && !isPicture:
-		return fmt.Errorf("the result cannot be called %s: want a name that ends in .png, .jpg or .tif, or a folder's name that ends in %c",
+		return fmt.Errorf("the result cannot be called %s: want a name that ends in .png, .jpg, .webp or .tif, or a folder's name that ends in %c",
 			o.out, filepath.Separator)
 	}
 	return nil
