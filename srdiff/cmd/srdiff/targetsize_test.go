@@ -112,6 +112,37 @@ func TestUpscaleSizesAndFormats(t *testing.T) {
 	}
 }
 
+// Every way to ask for a size chooses among the models of a name, for the picture that needs the most.
+func TestTimes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	in := &inputs{}
+	for name, side := range map[string]int{"small.png": 20, "large.png": 80} {
+		if err := imaging.WritePNG(name, scene(side, side/2)); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.tasks = append(in.tasks, task{in: name, info: info})
+	}
+	pipe := &inputs{tasks: []task{{in: "-"}}}
+	for _, c := range []struct {
+		size  targetSize
+		in    *inputs
+		times float64
+	}{
+		{targetSize{}, in, defaultTimes}, {targetSize{Scale: 2}, in, 2}, {targetSize{Width: 40}, in, 2}, {targetSize{Height: 80}, in, 8},
+		{targetSize{Width: 60, Height: 1000}, in, 3}, {targetSize{Megapixels: 0.0008}, in, 2},
+		{targetSize{Width: 40}, pipe, defaultTimes}, {targetSize{Scale: 3}, pipe, 3},
+	} {
+		o := upscaleOptions{size: c.size}
+		if got := o.times(c.in); got != c.times {
+			t.Errorf("%+v: %g times, want %g", c.size, got, c.times)
+		}
+	}
+}
+
 // A result of the model's own size is the same whether it is asked for or not, and a smaller one is its
 // bicubic shrinking.
 func TestUpscaleScaleIsResizing(t *testing.T) {
