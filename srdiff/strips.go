@@ -14,12 +14,12 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// UpscaleStrips enlarges a picture as Upscale does and yields the result as strips of rows, from the top
-// down, so that a caller need not hold all of it. A strip is valid until the next one. A model with a
-// local network (see networks.Local) makes one strip at a time where the whole result would not fit
-// o.Memory: the result may then be of any size. Other models make all strips at once, within
-// MaxUpscaled. The result does not depend on the strips. An error is the last value; a picture that takes
-// more than o.Memory is a *MemoryError, before the first strip.
+// UpscaleStrips enlarges a picture as Upscale does and yields the result as strips of rows, from
+// the top down, so that a caller need not hold all of it. A strip is valid until the next one. A
+// model with a local network (see networks.Local) makes one strip at a time where the whole result
+// would not fit o.Memory: the result may then be of any size. Other models make all strips at once,
+// within MaxUpscaled. The result does not depend on the strips. An error is the last value; a
+// picture that takes more than o.Memory is a *MemoryError, before the first strip.
 func (m *Model) UpscaleStrips(ctx context.Context, o SampleOptions, img image.Image) iter.Seq2[imaging.Picture, error] {
 	return func(yield func(imaging.Picture, error) bool) {
 		if err := m.Config.CheckUpscale(img); err != nil {
@@ -60,9 +60,9 @@ func (c Config) streams() bool {
 }
 
 // strips is a picture that is enlarged strip by strip. All steps of the sampler go down the picture
-// together, each some rows behind the step before it: a step takes a row of tiles as soon as the rows of
-// x_t are there that the tiles need. So a step holds few rows, and every pixel gets the same values as if
-// one step followed the other, its noise too.
+// together, each some rows behind the step before it: a step takes a row of tiles as soon as the
+// rows of x_t are there that the tiles need. So a step holds few rows, and every pixel gets the
+// same values as if one step followed the other, its noise too.
 type strips struct {
 	tiling
 	low    func(top, bottom int) imaging.Picture
@@ -109,8 +109,9 @@ func (m *Model) newStripsWithin(o SampleOptions, img image.Image) (*strips, erro
 	return s, nil
 }
 
-// samplesWhole reports whether a refiner's result fits the memory as a whole, with tiles at least as large
-// as those of its strips. Each step holds rows of its own in strips, so many steps take more than the whole.
+// samplesWhole reports whether a refiner's result fits the memory as a whole, with tiles at least
+// as large as those of its strips. Each step holds rows of its own in strips, so many steps take
+// more than the whole.
 func (m *Model) samplesWhole(o SampleOptions, steps []diffusion.Step, img image.Image) bool {
 	size := img.Bounds().Size()
 	if !m.Config.refines() || checkSides(size.X, size.Y, m.Config.Factor) != nil {
@@ -123,12 +124,12 @@ func (m *Model) samplesWhole(o SampleOptions, steps []diffusion.Step, img image.
 	return fits && (rows.Size*columns.Size >= ofStrips.Size*across.Size || allowMemory(o, needOfStrips, width, height) != nil)
 }
 
-// stripMemory is what a pixel of a row of tiles takes: its values, their picture in up to 16 bits, and
-// what resizing and an encoder hold of it, some of it twice until Go's collector runs.
+// stripMemory is what a pixel of a row of tiles takes: its values, their picture in up to 16 bits,
+// and what resizing and an encoder hold of it, some of it twice until Go's collector runs.
 const stripMemory = 12 + 2*12
 
-// layStrips lays tiles over the result of a picture, and returns the bytes that a program needs to make it
-// in strips.
+// layStrips lays tiles over the result of a picture, and returns the bytes that a program needs to
+// make it in strips.
 func (m *Model) layStrips(o SampleOptions, steps []diffusion.Step, img image.Image) (rows, columns tiles.Line, need int64) {
 	size := img.Bounds().Size()
 	width, height := size.X*m.Config.Factor, size.Y*m.Config.Factor
@@ -146,8 +147,8 @@ func (m *Model) layStrips(o SampleOptions, steps []diffusion.Step, img image.Ima
 	})
 }
 
-// heldRows is the greatest number of rows that a step holds, given the rows of tiles that it and the step
-// before it take.
+// heldRows is the greatest number of rows that a step holds, given the rows of tiles that it and
+// the step before it take.
 func heldRows(l tiles.Line, height int) (most int) {
 	for r, top := range l.At {
 		bottom := min(height, top+l.Size)
@@ -193,8 +194,8 @@ func (s *strips) picture(pix []float32) imaging.Picture {
 	return imaging.Picture{Width: width, Height: len(pix) / 3 / width, Pix: pix}
 }
 
-// advance takes the next row of tiles of step k, and returns the rows of x_s that are complete with it.
-// They are valid until the next call.
+// advance takes the next row of tiles of step k, and returns the rows of x_s that are complete with
+// it. They are valid until the next call.
 func (s *strips) advance(ctx context.Context, k int) ([]float32, error) {
 	now, factor := &s.stages[k], s.m.Config.Factor
 	top := s.rows.At[now.row]

@@ -39,7 +39,8 @@ func colourful(width, height int) *image.NRGBA {
 	return img
 }
 
-// A predictor's strips are together the picture that it makes at once, in whatever strips and tiles.
+// A predictor's strips are together the picture that it makes at once, in whatever strips and
+// tiles.
 func TestUpscaleStrips(t *testing.T) {
 	saved := localTileSize
 	t.Cleanup(func() { localTileSize = saved })
@@ -73,8 +74,8 @@ func TestUpscaleStrips(t *testing.T) {
 	}
 }
 
-// A refiner's strips are together the picture that it makes at once, to the last bit but rounding, with any
-// sampler: the noise of a pixel does not depend on the strips.
+// A refiner's strips are together the picture that it makes at once, to the last bit but rounding,
+// with any sampler: the noise of a pixel does not depend on the strips.
 func TestRefinerStrips(t *testing.T) {
 	saved := localTileSize
 	t.Cleanup(func() { localTileSize = saved })
@@ -130,8 +131,8 @@ func TestRefinerStrips(t *testing.T) {
 	}
 }
 
-// A refiner samples a picture as a whole where that fits the memory, and else in strips, with the same
-// result. What does not fit at all is an error of its own kind.
+// A refiner samples a picture as a whole where that fits the memory, and else in strips, with the
+// same result. What does not fit at all is an error of its own kind.
 func TestRefinerStripsByMemory(t *testing.T) {
 	m := scramble(t, newSmall(t, tinyRefiner(4)))
 	img := colourful(40, 900)
@@ -154,8 +155,8 @@ func TestRefinerStripsByMemory(t *testing.T) {
 	}
 }
 
-// Other models make one strip; a predictor's results are not limited in size but by memory; and the end
-// of the context ends the work.
+// Other models make one strip; a predictor's results are not limited in size but by memory; and the
+// end of the context ends the work.
 func TestUpscaleStripsLimits(t *testing.T) {
 	other, err := NewModel(graphtest.Engine(t), Config{Network: networks.Config{BaseChannels: 4}, Diffusion: diffusion.Config{Timesteps: 2}})
 	if err != nil {

@@ -122,8 +122,8 @@ type window struct {
 // end returns the row after the last one.
 func (w window) end() int { return w.top + w.Height }
 
-// addRow adds the weighted x_0 of row r of tiles in step k to x0. x_t and low hold the rows that the tiles
-// need; x_t is empty in a regression, which does not depend on it.
+// addRow adds the weighted x_0 of row r of tiles in step k to x0. x_t and low hold the rows that
+// the tiles need; x_t is empty in a regression, which does not depend on it.
 func (t *tiling) addRow(ctx context.Context, k, r int, xt, low window) error {
 	variant := t.variant
 	variant.guided = t.o.guided(t.steps[k].T)
@@ -176,8 +176,8 @@ func (t *tiling) report(timestep float64) {
 	t.o.Each(SampleStep{Done: t.done / count, Steps: len(t.steps), T: int(math.Round(timestep)), Tile: t.done % count, Tiles: count})
 }
 
-// reverse writes the x_s of step s to a slice, given x_t, x_0 and x_0' of the same values. to may be any
-// of the others. Without x_t or x_0', which may be nil, their terms are 0.
+// reverse writes the x_s of step s to a slice, given x_t, x_0 and x_0' of the same values. to may
+// be any of the others. Without x_t or x_0', which may be nil, their terms are 0.
 func reverse(s diffusion.Step, to, xt, x0, before []float32, draw func() float64) {
 	for i, predicted := range x0 {
 		next := float32(s.OfX0) * predicted
@@ -312,8 +312,8 @@ func (m *Model) tileSize() int {
 	return max(1, size/multiple) * multiple
 }
 
-// layTiles lays tiles over a result of width x height, and returns the bytes that a program needs to
-// sample it.
+// layTiles lays tiles over a result of width x height, and returns the bytes that a program needs
+// to sample it.
 func (m *Model) layTiles(o SampleOptions, width, height int, multistep bool) (rows, columns tiles.Line, need int64) {
 	return m.layTilesWithin(o, width, height, func(rows, columns tiles.Line) int64 {
 		return m.memory(rows.Size, columns.Size, width, height, multistep)
@@ -321,8 +321,8 @@ func (m *Model) layTiles(o SampleOptions, width, height int, multistep bool) (ro
 }
 
 // layTilesWithin lays tiles over a result of width x height, and returns the bytes that they need,
-// given the function that computes them from the tiles. A local network's result does not depend
-// on the tiles. So they become lower where the options do not allow as many bytes, and then narrower;
+// given the function that computes them from the tiles. A local network's result does not depend on
+// the tiles. So they become lower where the options do not allow as many bytes, and then narrower;
 // both cost overlap.
 func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(rows, columns tiles.Line) int64) (rows, columns tiles.Line, need int64) {
 	high, wide := m.tileSize(), m.tileSize()
@@ -340,8 +340,8 @@ func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(r
 	}
 }
 
-// tilesOf lays tiles of a greatest size over n pixels of the result. A picture smaller than a tile is
-// padded to one tile: see paddedSide.
+// tilesOf lays tiles of a greatest size over n pixels of the result. A picture smaller than a tile
+// is padded to one tile: see paddedSide.
 func (m *Model) tilesOf(n, size, backProject int) tiles.Line {
 	factor, margin := m.Config.Factor, m.reach(backProject)*m.Config.Factor
 	if m.isLocal() {
@@ -416,8 +416,8 @@ func (e *MemoryError) Error() string {
 		"(--memory), crop the picture or make it smaller", e.Width, e.Height, math.Ceil(float64(e.Need)/1e8)/10, float64(e.Allowed)/1e9)
 }
 
-// allowMemory returns a *MemoryError unless the options allow the bytes that a result of width x height
-// needs.
+// allowMemory returns a *MemoryError unless the options allow the bytes that a result of width x
+// height needs.
 func allowMemory(o SampleOptions, need int64, width, height int) error {
 	if allowed := cmp.Or(o.Memory, DefaultMemory); need > allowed {
 		return &MemoryError{width, height, need, allowed}
@@ -425,8 +425,8 @@ func allowMemory(o SampleOptions, need int64, width, height int) error {
 	return nil
 }
 
-// memory returns how many bytes a program takes to make a result of width x height in tiles of rows x
-// columns.
+// memory returns how many bytes a program takes to make a result of width x height in tiles of rows
+// x columns.
 func (m *Model) memory(rows, columns, width, height int, multistep bool) int64 {
 	perPixel := pixelMemory
 	if multistep {

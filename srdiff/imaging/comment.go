@@ -26,8 +26,8 @@ func formatOfFile(f *os.File) Format {
 	return ""
 }
 
-// comment returns "KEY\x00TEXT" of a JPEG's comment or of a TIFF's or WebP's software, "" if there is none
-// or the file is another one.
+// comment returns "KEY\x00TEXT" of a JPEG's comment or of a TIFF's or WebP's software, "" if there
+// is none or the file is another one.
 func comment(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -76,8 +76,8 @@ func endOfJPEG(f *os.File) error {
 	return nil
 }
 
-// lastDirectory reads the first directory of a TIFF file, if it is behind the pixels, as Output writes
-// it, and whole with all of its values. Only this part of the file is read.
+// lastDirectory reads the first directory of a TIFF file, if it is behind the pixels, as Output
+// writes it, and whole with all of its values. Only this part of the file is read.
 func lastDirectory(f *os.File) (map[uint16]field, error) {
 	head := make([]byte, 8)
 	if _, err := f.ReadAt(head, 0); err != nil {

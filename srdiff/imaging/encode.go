@@ -63,13 +63,13 @@ type Output struct {
 	Like          image.Image // the result is of its kind: see Picture.As
 	Quality       int         // of a JPEG or WebP, 1 to 100
 
-	// Chunks are what a PNG carries before its pixels. The other formats carry the same EXIF, XMP, density
-	// and ICC profile, and the first text as a comment or as the software.
+	// Chunks are what a PNG carries before its pixels. The other formats carry the same EXIF, XMP,
+	// density and ICC profile, and the first text as a comment or as the software.
 	Chunks []Chunk
 }
 
-// Memory returns about how many bytes Encode takes for what it holds of the whole picture: 0 where it
-// writes some rows after the other.
+// Memory returns about how many bytes Encode takes for what it holds of the whole picture: 0 where
+// it writes some rows after the other.
 func (o Output) Memory() int64 {
 	pixels := int64(o.Width) * int64(o.Height)
 	switch {
@@ -86,8 +86,8 @@ func (o Output) Write(path string, strips Strips) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return o.Encode(w, strips) })
 }
 
-// Encode writes a picture whose strips have o.Width and, together, o.Height. It returns the first error
-// of w or of the strips. A TIFF needs a w that is an io.WriteSeeker, such as a file.
+// Encode writes a picture whose strips have o.Width and, together, o.Height. It returns the first
+// error of w or of the strips. A TIFF needs a w that is an io.WriteSeeker, such as a file.
 func (o Output) Encode(w io.Writer, strips Strips) (err error) {
 	next, stop := iter.Pull2(strips)
 	defer stop()

@@ -21,9 +21,9 @@ import (
 // maxWebP is the greatest side of a WebP picture in pixels.
 const maxWebP = 16383
 
-// webpMemory is how many bytes a pixel of an enlarged photograph takes while a WebP is encoded: the whole
-// picture, the encoder's copies of it, and what is to be written of every pixel (TestWebPMemory). Noise
-// takes up to 90 at a quality of 100.
+// webpMemory is how many bytes a pixel of an enlarged photograph takes while a WebP is encoded: the
+// whole picture, the encoder's copies of it, and what is to be written of every pixel
+// (TestWebPMemory). Noise takes up to 90 at a quality of 100.
 const webpMemory = 24
 
 // encodeWebP writes a lossy WebP, whose opacity is not lossy. The encoder needs the whole picture.
@@ -87,9 +87,9 @@ func appendRIFF(b []byte, id string, body []byte) []byte {
 
 func uint24(n int) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16)} }
 
-// withDensity returns EXIF data that states the density, which a WebP has no other place for. EXIF data
-// that states one stays as it is. The rest stays where it is, since cameras store offsets in unknown
-// places: a new first directory follows it.
+// withDensity returns EXIF data that states the density, which a WebP has no other place for. EXIF
+// data that states one stays as it is. The rest stays where it is, since cameras store offsets in
+// unknown places: a new first directory follows it.
 func withDensity(exif []byte, d density) []byte {
 	if d == (density{}) || exifDensity(exif) != (density{}) {
 		return exif
@@ -108,8 +108,8 @@ func withDensity(exif []byte, d density) []byte {
 	return appendDirectory(b, 0, order, fields, nil)
 }
 
-// softwareOfWebP returns "KEY\x00TEXT" of the software that Output wrote to a WebP file, "" if there is
-// none. It reads no pixels.
+// softwareOfWebP returns "KEY\x00TEXT" of the software that Output wrote to a WebP file, "" if
+// there is none. It reads no pixels.
 func softwareOfWebP(f *os.File) (text string, err error) {
 	head := make([]byte, 8)
 	at := int64(12)

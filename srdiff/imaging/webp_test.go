@@ -71,8 +71,8 @@ func webpOf(t *testing.T, img *image.NRGBA, quality int) []byte {
 	return b.Bytes()
 }
 
-// checkWebP compares a decoded WebP with its picture: the opacity is equal, and the colours of visible
-// pixels are near.
+// checkWebP compares a decoded WebP with its picture: the opacity is equal, and the colours of
+// visible pixels are near.
 func checkWebP(t *testing.T, name string, got image.Image, want *image.NRGBA) {
 	t.Helper()
 	if got.Bounds().Size() != want.Bounds().Size() {
@@ -195,8 +195,8 @@ func TestFormatSize(t *testing.T) {
 	}
 }
 
-// Encoding an enlarged photograph as a WebP takes no more memory than Output.Memory, measured as the peak of
-// a process.
+// Encoding an enlarged photograph as a WebP takes no more memory than Output.Memory, measured as
+// the peak of a process.
 func TestWebPMemory(t *testing.T) {
 	const side, child = 1200, "SRDIFF_WEBP_MEMORY"
 	if runtime.GOOS != "linux" || testing.Short() {

@@ -16,8 +16,8 @@ import (
 )
 
 // The process stays within --memory for results that would take more at once: 26 megapixels of a
-// predictor, whose values and pixels alone take 400 MB before an encoder and the collector's garbage, and
-// 13 of a refiner, which holds the values of all its steps.
+// predictor, whose values and pixels alone take 400 MB before an encoder and the collector's
+// garbage, and 13 of a refiner, which holds the values of all its steps.
 func TestPeakMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")

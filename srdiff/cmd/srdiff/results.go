@@ -55,8 +55,8 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	return nil
 }
 
-// times returns how many times larger a model must make the pictures to reach the size that is asked for:
-// as many times as the picture that needs the most.
+// times returns how many times larger a model must make the pictures to reach the size that is
+// asked for: as many times as the picture that needs the most.
 func (o *upscaleOptions) times(in *inputs) float64 {
 	most := o.size.Scale
 	for _, t := range in.tasks {

@@ -53,8 +53,8 @@ func (t targetSize) check() error {
 	return nil
 }
 
-// scale returns how many times larger the result of a picture is in each direction, or 0 if that is the
-// model's factor.
+// scale returns how many times larger the result of a picture is in each direction, or 0 if that is
+// the model's factor.
 func (t targetSize) scale(size image.Point) float64 {
 	width, height := float64(size.X), float64(size.Y)
 	switch {

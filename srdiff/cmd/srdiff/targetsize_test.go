@@ -112,7 +112,8 @@ func TestUpscaleSizesAndFormats(t *testing.T) {
 	}
 }
 
-// Every way to ask for a size chooses among the models of a name, for the picture that needs the most.
+// Every way to ask for a size chooses among the models of a name, for the picture that needs the
+// most.
 func TestTimes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	in := &inputs{}
@@ -143,8 +144,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// A result of the model's own size is the same whether it is asked for or not, and a smaller one is its
-// bicubic shrinking.
+// A result of the model's own size is the same whether it is asked for or not, and a smaller one is
+// its bicubic shrinking.
 func TestUpscaleScaleIsResizing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := imaging.WritePNG("cat.png", scene(20, 12)); err != nil {

@@ -65,7 +65,8 @@ func licences(linked map[string]goPackage) (string, error) {
 // isLicence matches the names of files with a licence or what belongs to it.
 var isLicence = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|notice|patents)([-.].*)?$`)
 
-// licenceIn returns the licence files in a folder, and in the given folders below it and those between.
+// licenceIn returns the licence files in a folder, and in the given folders below it and those
+// between.
 func licenceIn(root string, below []string) (string, error) {
 	folders := map[string]bool{root: true}
 	for _, folder := range below {
@@ -106,8 +107,8 @@ var others = map[string]string{
 	"google.golang.org/protobuf/":            "part of google.golang.org/protobuf, under its licence",
 }
 
-// embedded returns sections on the data that is embedded, by their titles. Each file must be named by the
-// README.md of its folder, in a heading, by the SOURCES.tsv of its package, or by others.
+// embedded returns sections on the data that is embedded, by their titles. Each file must be named
+// by the README.md of its folder, in a heading, by the SOURCES.tsv of its package, or by others.
 func embedded(linked map[string]goPackage) (map[string]string, error) {
 	sections := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(linked)) {

@@ -1,12 +1,14 @@
 // Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 
-// The command release builds srdiff for several systems, without C, and lists checksums and licences:
+// The command release builds srdiff for several systems, without C, and lists checksums and
+// licences:
 //
 //	go run ./srdiff/internal/release FOLDER linux/amd64 windows/amd64 ...
 //
-// It runs in the repository's root. FOLDER gets a program for each system, SHA256SUMS, and LICENSES: the
-// licence of every module that is linked in, and origin and licence of all data that is embedded. A
-// missing licence or an unknown origin is an error. The same commit and version of Go give the same bytes.
+// It runs in the repository's root. FOLDER gets a program for each system, SHA256SUMS, and
+// LICENSES: the licence of every module that is linked in, and origin and licence of all data that
+// is embedded. A missing licence or an unknown origin is an error. The same commit and version of
+// Go give the same bytes.
 package main
 
 import (

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Every module and all data of the program have a licence in LICENSES: those that it is built from now.
+// Every module and all data of the program have a licence in LICENSES: those that it is built from
+// now.
 func TestLicences(t *testing.T) {
 	t.Chdir("../../..")
 	list, err := packagesOf("linux/amd64")
