@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench quality photos fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -89,6 +89,11 @@ cross: check ## build without C for every system, and run the command's tests wi
 	done
 	CGO_ENABLED=0 GOOS=windows go vet ./srdiff/...
 	CGO_ENABLED=0 go test -short ./srdiff/cmd/srdiff ./srdiff/engine ./srdiff/imaging
+
+# Each line of SHA256SUMS is checked by a program that did not write it.
+release: check ## build stripped programs for every system, with SHA256SUMS and LICENSES, in .lab/release
+	@go run ./srdiff/internal/release '$(LAB)/release' $(systems)
+	@cd '$(LAB)/release' && { sha256sum -c --quiet SHA256SUMS 2>/dev/null || shasum -a 256 -c SHA256SUMS; }
 
 cross-run: check ## run the programs for Windows and for Linux on arm64 on a picture, with wine and qemu where they are
 	go test -tags cross -count 1 -v -run 'TestForeignSystems$$' ./srdiff/cmd/srdiff

@@ -37,8 +37,8 @@ type SampleOptions struct {
 	// degrade.Config.Noise; 0.
 	Noise float64
 
-	// Precision is the number type of the networks; nn.Float32. In nn.BFloat16 results differ by about
-	// one of 255 levels, and the joints of tiles may show.
+	// Precision is the number type of the networks; nn.Float32. In nn.BFloat16 results differ by
+	// about one of 255 levels, and the joints of tiles may show.
 	Precision nn.Precision
 
 	// Prediction, if not empty, is the expected prediction. A model that predicts anything else is
@@ -166,7 +166,9 @@ func (o SampleOptions) guided(t float64) bool {
 }
 
 // SampleStep is the state of a trajectory after one reverse step, or after one tile of a step. The
-// tensors are valid only during the callback, and nil for a picture in tiles.
+// tensors are valid only during the callback, and nil for a picture in tiles. Where the steps go
+// down a picture together (see Model.UpscaleStrips), Done and Tile count tiles of all steps, and T
+// is that of the last tile.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and their total
 	Tile, Tiles int             // tiles of the next step that are done, and their total: 0 of 1 without tiles

@@ -39,7 +39,8 @@ func colourful(width, height int) *image.NRGBA {
 	return img
 }
 
-// A predictor's strips are together the picture that it makes at once, in whatever strips and tiles.
+// A predictor's strips are together the picture that it makes at once, in whatever strips and
+// tiles.
 func TestUpscaleStrips(t *testing.T) {
 	saved := localTileSize
 	t.Cleanup(func() { localTileSize = saved })
@@ -73,8 +74,89 @@ func TestUpscaleStrips(t *testing.T) {
 	}
 }
 
-// Other models make one strip; a predictor's results are not limited in size but by memory; and the end
-// of the context ends the work.
+// A refiner's strips are together the picture that it makes at once, to the last bit but rounding,
+// with any sampler: the noise of a pixel does not depend on the strips.
+func TestRefinerStrips(t *testing.T) {
+	saved := localTileSize
+	t.Cleanup(func() { localTileSize = saved })
+	for _, factor := range []int{2, 4} {
+		m := scramble(t, newSmall(t, tinyRefiner(factor)))
+		for _, o := range []SampleOptions{
+			{Seed: 5},
+			{Seed: 6, Sampler: diffusion.DDPM, Steps: 3},
+			{Seed: 7, Sampler: diffusion.DPMpp2M, Steps: 5, Fidelity: 0.3},
+			{Seed: 8, Steps: 1, BackProject: 1},
+		} {
+			for _, size := range []image.Point{{5, 160}, {60, 90}, {90, 20}} {
+				img := colourful(size.X, size.Y)
+				localTileSize = 1 << 12
+				whole, err := m.sampleTiles(t.Context(), o, imaging.Visible(img))
+				if err != nil {
+					t.Fatal(err)
+				}
+				localTileSize = 1
+				var tiles []int
+				o.Each = func(s SampleStep) { tiles = append(tiles, s.Done*s.Tiles+s.Tile) }
+				s, err := m.newStripsWithin(o, img)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got imaging.Picture
+				for range s.rows.At {
+					strip, err := s.next(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					got.Height, got.Pix = got.Height+strip.Height, append(got.Pix, strip.Pix...)
+				}
+				if size.Y > 50 && len(s.rows.At) < 3 {
+					t.Errorf("x%d, %v: %d strips", factor, size, len(s.rows.At))
+				}
+				if got.Height != whole.Height {
+					t.Fatalf("x%d, %v: %d rows, want %d", factor, size, got.Height, whole.Height)
+				}
+				if d := farthest(got.Pix, whole.Pix); !(d <= 1e-5) {
+					t.Errorf("x%d, %v, %+v: off by %g", factor, size, o.Sampler, d)
+				}
+				for i, done := range tiles {
+					if done != i+1 {
+						t.Fatalf("tile %d is reported as number %d", i+1, done)
+					}
+				}
+				if want := len(s.steps) * len(s.rows.At) * len(s.columns.At); len(tiles) != want {
+					t.Errorf("%d tiles are reported, want %d", len(tiles), want)
+				}
+			}
+		}
+	}
+}
+
+// A refiner samples a picture as a whole where that fits the memory, and else in strips, with the
+// same result. What does not fit at all is an error of its own kind.
+func TestRefinerStripsByMemory(t *testing.T) {
+	m := scramble(t, newSmall(t, tinyRefiner(4)))
+	img := colourful(40, 900)
+	at := func(memory int64) (imaging.Picture, int) {
+		return inStrips(t, m, SampleOptions{Seed: 3, Steps: 2, Memory: memory}, img)
+	}
+	whole, one := at(0)
+	strips, several := at(engineMemory + 17_000_000)
+	if one != 1 || several < 3 {
+		t.Fatalf("%d strips, and %d with little memory: want 1 and more", one, several)
+	}
+	if d := farthest(whole.Pix, strips.Pix); len(whole.Pix) != len(strips.Pix) || !(d <= 1e-5) {
+		t.Errorf("the strips are off by %g", d)
+	}
+	for _, err := range m.UpscaleStrips(t.Context(), SampleOptions{Memory: engineMemory}, img) {
+		e, ok := errors.AsType[*MemoryError](err)
+		if !ok || e.Allowed != engineMemory || e.Need <= engineMemory || e.Width != 160 || e.Height != 3600 {
+			t.Errorf("too little memory: %v", err)
+		}
+	}
+}
+
+// Other models make one strip; a predictor's results are not limited in size but by memory; and the
+// end of the context ends the work.
 func TestUpscaleStripsLimits(t *testing.T) {
 	other, err := NewModel(graphtest.Engine(t), Config{Network: networks.Config{BaseChannels: 4}, Diffusion: diffusion.Config{Timesteps: 2}})
 	if err != nil {

@@ -81,23 +81,27 @@ func (m *Model) sampleTiles(ctx context.Context, o SampleOptions, low imaging.Pi
 	return t.x, checkFinite(t.x)
 }
 
-// tiling runs a tile's program over the tiles of a picture.
+// tiling runs the programs of steps over the tiles of a picture.
 type tiling struct {
 	m             *Model
 	o             SampleOptions
+	steps         []diffusion.Step
+	table         [][]float32 // see table
 	size          image.Point // of the low-resolution picture
 	rows, columns tiles.Line  // of the result
 	x0            []float32   // the sum of tiles so far, for the rows of one row of tiles
 	detail        []float32   // the same of Refined.Detail, while x0 is Refined.Mean; nil for a model that does not refine
+	done          int         // tiles of all steps
 
-	// Inputs of the program.
+	// Inputs of the programs.
 	xt, tileLow *tensors.Tensor
 	variant     samplerVariant
 }
 
-func (m *Model) newTiling(o SampleOptions, size image.Point, rows, columns tiles.Line) tiling {
+func (m *Model) newTiling(o SampleOptions, steps []diffusion.Step, size image.Point, rows, columns tiles.Line) tiling {
 	factor, margin := m.Config.Factor, m.network.Margin()
-	t := tiling{m: m, o: o, size: size, rows: rows, columns: columns, x0: make([]float32, 3*rows.Size*size.X*factor),
+	t := tiling{m: m, o: o, steps: steps, table: table(steps, o), size: size, rows: rows, columns: columns,
+		x0:      make([]float32, 3*rows.Size*size.X*factor),
 		xt:      tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size, columns.Size, 3)),
 		tileLow: tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size/factor+2*margin, columns.Size/factor+2*margin, 3))}
 	if m.Config.refines() {
@@ -107,6 +111,42 @@ func (m *Model) newTiling(o SampleOptions, size image.Point, rows, columns tiles
 	// A tile as large as the picture uses the same program, so that fewer are compiled.
 	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(rows.At) == 1 || len(columns.At) == 1)
 	return t
+}
+
+// window holds rows of a picture, from row top on.
+type window struct {
+	imaging.Picture
+	top int
+}
+
+// end returns the row after the last one.
+func (w window) end() int { return w.top + w.Height }
+
+// addRow adds the weighted x_0 of row r of tiles in step k to x0. x_t and low hold the rows that
+// the tiles need; x_t is empty in a regression, which does not depend on it.
+func (t *tiling) addRow(ctx context.Context, k, r int, xt, low window) error {
+	variant := t.variant
+	variant.guided = t.o.guided(t.steps[k].T)
+	variant.last = t.ends(k)
+	predict, err := t.m.program(variant, t.xt)
+	if err != nil {
+		return err
+	}
+	top, factor, margin := t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
+	for c, left := range t.columns.At {
+		if ctx.Err() != nil {
+			return &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t.steps[k].T), ctx.Err()}
+		}
+		if xt.Height > 0 {
+			tiles.Crop(t.xt, xt.Picture, left, top-xt.top)
+		}
+		tiles.Crop(t.tileLow, low.Picture, left/factor-margin, top/factor-margin-low.top)
+		if err := t.add(predict, t.table[k], r, c); err != nil {
+			return plain(fmt.Sprintf("sampling at timestep %.0f", t.steps[k].T), err)
+		}
+		t.report(t.steps[k].T)
+	}
+	return nil
 }
 
 // add adds the weighted x_0 of tile r, c to x0, and its detail in the last step of a model that refines,
@@ -126,117 +166,108 @@ func (t *tiling) add(predict *model.Exec, step []float32, r, c int) error {
 	return firstError(err, finalize(out...))
 }
 
-// report calls SampleOptions.Each after tile r, c of step k of a number of steps, at a timestep.
-func (t *tiling) report(k, steps int, timestep float64, r, c int) {
+// report counts a tile, and calls SampleOptions.Each after it.
+func (t *tiling) report(timestep float64) {
+	t.done++
 	if t.o.Each == nil {
 		return
 	}
 	count := len(t.rows.At) * len(t.columns.At)
-	done := r*len(t.columns.At) + c + 1
-	t.o.Each(SampleStep{Done: k + done/count, Steps: steps, T: int(math.Round(timestep)), Tile: done % count, Tiles: count})
+	t.o.Each(SampleStep{Done: t.done / count, Steps: len(t.steps), T: int(math.Round(timestep)), Tile: t.done % count, Tiles: count})
 }
 
-// tiled is a picture that is sampled in tiles.
+// reverse writes the x_s of step s to a slice, given x_t, x_0 and x_0' of the same values. to may
+// be any of the others. Without x_t or x_0', which may be nil, their terms are 0.
+func reverse(s diffusion.Step, to, xt, x0, before []float32, draw func() float64) {
+	for i, predicted := range x0 {
+		next := float32(s.OfX0) * predicted
+		if xt != nil {
+			next += float32(s.OfXt) * xt[i]
+		}
+		if before != nil {
+			next += float32(s.OfBefore) * before[i]
+		}
+		if s.Sigma != 0 {
+			next += float32(s.Sigma * draw())
+		}
+		to[i] = next
+	}
+}
+
+// tiled is a picture that is sampled in tiles, as a whole.
 type tiled struct {
 	tiling
-	steps  []diffusion.Step
-	table  [][]float32 // see table
 	low    imaging.Picture
 	x      imaging.Picture // x_t
 	before []float32       // x_0', or nil where no step needs it
 }
 
 func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Picture) (*tiled, error) {
-	factor := m.Config.Factor
-	t := &tiled{steps: steps, table: table(steps, o), low: low}
-	if diffusion.Multistep(steps) {
-		t.before = make([]float32, 0)
-	}
-	rows, columns, need := m.layTiles(o, low.Width*factor, low.Height*factor, t.before != nil)
-	if err := allowMemory(o, need, low.Width*factor, low.Height*factor); err != nil {
+	width, height := low.Width*m.Config.Factor, low.Height*m.Config.Factor
+	multistep := diffusion.Multistep(steps)
+	rows, columns, need := m.layTiles(o, width, height, multistep)
+	if err := allowMemory(o, need, width, height); err != nil {
 		return nil, err
 	}
-	t.x = imaging.New(low.Width*factor, low.Height*factor)
+	t := &tiled{tiling: m.newTiling(o, steps, image.Pt(low.Width, low.Height), rows, columns), low: low, x: imaging.New(width, height)}
 	draw := normals(o.Seed, 0)
 	for i := range t.x.Pix {
 		t.x.Pix[i] = float32(draw())
 	}
-	if t.before != nil {
+	if multistep {
 		t.before = make([]float32, len(t.x.Pix))
 	}
-	t.tiling = m.newTiling(o, image.Pt(low.Width, low.Height), rows, columns)
 	return t, nil
 }
 
 // step takes step k. It computes the tiles row by row.
 func (t *tiled) step(ctx context.Context, k int) error {
-	t.variant.guided = t.o.guided(t.steps[k].T)
-	t.variant.last = t.m.Config.refines() && k == len(t.steps)-1
-	predict, err := t.m.program(t.variant, t.xt)
-	if err != nil {
-		return err
-	}
 	draw := normals(t.o.Seed, k+1)
 	for r, top := range t.rows.At {
-		for c := range t.columns.At {
-			if ctx.Err() != nil {
-				return &stoppedError{fmt.Sprintf("sampling stopped at timestep %.0f", t.steps[k].T), ctx.Err()}
-			}
-			if err := t.addTile(predict, k, r, c); err != nil {
-				return plain(fmt.Sprintf("sampling at timestep %.0f", t.steps[k].T), err)
-			}
-			t.report(k, len(t.steps), t.steps[k].T, r, c)
+		if err := t.addRow(ctx, k, r, window{t.x, 0}, window{t.low, 0}); err != nil {
+			return err
 		}
 		// The rows above the next row of tiles are complete. No later tile of this step reads them.
 		end := t.x.Height
 		if r+1 < len(t.rows.At) {
 			end = t.rows.At[r+1]
 		}
-		if t.variant.last {
-			t.refine(end - top)
+		if done := 3 * t.x.Width * (end - top); t.ends(k) {
+			t.refine(t.x0[:done], t.detail[:done])
+			clear(t.detail[copy(t.detail, t.detail[done:]):])
 		}
 		t.advance(t.steps[k], top, end, draw)
 	}
 	return nil
 }
 
-// refine turns the mean of the first rows of x0 into the result.
-func (t *tiled) refine(rows int) {
-	done := 3 * t.x.Width * rows
-	r := Refined{imaging.Picture{Width: t.x.Width, Height: rows, Pix: t.x0[:done]},
-		imaging.Picture{Width: t.x.Width, Height: rows, Pix: t.detail[:done]}}
+// ends reports whether step k is the last one of a model that refines.
+func (t *tiling) ends(k int) bool { return t.m.Config.refines() && k == len(t.steps)-1 }
+
+// refine turns the mean in rows of x0 into the result, given the same rows of detail.
+func (t *tiling) refine(mean, detail []float32) {
+	width := t.size.X * t.m.Config.Factor
+	rows := func(pix []float32) imaging.Picture {
+		return imaging.Picture{Width: width, Height: len(pix) / 3 / width, Pix: pix}
+	}
+	r := Refined{rows(mean), rows(detail)}
 	if t.o.Refined != nil {
 		t.o.Refined(r)
 	}
-	copy(t.x0, r.At(t.o.Fidelity).Pix)
-	clear(t.detail[copy(t.detail, t.detail[done:]):])
-}
-
-// addTile adds the weighted x_0 of a tile to x0.
-func (t *tiled) addTile(predict *model.Exec, k, r, c int) error {
-	left, top, factor, margin := t.columns.At[c], t.rows.At[r], t.m.Config.Factor, t.m.network.Margin()
-	tiles.Crop(t.xt, t.x, left, top)
-	tiles.Crop(t.tileLow, t.low, left/factor-margin, top/factor-margin)
-	return t.add(predict, t.table[k], r, c)
+	copy(mean, r.At(t.o.Fidelity).Pix)
 }
 
 // advance takes the rows from top to before end from x_t to x_s, and moves x0 on to the next rows.
 func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	line := 3 * t.x.Width
-	done := (end - top) * line
-	for i, predicted := range t.x0[:done] {
-		at := top*line + i
-		next := float32(s.OfXt)*t.x.Pix[at] + float32(s.OfX0)*predicted
-		if t.before != nil {
-			next += float32(s.OfBefore) * t.before[at]
-			t.before[at] = predicted
-		}
-		if s.Sigma != 0 {
-			next += float32(s.Sigma * draw())
-		}
-		t.x.Pix[at] = next
+	predicted, x := t.x0[:(end-top)*line], t.x.Pix[top*line:end*line]
+	var before []float32
+	if t.before != nil {
+		before = t.before[top*line : end*line]
 	}
-	clear(t.x0[copy(t.x0, t.x0[done:]):])
+	reverse(s, x, x, predicted, before, draw)
+	copy(before, predicted)
+	clear(t.x0[copy(t.x0, t.x0[len(predicted):]):])
 }
 
 // tileX0 predicts x_0 for a tile, or in the last step of a model that refines the two parts of refined.
@@ -281,21 +312,23 @@ func (m *Model) tileSize() int {
 	return max(1, size/multiple) * multiple
 }
 
-// layTiles lays tiles over a result of width x height, and returns the bytes that a program needs to
-// sample it.
+// layTiles lays tiles over a result of width x height, and returns the bytes that a program needs
+// to sample it.
 func (m *Model) layTiles(o SampleOptions, width, height int, multistep bool) (rows, columns tiles.Line, need int64) {
-	return m.layTilesWithin(o, width, height, func(rows, columns int) int64 { return m.memory(rows, columns, width, height, multistep) })
+	return m.layTilesWithin(o, width, height, func(rows, columns tiles.Line) int64 {
+		return m.memory(rows.Size, columns.Size, width, height, multistep)
+	})
 }
 
 // layTilesWithin lays tiles over a result of width x height, and returns the bytes that they need,
-// given the function that computes them from a tile's size. A local network's result does not depend
-// on the tiles. So they become lower where the options do not allow as many bytes, and then narrower;
+// given the function that computes them from the tiles. A local network's result does not depend on
+// the tiles. So they become lower where the options do not allow as many bytes, and then narrower;
 // both cost overlap.
-func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(rows, columns int) int64) (rows, columns tiles.Line, need int64) {
+func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(rows, columns tiles.Line) int64) (rows, columns tiles.Line, need int64) {
 	high, wide := m.tileSize(), m.tileSize()
 	for least := 3 * m.reach(o.BackProject) * m.Config.Factor; ; {
 		rows, columns = m.tilesOf(height, high, o.BackProject), m.tilesOf(width, wide, o.BackProject)
-		need = memory(rows.Size, columns.Size)
+		need = memory(rows, columns)
 		switch fits := need <= cmp.Or(o.Memory, DefaultMemory); {
 		case fits || !m.isLocal() || max(high, wide) <= least:
 			return rows, columns, need
@@ -307,8 +340,8 @@ func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(r
 	}
 }
 
-// tilesOf lays tiles of a greatest size over n pixels of the result. A picture smaller than a tile is
-// padded to one tile: see paddedSide.
+// tilesOf lays tiles of a greatest size over n pixels of the result. A picture smaller than a tile
+// is padded to one tile: see paddedSide.
 func (m *Model) tilesOf(n, size, backProject int) tiles.Line {
 	factor, margin := m.Config.Factor, m.reach(backProject)*m.Config.Factor
 	if m.isLocal() {
@@ -371,18 +404,29 @@ const (
 	solverMemory = 2 * 12 // x_0' beside them
 )
 
-// allowMemory returns an error unless the options allow the bytes that a result of width x height
-// needs.
+// MemoryError is the error for a result that takes more memory than the options allow.
+type MemoryError struct {
+	Width, Height int   // of the result
+	Need, Allowed int64 // bytes
+}
+
+// Error states the amounts and what can be done.
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow more "+
+		"(--memory), crop the picture or make it smaller", e.Width, e.Height, math.Ceil(float64(e.Need)/1e8)/10, float64(e.Allowed)/1e9)
+}
+
+// allowMemory returns a *MemoryError unless the options allow the bytes that a result of width x
+// height needs.
 func allowMemory(o SampleOptions, need int64, width, height int) error {
 	if allowed := cmp.Or(o.Memory, DefaultMemory); need > allowed {
-		return fmt.Errorf("the result would be %dx%d, which takes %.1fGB of memory, and %.1fGB are allowed: allow more "+
-			"(--memory), crop the picture or make it smaller", width, height, math.Ceil(float64(need)/1e8)/10, float64(allowed)/1e9)
+		return &MemoryError{width, height, need, allowed}
 	}
 	return nil
 }
 
-// memory returns how many bytes a program takes to make a result of width x height in tiles of rows x
-// columns.
+// memory returns how many bytes a program takes to make a result of width x height in tiles of rows
+// x columns.
 func (m *Model) memory(rows, columns, width, height int, multistep bool) int64 {
 	perPixel := pixelMemory
 	if multistep {

@@ -11,7 +11,7 @@ import (
 
 // formatOfFile returns the format that a file begins as, "" for another one.
 func formatOfFile(f *os.File) Format {
-	head := make([]byte, len(pngSignature))
+	head := make([]byte, 16)
 	n, _ := f.ReadAt(head, 0)
 	switch format, _ := formatOf(head[:n]); {
 	case format == "png":
@@ -20,12 +20,14 @@ func formatOfFile(f *os.File) Format {
 		return JPEG
 	case format == "tiff" && byteOrder(head[:n]) != nil: // no BigTIFF, which Output does not write
 		return TIFF
+	case format == "webp":
+		return WebP
 	}
 	return ""
 }
 
-// comment returns "KEY\x00TEXT" of a JPEG's comment or of a TIFF's software, "" if there is none or the
-// file is another one.
+// comment returns "KEY\x00TEXT" of a JPEG's comment or of a TIFF's or WebP's software, "" if there
+// is none or the file is another one.
 func comment(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -47,6 +49,9 @@ func comment(path string) string {
 		}
 		key, text, _ := strings.Cut(strings.TrimRight(string(fields[tagSoftware].value), "\x00"), " ")
 		return key + "\x00" + text
+	case WebP:
+		text, _ := softwareOfWebP(f)
+		return text
 	}
 	return ""
 }
@@ -71,8 +76,8 @@ func endOfJPEG(f *os.File) error {
 	return nil
 }
 
-// lastDirectory reads the first directory of a TIFF file, if it is behind the pixels, as Output writes
-// it, and whole with all of its values. Only this part of the file is read.
+// lastDirectory reads the first directory of a TIFF file, if it is behind the pixels, as Output
+// writes it, and whole with all of its values. Only this part of the file is read.
 func lastDirectory(f *os.File) (map[uint16]field, error) {
 	head := make([]byte, 8)
 	if _, err := f.ReadAt(head, 0); err != nil {

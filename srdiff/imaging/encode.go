@@ -14,6 +14,7 @@ import (
 	"image/jpeg"
 	"io"
 	"iter"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ const (
 	PNG  Format = "PNG"
 	JPEG Format = "JPEG" // 8 bits a channel, on white where the picture is transparent
 	TIFF Format = "TIFF"
+	WebP Format = "WebP" // 8 bits a channel
 )
 
 // FormatOf returns the format that goes with the end of a file's name, "" for none.
@@ -40,8 +42,18 @@ func FormatOf(name string) Format {
 		return JPEG
 	case ".tif", ".tiff":
 		return TIFF
+	case ".webp":
+		return WebP
 	}
 	return ""
+}
+
+// CheckSize returns an error for a picture that is too large for the format.
+func (f Format) CheckSize(size image.Point) error {
+	if most := map[Format]int{JPEG: 1<<16 - 1, WebP: maxWebP}[f]; most > 0 && max(size.X, size.Y) > most {
+		return fmt.Errorf("the result would be %dx%d, and a %s has at most %d pixels a side: want a PNG or a TIFF", size.X, size.Y, f, most)
+	}
+	return nil
 }
 
 // Output describes a picture that is to be written.
@@ -49,11 +61,24 @@ type Output struct {
 	Format        Format
 	Width, Height int
 	Like          image.Image // the result is of its kind: see Picture.As
-	Quality       int         // of a JPEG, 1 to 100
+	Quality       int         // of a JPEG or WebP, 1 to 100
 
-	// Chunks are what a PNG carries before its pixels. A JPEG or TIFF carries the same EXIF, XMP, density
-	// and ICC profile, and the first text as a comment.
+	// Chunks are what a PNG carries before its pixels. The other formats carry the same EXIF, XMP,
+	// density and ICC profile, and the first text as a comment or as the software.
 	Chunks []Chunk
+}
+
+// Memory returns about how many bytes Encode takes for what it holds of the whole picture: 0 where
+// it writes some rows after the other.
+func (o Output) Memory() int64 {
+	pixels := int64(o.Width) * int64(o.Height)
+	switch {
+	case o.Format == WebP:
+		return webpMemory * pixels
+	case o.Format == JPEG && isGrey(o.Like):
+		return pixels
+	}
+	return 0
 }
 
 // Write writes a picture to a file whole or not at all: see atomicfile.Write.
@@ -61,8 +86,8 @@ func (o Output) Write(path string, strips Strips) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return o.Encode(w, strips) })
 }
 
-// Encode writes a picture whose strips have o.Width and, together, o.Height. It returns the first error
-// of w or of the strips. A TIFF needs a w that is an io.WriteSeeker, such as a file.
+// Encode writes a picture whose strips have o.Width and, together, o.Height. It returns the first
+// error of w or of the strips. A TIFF needs a w that is an io.WriteSeeker, such as a file.
 func (o Output) Encode(w io.Writer, strips Strips) (err error) {
 	next, stop := iter.Pull2(strips)
 	defer stop()
@@ -83,6 +108,8 @@ func (o Output) Encode(w io.Writer, strips Strips) (err error) {
 		return o.encodeJPEG(w, img)
 	case TIFF:
 		return o.encodeTIFF(w, img)
+	case WebP:
+		return o.encodeWebP(w, img)
 	}
 	return fmt.Errorf("the format %q cannot be written", o.Format)
 }
@@ -90,7 +117,7 @@ func (o Output) Encode(w io.Writer, strips Strips) (err error) {
 // kind is the kind of the pixels that are written.
 func (o Output) kind() *kind {
 	k := kindOf(o.Like, o.Width, o.Height)
-	if o.Format == JPEG {
+	if o.Format == JPEG || o.Format == WebP {
 		k.deep = false
 	}
 	return k
@@ -359,6 +386,29 @@ func appendUint32(order binary.ByteOrder, b []byte, v uint32) []byte {
 	return b
 }
 
+// shortsIn is a field of numbers of 2 bytes.
+func shortsIn(order binary.ByteOrder, values ...int) field {
+	f := field{kind: short}
+	for _, v := range values {
+		f.value = append(f.value, 0, 0)
+		order.PutUint16(f.value[len(f.value)-2:], uint16(v))
+	}
+	return f
+}
+
+// fields returns the density as fields of a TIFF directory, none for no density.
+func (d density) fields(order binary.ByteOrder) map[uint16]field {
+	unit, below := 1, uint32(1) // a ratio alone
+	if d.metre {
+		unit, below = 3, 100 // centimetres
+	}
+	ratio := func(v uint32) field { return field{rational, appendUint32(order, appendUint32(order, nil, v), below)} }
+	if d.x == 0 {
+		return nil
+	}
+	return map[uint16]field{tagXResolution: ratio(d.x), tagYResolution: ratio(d.y), tagUnit: shortsIn(order, unit)}
+}
+
 // samples are the channels of a TIFF's pixel.
 func (k *kind) samples() int {
 	switch {
@@ -415,16 +465,8 @@ func sampleAt(img *streamed, x, y int) [4]uint16 {
 
 // tiffFields returns the directory of a TIFF without its strips.
 func (o Output) tiffFields(k *kind, a about, order binary.ByteOrder) (fields map[uint16]field, below map[uint16]map[uint16]field) {
-	shorts := func(values ...int) field {
-		f := field{kind: short}
-		for _, v := range values {
-			f.value = append(f.value, 0, 0)
-			order.PutUint16(f.value[len(f.value)-2:], uint16(v))
-		}
-		return f
-	}
+	shorts := func(values ...int) field { return shortsIn(order, values...) }
 	number := func(v uint32) field { return field{long, appendUint32(order, nil, v)} }
-	ratio := func(x, y uint32) field { return field{rational, appendUint32(order, appendUint32(order, nil, x), y)} }
 	fields, below = map[uint16]field{}, map[uint16]map[uint16]field{}
 	if a.exif != nil {
 		fields, below = describing(a.exif)
@@ -444,11 +486,7 @@ func (o Output) tiffFields(k *kind, a about, order binary.ByteOrder) (fields map
 	if k.samples() == 4 {
 		fields[tagExtra] = shorts(2) // opacity that colours are not multiplied with
 	}
-	if d := a.density; d.x > 0 && d.metre {
-		fields[tagXResolution], fields[tagYResolution], fields[tagUnit] = ratio(d.x, 100), ratio(d.y, 100), shorts(3) // centimetres
-	} else if d.x > 0 {
-		fields[tagXResolution], fields[tagYResolution], fields[tagUnit] = ratio(d.x, 1), ratio(d.y, 1), shorts(1)
-	}
+	maps.Copy(fields, a.density.fields(order))
 	if key, text, ok := strings.Cut(a.comment, "\x00"); ok {
 		fields[tagSoftware] = field{2, []byte(key + " " + text + "\x00")}
 	}

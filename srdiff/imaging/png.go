@@ -192,8 +192,8 @@ func textIn(c Chunk) (key, text string, ok bool) {
 }
 
 // Complete returns nil for a complete PNG file: all chunks are present, with the right checksums.
-// For a JPEG or TIFF it checks the end, which Output writes last. It does not decode the pixels.
-// Otherwise the error names the file and the fault.
+// For a JPEG, TIFF or WebP it checks the end, which Output writes last. It does not decode the
+// pixels. Otherwise the error names the file and the fault.
 func Complete(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -205,6 +205,8 @@ func Complete(path string) error {
 		err = endOfJPEG(f)
 	case TIFF:
 		_, err = lastDirectory(f)
+	case WebP:
+		_, err = softwareOfWebP(f)
 	default:
 		err = complete(bufio.NewReaderSize(f, 1<<16))
 	}

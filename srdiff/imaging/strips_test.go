@@ -162,7 +162,7 @@ func equalImages(t *testing.T, text string, got, want image.Image) {
 	}
 }
 
-// A JPEG and a TIFF carry the profile, the EXIF, the XMP, the density and the comment of a PNG.
+// A JPEG, a TIFF and a WebP carry the profile, the EXIF, the XMP, the density and the comment of a PNG.
 func TestEncodeMetadata(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "in.png")
 	profile := make([]byte, 70000) // two segments of a JPEG
@@ -181,7 +181,7 @@ func TestEncodeMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := waves(20, 30)
-	for _, format := range []Format{JPEG, TIFF} {
+	for _, format := range []Format{JPEG, TIFF, WebP} {
 		path := filepath.Join(t.TempDir(), "out."+strings.ToLower(string(format)))
 		o := Output{Format: format, Width: 20, Height: 30, Like: like, Quality: 90,
 			Chunks: append(append([]Chunk{chunks[0]}, in.Colour...), in.Metadata...)}
@@ -230,7 +230,7 @@ func TestEncodeErrors(t *testing.T) {
 		"are not its":   cut(rowsOf(p, 0, 30), 10),
 		"are not  rows": cut(waves(9, 40), 10),
 	} {
-		for _, f := range []Format{PNG, JPEG, TIFF} {
+		for _, f := range []Format{PNG, JPEG, TIFF, WebP} {
 			path := filepath.Join(t.TempDir(), "out")
 			err := (Output{Format: f, Width: 8, Height: 40, Like: kinds()["full"], Quality: 50}).Write(path, bad)
 			if err == nil || format == "no more" && !errors.Is(err, failed) {

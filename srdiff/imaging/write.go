@@ -26,7 +26,7 @@ func TextChunk(key, text string) Chunk {
 }
 
 // Text returns the text under a keyword before a PNG file's pixels, or in the comment that Output
-// wrote to a JPEG or TIFF. It is "" if there is none. See ReadText.
+// wrote to another format. It is "" if there is none. See ReadText.
 func Text(path, key string) (string, error) {
 	if text := comment(path); strings.HasPrefix(text, key+"\x00") {
 		return text[len(key)+1:], nil

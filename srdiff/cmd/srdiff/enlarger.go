@@ -18,12 +18,12 @@ import (
 // resultOptions say what results are like.
 type resultOptions struct {
 	size     targetSize
-	quality  int  // of JPEG files
+	quality  int  // of JPEG and WebP files
 	strip    bool // omit the input's metadata
 	sampling srdiff.SampleOptions
 }
 
-// defaultQuality is the quality of JPEG files.
+// defaultQuality is the quality of JPEG and WebP files.
 const defaultQuality = 92
 
 // enlarger makes results with one model. All commands that make them go through it, so that the

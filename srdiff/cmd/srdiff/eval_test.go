@@ -30,7 +30,7 @@ func tinyOf(t *testing.T, name string, c srdiff.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Network.BaseChannels, c.Training.ImageSize, c.Diffusion.Timesteps = 4, 16, 3
+	c.Network.BaseChannels, c.Training.ImageSize, c.Diffusion.Timesteps = 4, 16, max(3, c.Diffusion.Timesteps)
 	m, err := srdiff.NewModel(eng.Backend, c)
 	if err != nil {
 		t.Fatal(err)

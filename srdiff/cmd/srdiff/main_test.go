@@ -184,7 +184,7 @@ func TestMistakes(t *testing.T) {
 		{"0.1GB are allowed", []string{"upscale", "--model", model, "--memory", "100MB", photograph}},
 		{"an amount such as 800MB", []string{"upscale", "--model", model, "--memory", "much", good}},
 		{"safetensors file cut short", []string{"upscale", "--model", cut, good}},
-		{"name that ends in .png, .jpg or .tif", []string{"upscale", "--model", model, good, "-o", "out.webp"}},
+		{"name that ends in .png, .jpg, .webp or .tif", []string{"upscale", "--model", model, good, "-o", "out.gif"}},
 		{"requires at least 1 arg(s)", []string{"upscale", "--model", model}},
 		{"no such file; the models in srdiff are photo, clean, detail", []string{"upscale", "--model", "cleen", good}},
 		{`engine "xyz" is not known`, []string{"upscale", "--engine", "xyz", "--model", model, good}},

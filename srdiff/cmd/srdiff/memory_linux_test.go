@@ -15,34 +15,50 @@ import (
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
-// The process stays within --memory for a result that would take more at once: 26 megapixels, whose
-// values and pixels alone take 400 MB, before an encoder and the collector's garbage.
+// The process stays within --memory for results that would take more at once: 26 megapixels of a
+// predictor, whose values and pixels alone take 400 MB before an encoder and the collector's
+// garbage, and 13 of a refiner, which holds the values of all its steps.
 func TestPeakMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")
 	}
-	model := tinyOf(t, "predictor", srdiff.Config{Network: networks.Config{Name: networks.PixelShuffle, Blocks: 1},
-		Diffusion: diffusion.Config{Prediction: diffusion.Regression}})
-	in := write(t, "wide.png", pngOf(scene(4000, 400)))
-	out := filepath.Join(t.TempDir(), "out.jpg")
-	status := filepath.Join(t.TempDir(), "status")
-	cmd := program("upscale", "--model", model, "--engine", "go", "--memory", "850MB", in, "-o", out)
-	cmd.Env = append(cmd.Env, keepStatus+"="+status)
-	if printed, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, printed)
-	}
-	peak := peakIn(t, status)
-	t.Logf("peak of %d MB", peak/1e6)
-	if peak > 850e6 {
-		t.Errorf("the process took %d bytes: want at most 850 MB", peak)
-	}
-	f, err := os.Open(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if config, _, err := image.DecodeConfig(f); err != nil || config.Width != 16000 || config.Height != 1600 {
-		t.Errorf("the result: %+v, %v", config, err)
+	predictor := srdiff.Config{Network: networks.Config{Name: networks.PixelShuffle, BaseChannels: 8, Blocks: 1},
+		Diffusion: diffusion.Config{Prediction: diffusion.Regression}}
+	refiner := srdiff.Config{Network: networks.Config{Name: networks.Residual, BaseChannels: 8, Blocks: 1}, Predictor: predictor.Network,
+		Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Timesteps: 4}}
+	for name, c := range map[string]struct {
+		config srdiff.Config
+		height int
+		memory int64 // MB
+		args   []string
+	}{
+		"predictor": {predictor, 400, 850, nil},
+		"refiner":   {refiner, 200, 750, []string{"--sampling-steps", "2"}},
+	} {
+		model := tinyOf(t, name, c.config)
+		in := write(t, "wide.png", pngOf(scene(4000, c.height)))
+		out := filepath.Join(t.TempDir(), "out.jpg")
+		status := filepath.Join(t.TempDir(), "status")
+		args := []string{"upscale", "--model", model, "--engine", "go", "--memory", fmt.Sprintf("%dMB", c.memory), in, "-o", out}
+		cmd := program(append(args, c.args...)...)
+		cmd.Env = append(cmd.Env, keepStatus+"="+status)
+		if printed, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, printed)
+		}
+		peak := peakIn(t, status)
+		t.Logf("%s: peak of %d MB", name, peak/1e6)
+		if peak > c.memory*1e6 {
+			t.Errorf("%s: the process took %d bytes: want at most %d MB", name, peak, c.memory)
+		}
+		f, err := os.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, _, err := image.DecodeConfig(f)
+		f.Close()
+		if err != nil || config.Width != 16000 || config.Height != 4*c.height {
+			t.Errorf("%s: the result: %+v, %v", name, config, err)
+		}
 	}
 }
 

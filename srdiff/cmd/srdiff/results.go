@@ -32,7 +32,7 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 		return err
 	}
 	var err error
-	if o.source, err = findModel(o.model, cmp.Or(o.size.Scale, defaultTimes)); err != nil {
+	if o.source, err = findModel(o.model, o.times(in)); err != nil {
 		return err
 	}
 	if o.config, err = o.source.config(); err != nil {
@@ -53,6 +53,21 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 		return in.failed[0]
 	}
 	return nil
+}
+
+// times returns how many times larger a model must make the pictures to reach the size that is
+// asked for: as many times as the picture that needs the most.
+func (o *upscaleOptions) times(in *inputs) float64 {
+	most := o.size.Scale
+	for _, t := range in.tasks {
+		if t.info == nil || !t.info.Mode().IsRegular() {
+			continue
+		}
+		if size, err := imaging.Size(t.in); err == nil { // reading it reports its errors
+			most = max(most, o.size.scale(size))
+		}
+	}
+	return cmp.Or(most, defaultTimes)
 }
 
 // sizeOfLike takes the size of the results from the picture of --like.
@@ -91,7 +106,7 @@ func (o *upscaleOptions) checkOutput(in *inputs, terminal bool) error {
 	case in.several && !isFolder && (isPicture || err == nil):
 		return fmt.Errorf("the results are several: want a folder for them, not %s", o.out)
 	case !in.several && o.out != "" && !o.intoFolder(in) && !isPicture:
-		return fmt.Errorf("the result cannot be called %s: want a name that ends in .png, .jpg or .tif, or a folder's name that ends in %c",
+		return fmt.Errorf("the result cannot be called %s: want a name that ends in .png, .jpg, .webp or .tif, or a folder's name that ends in %c",
 			o.out, filepath.Separator)
 	}
 	return nil

@@ -53,25 +53,31 @@ func (t targetSize) check() error {
 	return nil
 }
 
-// of returns the size of the result of a picture, at least 1x1. factor is the model's.
-func (t targetSize) of(size image.Point, factor int) image.Point {
-	if t == (targetSize{}) || size.X == 0 || size.Y == 0 {
-		return size.Mul(factor)
-	}
+// scale returns how many times larger the result of a picture is in each direction, or 0 if that is
+// the model's factor.
+func (t targetSize) scale(size image.Point) float64 {
 	width, height := float64(size.X), float64(size.Y)
-	scale := t.Scale
 	switch {
 	case t.Width > 0 && t.Height > 0:
-		scale = min(float64(t.Width)/width, float64(t.Height)/height)
+		return min(float64(t.Width)/width, float64(t.Height)/height)
 	case t.Width > 0:
-		scale = float64(t.Width) / width
+		return float64(t.Width) / width
 	case t.Height > 0:
-		scale = float64(t.Height) / height
+		return float64(t.Height) / height
 	case t.Megapixels > 0:
-		scale = math.Sqrt(t.Megapixels * 1e6 / (width * height))
+		return math.Sqrt(t.Megapixels * 1e6 / (width * height))
 	}
-	side := func(n float64) int { return max(1, int(math.Round(n*scale))) }
-	return image.Pt(side(width), side(height))
+	return t.Scale
+}
+
+// of returns the size of the result of a picture, at least 1x1. factor is the model's.
+func (t targetSize) of(size image.Point, factor int) image.Point {
+	if size.X == 0 || size.Y == 0 {
+		return image.Point{}
+	}
+	scale := cmp.Or(t.scale(size), float64(factor))
+	side := func(n int) int { return max(1, int(math.Round(float64(n)*scale))) }
+	return image.Pt(side(size.X), side(size.Y))
 }
 
 // suffix returns what the names of results end in.

@@ -61,6 +61,7 @@ func TestUpscaleSizesAndFormats(t *testing.T) {
 		{"--width 100", "cat-w100.png", image.Pt(100, 67), "png"},
 		{"--height 50 -o b.jpg", "b.jpg", image.Pt(75, 50), "jpeg"},
 		{"--megapixels 0.0024 -o b.tif", "b.tif", image.Pt(60, 40), "tiff"},
+		{"--width 70 -o b.webp", "b.webp", image.Pt(70, 47), "webp"},
 		{"-o c.JPEG --quality 50", "c.JPEG", image.Pt(120, 80), "jpeg"},
 		{"-o B/ --width 77 --height 1000", "B/cat-77x1000.png", image.Pt(77, 51), "png"},
 	} {
@@ -100,7 +101,9 @@ func TestUpscaleSizesAndFormats(t *testing.T) {
 	for want, args := range map[string]string{
 		"three ways to give one size": "--scale 2 --width 10", "want a number up to 64": "--scale 100", "from 1 to 100": "--quality 101",
 		"greater than 0": "--width 0", "not what cat-x2.5.png was made with": "--scale 3 --like cat-x2.5.png",
-		"want a name that ends in .png, .jpg or .tif": "-o a.gif", "--json writes to standard output": "--json -o -",
+		"want a name that ends in .png, .jpg, .webp or .tif": "-o a.gif", "--json writes to standard output": "--json -o -",
+		"a WebP has at most 16383 pixels a side": "--width 17000 -o a.webp", "a JPEG has at most 65535 pixels a side": "--width 70000 -o a.jpg",
+		"GB of memory, and 2.0GB are allowed": "--width 16000 -o a.webp", "GB of memory, and 0.6GB are allowed": "--width 2000 -o a.webp --memory 550MB",
 	} {
 		status, out, errs := command(append([]string{"upscale", "cat.png"}, strings.Fields(args)...)...)
 		if status != 1 || out != "" || !strings.Contains(errs, want) || strings.Count(errs, "\n") != 1 {
@@ -109,8 +112,40 @@ func TestUpscaleSizesAndFormats(t *testing.T) {
 	}
 }
 
-// A result of the model's own size is the same whether it is asked for or not, and a smaller one is its
-// bicubic shrinking.
+// Every way to ask for a size chooses among the models of a name, for the picture that needs the
+// most.
+func TestTimes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	in := &inputs{}
+	for name, side := range map[string]int{"small.png": 20, "large.png": 80} {
+		if err := imaging.WritePNG(name, scene(side, side/2)); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.tasks = append(in.tasks, task{in: name, info: info})
+	}
+	pipe := &inputs{tasks: []task{{in: "-"}}}
+	for _, c := range []struct {
+		size  targetSize
+		in    *inputs
+		times float64
+	}{
+		{targetSize{}, in, defaultTimes}, {targetSize{Scale: 2}, in, 2}, {targetSize{Width: 40}, in, 2}, {targetSize{Height: 80}, in, 8},
+		{targetSize{Width: 60, Height: 1000}, in, 3}, {targetSize{Megapixels: 0.0008}, in, 2},
+		{targetSize{Width: 40}, pipe, defaultTimes}, {targetSize{Scale: 3}, pipe, 3},
+	} {
+		o := upscaleOptions{size: c.size}
+		if got := o.times(c.in); got != c.times {
+			t.Errorf("%+v: %g times, want %g", c.size, got, c.times)
+		}
+	}
+}
+
+// A result of the model's own size is the same whether it is asked for or not, and a smaller one is
+// its bicubic shrinking.
 func TestUpscaleScaleIsResizing(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := imaging.WritePNG("cat.png", scene(20, 12)); err != nil {
@@ -145,7 +180,7 @@ func TestUpscaleStripAndJSON(t *testing.T) {
 	if err := os.WriteFile("text.png", []byte("text"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, out := range []string{"a.png", "a.jpg", "a.tif"} {
+	for _, out := range []string{"a.png", "a.jpg", "a.tif", "a.webp"} {
 		for strip, want := range map[string]int{"": 2, "--strip": 0} {
 			if status, _, errs := command(strings.Fields("upscale cat.png --overwrite -o " + out + " " + strip)...); status != 0 {
 				t.Fatal(errs)

@@ -41,7 +41,7 @@ func upscaleCommand() *cobra.Command {
 		Use:   "upscale IN... [-o OUT]",
 		Short: "Enlarge pictures",
 		Long: "Enlarge pictures by the model's factor in each direction, or to another size. IN is a picture, a folder with\n" +
-			"pictures, also in folders below it, or - for standard input. Results are PNG files, or JPEG or TIFF by the end of OUT.\n" +
+			"pictures, also in folders below it, or - for standard input. Results are PNG files, or JPEG, TIFF or WebP by the end of OUT.\n" +
 			"Each records the model, the seed and the options that made it; see --like. With several pictures, srdiff skips a picture\n" +
 			"that already has a complete result of the same input, model and options. It does not enlarge its own results again,\n" +
 			"unless IN is only that file. A file that srdiff did not make is not replaced.",
@@ -80,7 +80,7 @@ func upscaleCommand() *cobra.Command {
 	flags.StringVarP(&o.out, "output", "o", "",
 		"name of the result, a folder for it, or - for standard output (default: IN-x4.png beside IN)")
 	targetFlags(flags, &o.size)
-	intFlag(flags, &o.quality, "quality", "quality of JPEG results, 1 to 100")
+	intFlag(flags, &o.quality, "quality", "quality of JPEG and WebP results, 1 to 100")
 	flags.BoolVar(&o.strip, "strip", false, "omit the input's ICC profile, EXIF, XMP and density (DPI) from results")
 	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object at the end in place of lines: every picture with its result, size and seconds")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
@@ -226,6 +226,9 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad := u.config.CheckUpscale(file.Image); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
+	if bad := imaging.FormatOf(t.out).CheckSize(u.size.of(file.Image.Bounds().Size(), u.factor)); bad != nil {
+		return fmt.Errorf("%s: %w", t.in, bad), nil
+	}
 	if u.enlarger == nil {
 		if err := u.open(file.SHA256); err != nil {
 			return nil, err
@@ -247,10 +250,16 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 		printLine(u.log, "%s: %s", t.in, remark)
 	}
 	began := time.Now()
+	allowed, ofFile := cmp.Or(u.sampling.Memory, srdiff.DefaultMemory), output.Memory()
+	rest := *u.enlarger
+	rest.sampling.Memory = max(1, allowed-ofFile)
 	var failed error // of the model
-	enlarged := u.enlarger.Enlarge(ctx, file, func(s srdiff.SampleStep) { u.show(i, s) }, nil)
+	enlarged := rest.Enlarge(ctx, file, func(s srdiff.SampleStep) { u.show(i, s) }, nil)
 	bad = u.write(t, file, output, recordingError(u.enlarger.Resize(file, enlarged), &failed))
 	u.line.end()
+	if e, ok := errors.AsType[*srdiff.MemoryError](failed); ok {
+		e.Need, e.Allowed = e.Need+ofFile, allowed
+	}
 	switch {
 	case failed != nil && ctx.Err() != nil:
 		return nil, failed
