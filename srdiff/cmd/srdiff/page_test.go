@@ -316,8 +316,8 @@ func tinyRefiner(t *testing.T) string {
 	return path
 }
 
-// photograph is a part of a photograph as a picture file.
-func photograph(t *testing.T, side int) string {
+// pictureFile is a part of a photograph as a picture file.
+func pictureFile(t *testing.T, side int) string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("..", "..", "..", "notebooks", "photos", "test", "*.jpg"))
 	if err != nil || len(paths) == 0 {
@@ -341,7 +341,7 @@ func TestPage(t *testing.T) {
 	t.Setenv("SRDIFF_ENGINE", "go")
 	model := tinyRefiner(t)
 	p := openPage(t, model)
-	in := photograph(t, 72)
+	in := pictureFile(t, 72)
 	data, err := os.ReadFile(in)
 	if err != nil {
 		t.Fatal(err)
@@ -395,7 +395,7 @@ func TestPage(t *testing.T) {
 
 	// Another model from a file that is chosen; its result has no strength.
 	p.choose("model", "photo", "change")
-	in = photograph(t, 16)
+	in = pictureFile(t, 16)
 	p.do(chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{in}))
 	p.wait(noteOf(1) + `?.startsWith("64")`)
 	p.do(chromedp.Click(chromedp.CSS("#jobs li:nth-child(2) .pick")))
