@@ -137,7 +137,7 @@ func TestTimes(t *testing.T) {
 		{targetSize{Width: 60, Height: 1000}, in, 3}, {targetSize{Megapixels: 0.0008}, in, 2},
 		{targetSize{Width: 40}, pipe, defaultTimes}, {targetSize{Scale: 3}, pipe, 3},
 	} {
-		o := upscaleOptions{size: c.size}
+		o := upscaleOptions{resultOptions: resultOptions{size: c.size}}
 		if got := o.times(c.in); got != c.times {
 			t.Errorf("%+v: %g times, want %g", c.size, got, c.times)
 		}
