@@ -102,6 +102,7 @@ func licenceIn(root string, below []string) (string, error) {
 // others are the origins of embedded data that no list in its folder names.
 var others = map[string]string{
 	"srdiff/engine/install/xlacpu/":          "srdiff's own program text, under srdiff's licence",
+	"srdiff/internal/serve/page/":            "srdiff's own program text, under srdiff's licence",
 	"srdiff/metrics/niqe.json":               "fitted by srdiff/metrics/fitniqe to photographs of free licences; under srdiff's licence",
 	"srdiff/features/classifier.safetensors": "trained by srdiff on generated pictures; under srdiff's licence",
 	"google.golang.org/protobuf/":            "part of google.golang.org/protobuf, under its licence",
