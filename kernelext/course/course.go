@@ -13,6 +13,7 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -108,19 +109,25 @@ func Losses(m *srdiff.Model, name string, steps int) (losses []float64) {
 	return losses
 }
 
-// Sample draws a picture for each of the low-resolution ones, with a bar of its progress.
+// Sample draws a picture for each of the low-resolution ones. A bar shows its progress, if that takes
+// longer than a second.
 func Sample(m *srdiff.Model, o srdiff.SampleOptions, low ...imaging.Picture) []imaging.Picture {
 	ctx, cancel := kernelext.Context()
 	defer cancel()
 	progress, each := kernelext.NewProgress("sampling"), o.Each
+	started, long := time.Now(), false
 	o.Each = func(s srdiff.SampleStep) {
-		progress.Update(s.Done, s.Steps, "")
+		if long = long || time.Since(started) > time.Second; long {
+			progress.Update(s.Done, s.Steps, "")
+		}
 		if each != nil {
 			each(s)
 		}
 	}
 	made, err := m.Sample(ctx, o, low...)
-	progress.Done("")
+	if long {
+		progress.Done("")
+	}
 	kernelext.Check(err)
 	return made
 }
@@ -303,7 +310,7 @@ func Compare(high, low []imaging.Picture, by degrade.Config, rows ...Row) {
 		images = append(images, Pictures(row.Pictures...)...)
 		captions = append(captions, names(row.Name, len(row.Pictures), func(i int) string {
 			one := row.Pictures[i : i+1]
-			return fmt.Sprintf("\n%.1f dB, LR %.0f dB", PSNR(one, high[i:i+1]), LRPSNR(one, low[i:i+1], by))
+			return fmt.Sprintf("\n%.1f dB, LR\u00a0%.0f\u00a0dB", PSNR(one, high[i:i+1]), LRPSNR(one, low[i:i+1], by))
 		})...)
 	}
 	kernelext.Grid(len(high), captions, images...)

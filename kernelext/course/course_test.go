@@ -4,13 +4,19 @@ package course
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/srdiff/srlab/kernelext"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
@@ -133,5 +139,27 @@ func TestCallsShareTensors(t *testing.T) {
 	}
 	if p := Images(x)[0]; p.Bounds() != grey(0).Image().Bounds() || !x.Equal(Tensor(grey(0.5))) {
 		t.Errorf("the tensor is %v", x)
+	}
+}
+
+// A bar appears if sampling takes longer than a second, and only then.
+func TestBarOfLongSampling(t *testing.T) {
+	file := kernelext.Must(os.Create(filepath.Join(t.TempDir(), "stderr")))
+	defer file.Close()
+	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
+	os.Stderr = file
+	m := New(srdiff.Config{})
+	o := srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: 2}
+	Sample(m, o, grey(0)) // compiles
+	written := func() string { return string(kernelext.Must(os.ReadFile(file.Name()))) }
+	before, started := written(), time.Now()
+	Sample(m, o, grey(0))
+	if took := time.Since(started); took < time.Second && written() != before {
+		t.Errorf("a bar appeared within %v: %s", took, written())
+	}
+	o.Each = func(s srdiff.SampleStep) { time.Sleep(time.Second) }
+	Sample(m, o, grey(0))
+	if !strings.Contains(written(), "sampling: 2/2") {
+		t.Errorf("no bar appeared: %q", written())
 	}
 }
