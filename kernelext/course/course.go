@@ -301,7 +301,7 @@ type Row struct {
 }
 
 // Compare shows rows of results below their originals and inputs. Each picture has its PSNR and
-// LR-PSNR below it, and each row's name is above its first picture.
+// LR-PSNR below it. A single photograph and its results are shown side by side.
 func Compare(high, low []imaging.Picture, by degrade.Config, rows ...Row) {
 	images, captions := Pictures(high...), names("original", len(high), nil)
 	images = append(images, Pictures(low...)...)
@@ -313,7 +313,11 @@ func Compare(high, low []imaging.Picture, by degrade.Config, rows ...Row) {
 			return fmt.Sprintf("\n%.1f dB, LR\u00a0%.0f\u00a0dB", PSNR(one, high[i:i+1]), LRPSNR(one, low[i:i+1], by))
 		})...)
 	}
-	kernelext.Grid(len(high), captions, images...)
+	columns := len(high)
+	if columns == 1 {
+		columns = len(images)
+	}
+	kernelext.Grid(columns, captions, images...)
 	for _, row := range rows {
 		fmt.Printf("%-24s mean PSNR %.2f dB, LR-PSNR %.1f dB, over %d photographs\n", row.Name,
 			PSNR(row.Pictures, high), LRPSNR(row.Pictures, low, by), len(high))
