@@ -114,22 +114,40 @@ func Losses(m *srdiff.Model, name string, steps int) (losses []float64) {
 func Sample(m *srdiff.Model, o srdiff.SampleOptions, low ...imaging.Picture) []imaging.Picture {
 	ctx, cancel := kernelext.Context()
 	defer cancel()
-	progress, each := kernelext.NewProgress("sampling"), o.Each
-	started, long := time.Now(), false
+	bar, each := lateBar("sampling", time.Second), o.Each
 	o.Each = func(s srdiff.SampleStep) {
-		if long = long || time.Since(started) > time.Second; long {
-			progress.Update(s.Done, s.Steps, "")
-		}
+		bar.update(s.Done, s.Steps)
 		if each != nil {
 			each(s)
 		}
 	}
 	made, err := m.Sample(ctx, o, low...)
-	if long {
-		progress.Done("")
-	}
+	bar.done()
 	kernelext.Check(err)
 	return made
+}
+
+// late is a bar of progress that appears after a while, if the work still runs.
+type late struct {
+	*kernelext.Progress
+	from    time.Time
+	visible bool
+}
+
+func lateBar(title string, after time.Duration) *late {
+	return &late{Progress: kernelext.NewProgress(title), from: time.Now().Add(after)}
+}
+
+func (l *late) update(done, total int) {
+	if l.visible = l.visible || time.Now().After(l.from); l.visible {
+		l.Update(done, total, "")
+	}
+}
+
+func (l *late) done() {
+	if l.visible {
+		l.Done("")
+	}
 }
 
 // Noise returns normal noise of the shape of x_0. The same seed gives the same noise.
@@ -313,14 +331,14 @@ func Compare(high, low []imaging.Picture, by degrade.Config, rows ...Row) {
 			return fmt.Sprintf("\n%.1f dB, LR\u00a0%.0f\u00a0dB", PSNR(one, high[i:i+1]), LRPSNR(one, low[i:i+1], by))
 		})...)
 	}
-	columns := len(high)
+	columns, over := len(high), fmt.Sprintf("%d photographs", len(high))
 	if columns == 1 {
-		columns = len(images)
+		columns, over = len(images), "one photograph"
 	}
 	kernelext.Grid(columns, captions, images...)
 	for _, row := range rows {
-		fmt.Printf("%-24s mean PSNR %.2f dB, LR-PSNR %.1f dB, over %d photographs\n", row.Name,
-			PSNR(row.Pictures, high), LRPSNR(row.Pictures, low, by), len(high))
+		fmt.Printf("%-24s mean PSNR %.2f dB, LR-PSNR %.1f dB, over %s\n", row.Name,
+			PSNR(row.Pictures, high), LRPSNR(row.Pictures, low, by), over)
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/srdiff/srlab/kernelext"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/degrade"
-	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
@@ -142,24 +141,21 @@ func TestCallsShareTensors(t *testing.T) {
 	}
 }
 
-// A bar appears if sampling takes longer than a second, and only then.
-func TestBarOfLongSampling(t *testing.T) {
+// The bar of short work does not appear; that of long work does.
+func TestLateBar(t *testing.T) {
 	file := kernelext.Must(os.Create(filepath.Join(t.TempDir(), "stderr")))
 	defer file.Close()
 	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
 	os.Stderr = file
-	m := New(srdiff.Config{})
-	o := srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: 2}
-	Sample(m, o, grey(0)) // compiles
-	written := func() string { return string(kernelext.Must(os.ReadFile(file.Name()))) }
-	before, started := written(), time.Now()
-	Sample(m, o, grey(0))
-	if took := time.Since(started); took < time.Second && written() != before {
-		t.Errorf("a bar appeared within %v: %s", took, written())
+	short, long := lateBar("short", time.Hour), lateBar("long", time.Millisecond)
+	for done := 1; done <= 2; done++ {
+		time.Sleep(2 * time.Millisecond)
+		short.update(done, 2)
+		long.update(done, 2)
 	}
-	o.Each = func(s srdiff.SampleStep) { time.Sleep(time.Second) }
-	Sample(m, o, grey(0))
-	if !strings.Contains(written(), "sampling: 2/2") {
-		t.Errorf("no bar appeared: %q", written())
+	short.done()
+	long.done()
+	if text := string(kernelext.Must(os.ReadFile(file.Name()))); strings.Contains(text, "short") || !strings.Contains(text, "long: 2/2") {
+		t.Errorf("written: %q", text)
 	}
 }
