@@ -96,3 +96,40 @@ func TestGrid(t *testing.T) {
 		t.Error("a strip is not one row")
 	}
 }
+
+// A row of small pictures is as wide as the page at most. All pictures of a grid have one length.
+func TestGridFits(t *testing.T) {
+	tiles := func(n int, sides ...int) (pictures []image.Image) {
+		for i := range n {
+			side := sides[i*len(sides)/n]
+			pictures = append(pictures, image.NewGray(image.Rect(0, 0, side, side)))
+		}
+		return pictures
+	}
+	for _, test := range []struct {
+		columns  int
+		pictures []image.Image
+		width    string
+	}{
+		{1, tiles(1, 32), `width="128"`},
+		{6, tiles(6, 32), `width="128"`},
+		{7, tiles(7, 32), `width="96"`},
+		{8, tiles(16, 32, 8), `width="96"`}, // Originals and their inputs.
+		{8, tiles(16, 64, 16), `width="128"`},
+		{40, tiles(40, 32), `width="128"`},
+		{3, tiles(3, 200), `width="200"`},
+	} {
+		grid, err := gridHTML(test.columns, nil, test.pictures)
+		if n := strings.Count(grid, test.width); err != nil || n != len(test.pictures) {
+			t.Errorf("%d columns of %v: %d pictures have %s, %v", test.columns, test.pictures[0].Bounds(), n, test.width, err)
+		}
+	}
+}
+
+// A caption that is too long for its picture does not break within an equation.
+func TestGridCaption(t *testing.T) {
+	grid, err := gridHTML(1, []string{"predicted x_0, t = 999"}, []image.Image{image.NewGray(image.Rect(0, 0, 8, 8))})
+	if err != nil || !strings.Contains(grid, ">predicted x_0, t\u00a0=\u00a0999<") || !strings.Contains(grid, `alt="predicted x_0, t = 999"`) {
+		t.Errorf("the grid is %s, %v", grid, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -108,21 +109,45 @@ func Losses(m *srdiff.Model, name string, steps int) (losses []float64) {
 	return losses
 }
 
-// Sample draws a picture for each of the low-resolution ones, with a bar of its progress.
+// Sample draws a picture for each of the low-resolution ones. A bar shows its progress, if that takes
+// longer than a second.
 func Sample(m *srdiff.Model, o srdiff.SampleOptions, low ...imaging.Picture) []imaging.Picture {
 	ctx, cancel := kernelext.Context()
 	defer cancel()
-	progress, each := kernelext.NewProgress("sampling"), o.Each
+	bar, each := lateBar("sampling", time.Second), o.Each
 	o.Each = func(s srdiff.SampleStep) {
-		progress.Update(s.Done, s.Steps, "")
+		bar.update(s.Done, s.Steps)
 		if each != nil {
 			each(s)
 		}
 	}
 	made, err := m.Sample(ctx, o, low...)
-	progress.Done("")
+	bar.done()
 	kernelext.Check(err)
 	return made
+}
+
+// late is a bar of progress that appears after a while, if the work still runs.
+type late struct {
+	*kernelext.Progress
+	from    time.Time
+	visible bool
+}
+
+func lateBar(title string, after time.Duration) *late {
+	return &late{Progress: kernelext.NewProgress(title), from: time.Now().Add(after)}
+}
+
+func (l *late) update(done, total int) {
+	if l.visible = l.visible || time.Now().After(l.from); l.visible {
+		l.Update(done, total, "")
+	}
+}
+
+func (l *late) done() {
+	if l.visible {
+		l.Done("")
+	}
 }
 
 // Noise returns normal noise of the shape of x_0. The same seed gives the same noise.
@@ -294,7 +319,7 @@ type Row struct {
 }
 
 // Compare shows rows of results below their originals and inputs. Each picture has its PSNR and
-// LR-PSNR below it, and each row's name is above its first picture.
+// LR-PSNR below it. A single photograph and its results are shown side by side.
 func Compare(high, low []imaging.Picture, by degrade.Config, rows ...Row) {
 	images, captions := Pictures(high...), names("original", len(high), nil)
 	images = append(images, Pictures(low...)...)
@@ -303,13 +328,17 @@ func Compare(high, low []imaging.Picture, by degrade.Config, rows ...Row) {
 		images = append(images, Pictures(row.Pictures...)...)
 		captions = append(captions, names(row.Name, len(row.Pictures), func(i int) string {
 			one := row.Pictures[i : i+1]
-			return fmt.Sprintf("\n%.1f dB, LR %.0f dB", PSNR(one, high[i:i+1]), LRPSNR(one, low[i:i+1], by))
+			return fmt.Sprintf("\n%.1f dB, LR\u00a0%.0f\u00a0dB", PSNR(one, high[i:i+1]), LRPSNR(one, low[i:i+1], by))
 		})...)
 	}
-	kernelext.Grid(len(high), captions, images...)
+	columns, over := len(high), fmt.Sprintf("%d photographs", len(high))
+	if columns == 1 {
+		columns, over = len(images), "one photograph"
+	}
+	kernelext.Grid(columns, captions, images...)
 	for _, row := range rows {
-		fmt.Printf("%-24s mean PSNR %.2f dB, LR-PSNR %.1f dB, over %d photographs\n", row.Name,
-			PSNR(row.Pictures, high), LRPSNR(row.Pictures, low, by), len(high))
+		fmt.Printf("%-24s mean PSNR %.2f dB, LR-PSNR %.1f dB, over %s\n", row.Name,
+			PSNR(row.Pictures, high), LRPSNR(row.Pictures, low, by), over)
 	}
 }
 

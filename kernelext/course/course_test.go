@@ -4,11 +4,16 @@ package course
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/srdiff/srlab/kernelext"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/degrade"
 	"github.com/srdiff/srlab/srdiff/imaging"
@@ -133,5 +138,24 @@ func TestCallsShareTensors(t *testing.T) {
 	}
 	if p := Images(x)[0]; p.Bounds() != grey(0).Image().Bounds() || !x.Equal(Tensor(grey(0.5))) {
 		t.Errorf("the tensor is %v", x)
+	}
+}
+
+// The bar of short work does not appear; that of long work does.
+func TestLateBar(t *testing.T) {
+	file := kernelext.Must(os.Create(filepath.Join(t.TempDir(), "stderr")))
+	defer file.Close()
+	defer func(stderr *os.File) { os.Stderr = stderr }(os.Stderr)
+	os.Stderr = file
+	short, long := lateBar("short", time.Hour), lateBar("long", time.Millisecond)
+	for done := 1; done <= 2; done++ {
+		time.Sleep(2 * time.Millisecond)
+		short.update(done, 2)
+		long.update(done, 2)
+	}
+	short.done()
+	long.done()
+	if text := string(kernelext.Must(os.ReadFile(file.Name()))); strings.Contains(text, "short") || !strings.Contains(text, "long: 2/2") {
+		t.Errorf("written: %q", text)
 	}
 }
