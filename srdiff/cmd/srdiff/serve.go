@@ -219,11 +219,14 @@ func (p *servedProgram) load(source modelSource) (*loadedModel, error) {
 type servedEnlarger struct{ *enlarger }
 
 // Check implements serve.Enlarger.
-func (e servedEnlarger) Check(file *imaging.File) error { return e.m.Config.CheckUpscale(file.Image) }
+func (e servedEnlarger) Check(file *imaging.File, format imaging.Format) error {
+	size := e.size.of(file.Image.Bounds().Size(), e.m.Config.Factor)
+	return cmp.Or(e.m.Config.CheckUpscale(file.Image), format.CheckSize(size))
+}
 
 // Name implements serve.Enlarger.
 func (e servedEnlarger) Name(name string, format imaging.Format) string {
-	endings := map[imaging.Format]string{imaging.PNG: ".png", imaging.JPEG: ".jpg", imaging.TIFF: ".tif"}
+	endings := map[imaging.Format]string{imaging.PNG: ".png", imaging.JPEG: ".jpg", imaging.TIFF: ".tif", imaging.WebP: ".webp"}
 	return strings.TrimSuffix(name, filepath.Ext(name)) + e.size.suffix(e.m.Config.Factor) + endings[format]
 }
 

@@ -123,6 +123,7 @@ func TestServeIsUpscale(t *testing.T) {
 		{"model=photo", "", "", "cat ä-x4.png"},
 		{"model=clean&scale=2.5&format=jpeg", "", "--model clean --scale 2.5", "cat ä-x2.5.jpg"},
 		{"model=photo&format=tiff", "", "--model photo", "cat ä-x4.tif"},
+		{"model=photo&format=webp", "", "--model photo", "cat ä-x4.webp"},
 		{"model=detail", "?strength=1", "--model detail", "cat ä-x4.png"},
 		{"model=detail", "?strength=0.7", "--model detail --strength 0.7", "cat ä-x4.png"},
 		{"model=detail&scale=3", "?strength=0", "--model detail --scale 3 --strength 0", "cat ä-x3.png"},
@@ -145,6 +146,13 @@ func TestServeIsUpscale(t *testing.T) {
 	want := strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(errs, filepath.Dir(broken)+string(filepath.Separator), ""), "srdiff: "))
 	if j := s.enlarge("broken.png", "model=photo", data[:60]); j.State != "failed" || j.Error != want {
 		t.Errorf("%+v: want the command's error %q", j, want)
+	}
+	wide, err := os.ReadFile(write(t, "wide.png", pngOf(scene(5000, 1))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := s.enlarge("wide.png", "model=photo&format=webp", wide); j.State != "failed" || !strings.Contains(j.Error, "16383") {
+		t.Errorf("%+v: want an error for a result that WebP cannot hold", j)
 	}
 	for _, path := range []string{"/etc/passwd", in, "../" + filepath.Base(in), "x"} {
 		if text := string(s.call("POST", "jobs?model="+url.QueryEscape(path), data, http.StatusBadRequest)); !strings.Contains(text, "no model is called") {

@@ -143,13 +143,14 @@ func (j *job) peek() error {
 	return nil
 }
 
+// formats are the formats of results by their names in a query.
+var formats = map[string]imaging.Format{"png": imaging.PNG, "jpeg": imaging.JPEG, "tiff": imaging.TIFF, "webp": imaging.WebP}
+
 // settingsOf reads settings from a query.
 func settingsOf(query url.Values) (Settings, error) {
-	s := Settings{Model: query.Get("model"), Format: imaging.Format(strings.ToUpper(cmp.Or(query.Get("format"), "png")))}
-	switch s.Format {
-	case imaging.PNG, imaging.JPEG, imaging.TIFF:
-	default:
-		return s, fmt.Errorf("format is %q: want png, jpeg or tiff", query.Get("format"))
+	s := Settings{Model: query.Get("model"), Format: formats[cmp.Or(query.Get("format"), "png")]}
+	if s.Format == "" {
+		return s, fmt.Errorf("format is %q: want png, jpeg, tiff or webp", query.Get("format"))
 	}
 	if text := query.Get("scale"); text != "" {
 		v, err := strconv.ParseFloat(text, 64)

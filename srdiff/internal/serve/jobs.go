@@ -188,7 +188,7 @@ func (s *Server) run(j *job) error {
 	}
 	e, err := s.program.Open(j.settings)
 	if err == nil {
-		err = e.Check(file)
+		err = e.Check(file, j.settings.Format)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.Name, err)

@@ -51,8 +51,9 @@ type Program interface {
 // Enlarger enlarges pictures with one model and one set of options. Only Enlarge uses the model:
 // one goroutine calls it at a time, and any may call the others.
 type Enlarger interface {
-	// Check returns an error for a picture that the model does not take.
-	Check(*imaging.File) error
+	// Check returns an error for a picture that the model does not take, or whose result the format
+	// cannot hold.
+	Check(*imaging.File, imaging.Format) error
 	// Output describes the result.
 	Output(*imaging.File, imaging.Format) imaging.Output
 	// Name returns the name of the result, given its input's.

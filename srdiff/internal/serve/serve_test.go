@@ -52,7 +52,7 @@ type enlarging struct {
 
 func (e enlarging) Detail() bool { return e.Model == "detail" }
 
-func (e enlarging) Check(file *imaging.File) error {
+func (e enlarging) Check(file *imaging.File, _ imaging.Format) error {
 	if file.Image.Bounds().Dx() == 13 {
 		return errors.New("a width of 13 is unlucky")
 	}
