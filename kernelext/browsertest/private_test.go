@@ -60,6 +60,13 @@ func TestLabIsPrivate(t *testing.T) {
 	if len(secret) < 40 {
 		t.Fatalf("the token in %s is short or missing", address)
 	}
+	// JupyterLab prints its address shortly before it listens there.
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if c, err := net.Dial("tcp", address.Host); err == nil {
+			c.Close()
+			break
+		}
+	}
 	for with, want := range map[string]int{"": http.StatusForbidden, "wrong": http.StatusForbidden, secret: http.StatusOK} {
 		request, err := http.NewRequest(http.MethodGet, "http://"+address.Host+"/api/contents", nil)
 		if err != nil {
