@@ -23,6 +23,13 @@ type resultOptions struct {
 	sampling srdiff.SampleOptions
 }
 
+// checkPicture returns an error for a picture that a model of the configuration does not take, or whose
+// result the format cannot hold.
+func (o resultOptions) checkPicture(c srdiff.Config, file *imaging.File, format imaging.Format) error {
+	size := o.size.of(file.Image.Bounds().Size(), c.Factor)
+	return cmp.Or(c.CheckUpscale(file.Image), format.CheckSize(size))
+}
+
 // defaultQuality is the quality of JPEG and WebP files.
 const defaultQuality = 92
 

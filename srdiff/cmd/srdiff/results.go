@@ -38,7 +38,6 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	if o.config, err = o.source.config(); err != nil {
 		return err
 	}
-	o.factor = o.config.Factor
 	ps := newDestinations()
 	if o.intoFolder(in) {
 		if _, err := ps.at(o.out); err != nil {
@@ -138,11 +137,11 @@ func (o *upscaleOptions) nameResults(in *inputs, ps *destinations) {
 	named := func(t task, suffix string) string {
 		switch {
 		case into:
-			return below(o.out, strings.TrimSuffix(t.rel, suffix)+o.size.suffix(o.factor)+".png")
+			return below(o.out, strings.TrimSuffix(t.rel, suffix)+o.size.suffix(o.config.Factor)+".png")
 		case o.out != "":
 			return o.out
 		}
-		return strings.TrimSuffix(t.in, suffix) + o.size.suffix(o.factor) + ".png"
+		return strings.TrimSuffix(t.in, suffix) + o.size.suffix(o.config.Factor) + ".png"
 	}
 	known := map[string][]task{} // by their short names
 	in.eachTask(func(t *task) error {
@@ -239,7 +238,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *destinations) error {
 		if t.info != nil && t.info.Mode().IsRegular() {
 			size, _ := imaging.Size(t.in) // reading it reports its errors
 			t.pixels = float64(size.X) * float64(size.Y)
-			t.target = o.size.of(size, o.factor)
+			t.target = o.size.of(size, o.config.Factor)
 		}
 		if t.out == pipe {
 			return nil

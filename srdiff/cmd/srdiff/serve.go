@@ -220,8 +220,7 @@ type servedEnlarger struct{ *enlarger }
 
 // Check implements serve.Enlarger.
 func (e servedEnlarger) Check(file *imaging.File, format imaging.Format) error {
-	size := e.size.of(file.Image.Bounds().Size(), e.m.Config.Factor)
-	return cmp.Or(e.m.Config.CheckUpscale(file.Image), format.CheckSize(size))
+	return e.checkPicture(e.m.Config, file, format)
 }
 
 // Name implements serve.Enlarger.

@@ -29,7 +29,6 @@ type upscaleOptions struct {
 	model, out, like, engine string
 	source                   modelSource // of the model
 	config                   srdiff.Config
-	factor                   int // the model's
 	compare, overwrite       bool
 	asJSON                   bool
 	resultOptions
@@ -223,10 +222,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	if bad != nil {
 		return bad, nil
 	}
-	if bad := u.config.CheckUpscale(file.Image); bad != nil {
-		return fmt.Errorf("%s: %w", t.in, bad), nil
-	}
-	if bad := imaging.FormatOf(t.out).CheckSize(u.size.of(file.Image.Bounds().Size(), u.factor)); bad != nil {
+	if bad := u.checkPicture(u.config, file, u.formatOf(t)); bad != nil {
 		return fmt.Errorf("%s: %w", t.in, bad), nil
 	}
 	if u.enlarger == nil {
