@@ -6,8 +6,8 @@
 #include <cstring>
 #include <vector>
 
-#if defined(__linux__) && __has_include(<amxbf16intrin.h>)
-#define SRDIFF_AMX
+#if defined(__linux__) && __has_include(<amxbf16intrin.h>) && __has_include(<avx512bf16intrin.h>)
+#define SRDIFF_BF16
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -32,7 +32,7 @@ uint16_t ToBfloat16(float f) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-// On a processor without matrix instructions: in float32.
+// On a processor without instructions for bfloat16: in float32.
 void InFloat(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint16_t* dw, const ParallelFor& parallel) {
   std::vector<float> x32(c.batch * c.size[0] * c.size[1] * c.in), dy32(c.batch * c.out_size[0] * c.out_size[1] * c.out);
   std::vector<float> dw32(c.taps[0] * c.taps[1] * c.in * c.out);
@@ -42,12 +42,17 @@ void InFloat(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint16
   std::transform(dw32.begin(), dw32.end(), dw, ToBfloat16);
 }
 
-#ifdef SRDIFF_AMX
+#ifdef SRDIFF_BF16
 // Advanced Matrix Extensions (Intel's manual, volume 1, chapter 18): an instruction multiplies a tile of 16 rows of 32
 // bfloat16 by one of 32 rows of 16, and adds the result to a tile of 16x16 float32. The 32 are pixels of a row here. For
 // each tap, dw is a matrix product: dy transposed, times x shifted by the tap. The second operand has the pixels in pairs,
 // each channel's two beside each other, so x is kept in two forms: with pairs that begin at even columns and at odd ones.
+//
+// AVX-512's VDPBF16PS takes the same forms: it multiplies the pairs of 16 channels of x by one pair of dy, and adds both
+// products of each channel to its float32.
 
+#define AVX512 __attribute__((target("avx512f,avx512bw")))
+#define DOTS __attribute__((target("avx512f,avx512bw,avx512bf16")))
 #define AMX __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw")))
 
 // Channels are filled up with zeros to a multiple of two tiles, columns to a multiple of a tile.
@@ -68,6 +73,12 @@ bool HasTiles() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+bool HasDots() {
+  unsigned a, b, c, d;
+  if (!__builtin_cpu_supports("avx512bw") || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return false;
+  return a >> 5 & 1;
+}
+
 // This thread's tiles: all eight have 16 rows of 64 bytes.
 struct TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -83,7 +94,7 @@ AMX void UseTiles() {
 AMX void ReleaseTiles() { _tile_release(); }
 
 // Transposes 16x16 numbers of 32 bits: in each step, blocks of half the size change places.
-AMX inline void Transpose(__m512i (&v)[16]) {
+AVX512 inline void Transpose(__m512i (&v)[16]) {
   alignas(64) int32_t low[16], high[16];
 #pragma GCC unroll 4
   for (int size = 8; size > 0; size /= 2) {
@@ -112,13 +123,13 @@ struct Layout {
   int64_t XRow() const { return 2 * XForm(); }
 };
 
-AMX __m512i LoadChannels(const uint16_t* from, int64_t n) {
+AVX512 __m512i LoadChannels(const uint16_t* from, int64_t n) {
   if (n >= 32) return _mm512_loadu_si512(from);
   return n <= 0 ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi16((1u << n) - 1, from);
 }
 
 // Writes one row of dy, [columns, channels], as [channels, columns].
-AMX void PackDy(const Layout& l, int64_t columns, int64_t channels, const uint16_t* dy, uint16_t* to) {
+AVX512 void PackDy(const Layout& l, int64_t columns, int64_t channels, const uint16_t* dy, uint16_t* to) {
   alignas(64) uint16_t even[32], odd[32];
   for (int i = 0; i < 32; i++) {
     even[i] = 2 * i;
@@ -145,7 +156,7 @@ AMX void PackDy(const Layout& l, int64_t columns, int64_t channels, const uint16
 }
 
 // Writes one row of x, [columns, channels], in both forms: [pairs, channels, 2], with pad columns of zeros before it.
-AMX void PackX(const Layout& l, int64_t columns, int64_t channels, int64_t pad, const uint16_t* x, uint16_t* to) {
+AVX512 void PackX(const Layout& l, int64_t columns, int64_t channels, int64_t pad, const uint16_t* x, uint16_t* to) {
   alignas(64) uint16_t first[32], last[32];
   for (int i = 0; i < 32; i++) {
     first[i] = i / 2 + i % 2 * 32;
@@ -196,6 +207,37 @@ AMX void AddTiles(const Layout& l, int64_t rows, int64_t tap, const uint16_t* dy
   _tile_stored(3, below + kTile, step);
 }
 
+// AddTiles for a processor with VDPBF16PS. The sums of 8 channels of dy fill half of the registers.
+DOTS void AddDots(const Layout& l, int64_t rows, int64_t tap, const uint16_t* dy, const uint16_t* x, float* sum) {
+  constexpr int kAtOnce = 8;
+  x += tap % 2 * l.XForm() + tap / 2 * l.in * 2;
+  for (int64_t o = 0; o < kChannels; o += kAtOnce, dy += kAtOnce * l.columns, sum += kAtOnce * l.in) {
+    __m512 sums[kAtOnce][2];
+    for (int i = 0; i < kAtOnce; i++) {
+      sums[i][0] = _mm512_load_ps(sum + i * l.in);
+      sums[i][1] = _mm512_load_ps(sum + i * l.in + kTile);
+    }
+    for (int64_t row = 0; row < rows; row++) {
+      const uint16_t *dy_row = dy + row * l.DyRow(), *x_row = x + row * l.XRow();
+      for (int64_t column = 0; column < l.columns; column += 2, dy_row += 2, x_row += l.in * 2) {
+        const __m512bh x0 = (__m512bh)_mm512_load_si512(x_row), x1 = (__m512bh)_mm512_load_si512(x_row + 2 * kTile);
+#pragma GCC unroll 8
+        for (int i = 0; i < kAtOnce; i++) {
+          int32_t pair;
+          std::memcpy(&pair, dy_row + i * l.columns, sizeof pair);
+          const __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
+          sums[i][0] = _mm512_dpbf16_ps(sums[i][0], x0, both);
+          sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x1, both);
+        }
+      }
+    }
+    for (int i = 0; i < kAtOnce; i++) {
+      _mm512_store_ps(sum + i * l.in, sums[i][0]);
+      _mm512_store_ps(sum + i * l.in + kTile, sums[i][1]);
+    }
+  }
+}
+
 // Memory for numbers of type T at a multiple of 64 bytes, all zero.
 template <typename T>
 class Aligned {
@@ -207,7 +249,9 @@ class Aligned {
   std::vector<char> memory_;
 };
 
-void WithTiles(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint16_t* dw, const ParallelFor& parallel) {
+// In bfloat16, by tiles or else by dot products.
+void InBfloat16(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint16_t* dw, const ParallelFor& parallel, bool tiles) {
+  const auto add = tiles ? AddTiles : AddDots;
   Layout l;
   l.in = RoundUp(c.in, kChannels);
   l.out = RoundUp(c.out, kChannels);
@@ -221,7 +265,7 @@ void WithTiles(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint
   Aligned<float> sums(groups * size);
 
   parallel(groups, [&](int64_t group) {
-    UseTiles();
+    if (tiles) UseTiles();
     Aligned<uint16_t> dy_block(rows * l.DyRow()), x_block((rows + c.taps[0] - 1) * l.XRow());
     for (int64_t block = blocks * group / groups; block < blocks * (group + 1) / groups; block++) {
       const int64_t b = block / blocks_per_picture, begin = block % blocks_per_picture * rows;
@@ -243,14 +287,14 @@ void WithTiles(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint
         if (from >= to) continue;
         for (int64_t o = 0; o < l.out; o += kChannels) {
           for (int64_t i = 0; i < l.in; i += kChannels) {
-            AddTiles(l, to - from, tap % c.taps[1], dy_block.data() + (from - begin) * l.DyRow() + o * l.columns,
-                     x_block.data() + (from - begin + ty) * l.XRow() + i * 2,
-                     sums.data() + group * size + (tap * l.out + o) * l.in + i);
+            add(l, to - from, tap % c.taps[1], dy_block.data() + (from - begin) * l.DyRow() + o * l.columns,
+                x_block.data() + (from - begin + ty) * l.XRow() + i * 2,
+                sums.data() + group * size + (tap * l.out + o) * l.in + i);
           }
         }
       }
     }
-    ReleaseTiles();
+    if (tiles) ReleaseTiles();
   });
   parallel(taps, [&](int64_t tap) {
     float* sum = sums.data() + tap * l.out * l.in;
@@ -268,10 +312,10 @@ void WithTiles(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint
 }  // namespace
 
 void WeightGradientBf16(const Convolution& c, const uint16_t* x, const uint16_t* dy, uint16_t* dw, const ParallelFor& parallel) {
-#ifdef SRDIFF_AMX
-  static const bool has_tiles = HasTiles();
-  if (has_tiles && c.stride[0] == 1 && c.stride[1] == 1 && c.dilation[0] == 1 && c.dilation[1] == 1) {
-    return WithTiles(c, x, dy, dw, parallel);
+#ifdef SRDIFF_BF16
+  static const bool has_tiles = HasTiles(), has_dots = HasDots();
+  if ((has_tiles || has_dots) && c.stride[0] == 1 && c.stride[1] == 1 && c.dilation[0] == 1 && c.dilation[1] == 1) {
+    return InBfloat16(c, x, dy, dw, parallel, has_tiles);
   }
 #endif
   InFloat(c, x, dy, dw, parallel);
