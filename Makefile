@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench quality photos fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench quality fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -139,10 +139,6 @@ quality: check .lab/engine.ok ## train in several ways side by side, into docs/t
 	go build -o .lab/bin/ ./srdiff/bench/quality
 	.lab/bin/quality $(QUALITY_FLAGS)
 
-photos: check .lab/engine.ok .lab/photos.ok ## measure the models on photographs, into docs/evaluation.md
-	go build -o .lab/bin/ ./srdiff/bench/photos
-	.lab/bin/photos
-
 fuzz: check ## feed every reader of files with noise, for FUZZTIME each (10s; 100000x is so many tries), within 1 GB
 	@ulimit -d 1048576; grep -rl '^func Fuzz' --include='*_test.go' srdiff kernelext | sort | while read -r file; do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' "$$file"); do \
@@ -213,12 +209,6 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 	@rm -rf .lab/onnx-venv; if { PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/onnx-venv && \
 		.lab/onnx-venv/bin/python3 -m pip install --no-cache-dir -r $<; } >.lab/build/onnx.log 2>&1; \
 	then touch $@; else rm -rf .lab/onnx-venv; fi
-
-.lab/photos.ok: srdiff/bench/photos/requirements.txt .lab/venv.ok
-	@rm -rf .lab/photos && mkdir -p .lab/photos && \
-		python3 -m pip download --quiet --no-cache-dir --no-deps --only-binary :all: -d .lab/photos -r $<
-	@cd .lab/photos && python3 -m zipfile -e *.whl . && mv skimage/data/*.png skimage/data/*.jpg . && rm -rf *.whl skimage*
-	@touch $@
 
 .lab/kerneltest.ok: kernelext/kerneltest/requirements.txt .lab/venv.ok
 	@rm -rf .lab/kerneltest && python3 -m pip install --quiet --no-cache-dir --no-deps --target .lab/kerneltest -r $<

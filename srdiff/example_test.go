@@ -21,13 +21,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	model, err := srdiff.Load(eng.Backend, "../notebooks/models/small-4step.safetensors")
+	model, err := srdiff.Load(eng.Backend, "../notebooks/models/predictor-x4.safetensors")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer model.Close()
 	picture := image.NewRGBA(image.Rect(0, 0, 12, 8)) // any image.Image
-	large, err := model.Upscale(context.Background(), srdiff.SampleOptions{Seed: 1}, picture)
+	large, err := model.Upscale(context.Background(), srdiff.SampleOptions{}, picture)
 	if err != nil {
 		log.Fatal(err)
 	}
