@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench quality fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench bench-enlarging quality fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -134,6 +134,10 @@ pages: check .lab/venv.ok ## render the notebooks with their outputs as HTML pag
 bench: check .lab/engine.ok .lab/bench.ok ## measure beside PyTorch and JAX, into docs/benchmarks.md; BENCH_FLAGS="..."
 	go build -o .lab/bin/ ./srdiff/bench
 	.lab/bin/bench $(BENCH_FLAGS)
+
+bench-enlarging: check .lab/engine.ok .lab/bench.ok ## measure enlarging beside PyTorch and ONNX Runtime, into docs/benchmarks.md
+	go build -o .lab/bin/ ./srdiff/bench/enlarging
+	.lab/bin/enlarging $(BENCH_FLAGS)
 
 quality: check .lab/engine.ok ## train in several ways side by side, into docs/training.md; QUALITY_FLAGS="..."
 	go build -o .lab/bin/ ./srdiff/bench/quality
