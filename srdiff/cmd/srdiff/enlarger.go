@@ -23,6 +23,14 @@ type resultOptions struct {
 	sampling srdiff.SampleOptions
 }
 
+// check finds mistakes of the options.
+func (o resultOptions) check() error {
+	if o.quality > 100 {
+		return fmt.Errorf("quality is %d: want a number from 1 to 100", o.quality)
+	}
+	return o.size.check()
+}
+
 // checkPicture returns an error for a picture that a model of the configuration does not take, or whose
 // result the format cannot hold.
 func (o resultOptions) checkPicture(c srdiff.Config, file *imaging.File, format imaging.Format) error {

@@ -93,14 +93,6 @@ func upscaleCommand() *cobra.Command {
 	return cmd
 }
 
-// check finds mistakes of the options.
-func (o *upscaleOptions) check() error {
-	if o.quality > 100 {
-		return fmt.Errorf("quality is %d: want a number from 1 to 100", o.quality)
-	}
-	return o.size.check()
-}
-
 // upscaling enlarges all pictures.
 type upscaling struct {
 	*upscaleOptions
