@@ -62,14 +62,15 @@ type madeStrip struct {
 	err   error
 }
 
-// alone makes a result that takes much memory while it is written. Nothing else is made meanwhile.
-func alone(strips imaging.Strips, write func(context.Context, imaging.Strips) error) worker.Writing {
-	written := make(chan struct{})
+// alone does all that is left of a job that takes much memory. Nothing else is made or written
+// meanwhile.
+func alone(do func(context.Context) error) worker.Writing {
+	done := make(chan struct{})
 	return worker.Writing{
 		Write: func(ctx context.Context) error {
-			defer close(written)
-			return write(ctx, strips)
+			defer close(done)
+			return do(ctx)
 		},
-		Rest: func(context.Context) { <-written },
+		Rest: func(context.Context) { <-done },
 	}
 }

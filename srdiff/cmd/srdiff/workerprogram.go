@@ -38,7 +38,7 @@ type request struct {
 // Read implements worker.Program.
 func (w *workerProgram) Read(ctx context.Context, j worker.Job, m *worker.Made) (worker.Making, error) {
 	r := &request{Job: j, made: m}
-	if err := cmp.Or(r.parse(), r.checkNames(w.store)); err != nil {
+	if err := cmp.Or(r.parse(), r.checkNames()); err != nil {
 		return nil, worker.Fail(worker.BadJob, err)
 	}
 	if _, err := findModel(cmp.Or(j.Model, w.model), defaultTimes); err != nil {
@@ -48,11 +48,15 @@ func (w *workerProgram) Read(ctx context.Context, j worker.Job, m *worker.Made) 
 	if r.input, err = w.readAhead(ctx, j.Input); err != nil {
 		return nil, err
 	}
-	switch j.Job {
-	case worker.Upscale:
-		return func(ctx context.Context) (worker.Writing, error) { return w.upscale(ctx, r) }, nil
-	}
-	return nil, worker.Fail(worker.BadJob, fmt.Errorf("job %q is not known", j.Job))
+	make := map[string]func(context.Context, *request) (worker.Writing, error){
+		worker.Upscale: w.upscale, worker.Evaluate: w.evaluate, worker.Sample: w.sample,
+	}[j.Job]
+	return func(ctx context.Context) (worker.Writing, error) {
+		if err := r.input.decode(); err != nil {
+			return worker.Writing{}, err
+		}
+		return make(ctx, r)
+	}, nil
 }
 
 // parse sets the options.
@@ -103,38 +107,53 @@ func textInt(v *int) string {
 	return strconv.Itoa(*v)
 }
 
-// checkNames returns an error for results that are no pictures by their names, and for two of the
-// job's files that are one.
-func (r *request) checkNames(s *storage.Store) error {
-	names := map[string]string{"input": r.Input, "output": r.Output}
-	for _, field := range []string{"output"} {
-		if name := names[field]; name != "" && imaging.FormatOf(storage.Base(name)) == "" {
-			return fmt.Errorf("%q is %s: want a name that ends in .png, .jpg, .webp or .tif", field, name)
+// checkNames returns an error for results that are no pictures by their names, and for a result in the
+// place of another of the job's files.
+func (r *request) checkNames() error {
+	read := []string{r.Input, r.Original}
+	for _, out := range []struct{ field, name, want string }{
+		{"output", r.Output, ".png, .jpg, .webp or .tif"},
+		{"spread", r.Spread, ".png"},
+	} {
+		if out.name == "" {
+			continue
 		}
+		format := imaging.FormatOf(storage.Base(out.name))
+		if format == "" || out.want == ".png" && format != imaging.PNG {
+			return fmt.Errorf("%q is %s: want a name that ends in %s", out.field, out.name, out.want)
+		}
+		for _, other := range read {
+			if other != "" && storage.Same(out.name, other) {
+				return fmt.Errorf("%q is %s, which is another file of this job: give it another name", out.field, out.name)
+			}
+		}
+		read = append(read, out.name)
 	}
-	if r.Output != "" && s.Same(r.Input, r.Output) {
-		return fmt.Errorf("%s would be replaced by its own result: give the output another name", r.Input)
+	for _, name := range read {
+		if err := storage.Check(name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// enlarger returns the enlarger of a request, and the name of its model.
-func (w *workerProgram) enlarger(r *request, file *imaging.File) (*enlarger, string, error) {
-	size := file.Image.Bounds().Size()
-	source, err := findModel(cmp.Or(r.Model, w.model), cmp.Or(r.size.scale(size), defaultTimes))
+// enlarger returns the enlarger of a request with a model for enlarging so many times.
+func (w *workerProgram) enlarger(r *request, times float64) (*enlarger, error) {
+	source, err := findModel(cmp.Or(r.Model, w.model), times)
 	if err != nil {
-		return nil, "", worker.Fail(worker.BadModel, err)
+		return nil, worker.Fail(worker.BadModel, err)
 	}
 	m, err := w.load(source)
 	if err != nil {
-		return nil, "", worker.Fail(worker.BadModel, err)
+		return nil, worker.Fail(worker.BadModel, err)
 	}
 	r.sampling.Memory = w.memory
 	e, err := newEnlarger(w.engine, m.Model, m.hash, r.resultOptions, optionsOf(r.flags, m.Config))
 	if err != nil {
-		return nil, "", worker.Fail(worker.BadJob, err)
+		return nil, worker.Fail(worker.BadJob, err)
 	}
-	return e, source.String(), nil
+	r.made.Model, r.made.Seed, r.made.BytesIn = source.String(), e.sampling.Seed, r.input.bytes
+	return e, nil
 }
 
 // allowed is the memory that the program may use, in bytes.

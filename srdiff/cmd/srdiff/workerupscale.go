@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,16 +49,15 @@ func (w *workerProgram) upscale(ctx context.Context, r *request) (worker.Writing
 			return writing, modelError(err)
 		}
 	}
-	return alone(w.enlargeWithin(ctx, e, file, w.allowed()-out.Memory()), write), nil
+	return alone(func(ctx context.Context) error {
+		return write(ctx, w.enlargeWithin(ctx, e, file, w.allowed()-out.Memory()))
+	}), nil
 }
 
 // prepare returns what a request's result is made with, and what it is like.
 func (w *workerProgram) prepare(r *request) (*enlarger, imaging.Output, error) {
-	if err := r.input.decode(); err != nil {
-		return nil, imaging.Output{}, err
-	}
 	file := r.input.file
-	e, name, err := w.enlarger(r, file)
+	e, err := w.enlarger(r, cmp.Or(r.size.scale(file.Image.Bounds().Size()), defaultTimes))
 	if err != nil {
 		return nil, imaging.Output{}, err
 	}
@@ -66,7 +66,7 @@ func (w *workerProgram) prepare(r *request) (*enlarger, imaging.Output, error) {
 		return nil, imaging.Output{}, worker.Fail(worker.BadPicture, fmt.Errorf("%s: %w", r.Input, err))
 	}
 	out := e.Output(file, format)
-	r.made.Width, r.made.Height, r.made.Model, r.made.Seed, r.made.BytesIn = out.Width, out.Height, name, e.sampling.Seed, r.input.bytes
+	r.made.Width, r.made.Height = out.Width, out.Height
 	return e, out, nil
 }
 
