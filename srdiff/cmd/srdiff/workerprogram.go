@@ -59,6 +59,9 @@ func (w *workerProgram) Read(ctx context.Context, j worker.Job, m *worker.Made) 
 	}, nil
 }
 
+// Key implements worker.Program.
+func (w *workerProgram) Key(name string) string { return storage.Key(name) }
+
 // parse sets the options.
 func (r *request) parse() error {
 	r.quality = defaultQuality

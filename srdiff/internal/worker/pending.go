@@ -5,25 +5,22 @@ package worker
 import (
 	"context"
 	"sync"
-
-	"github.com/srdiff/srlab/srdiff/internal/storage"
 )
 
 // pending knows the files that jobs on their way write. A job that is read ahead waits for the jobs
 // before it that write any of its files, so that it finds what it would find without reading ahead.
 type pending struct {
+	key   func(name string) string // of Program
 	mu    sync.Mutex
-	files map[string]chan struct{} // closed when the file is written
+	files map[string]chan struct{} // by their keys; closed when the file is written
 }
-
-func newPending() *pending { return &pending{files: map[string]chan struct{}{}} }
 
 // begin waits until no job writes a file of j, or ctx ends. The caller calls done when j has written
 // its files.
 func (p *pending) begin(ctx context.Context, j Job) (done func()) {
 	for _, name := range append(j.reads(), j.writes()...) {
 		p.mu.Lock()
-		written := p.files[storage.Key(name)]
+		written := p.files[p.key(name)]
 		p.mu.Unlock()
 		if written == nil {
 			continue
@@ -37,13 +34,13 @@ func (p *pending) begin(ctx context.Context, j Job) (done func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range j.writes() {
-		p.files[storage.Key(name)] = written
+		p.files[p.key(name)] = written
 	}
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, name := range j.writes() {
-			delete(p.files, storage.Key(name))
+			delete(p.files, p.key(name))
 		}
 		close(written)
 	}

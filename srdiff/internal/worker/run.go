@@ -15,6 +15,9 @@ import (
 type Program interface {
 	// Read reads what a job needs, and returns how it is made.
 	Read(ctx context.Context, j Job, m *Made) (Making, error)
+
+	// Key returns a text that is the same for two names of one file.
+	Key(name string) string
 }
 
 // Making makes a job's result and fills in the Made of its Read. It returns how the result is written.
@@ -37,7 +40,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, p Program) (Counts, e
 	asked := ctx
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := &run{program: p, stop: stop, pending: newPending(), arrived: make(chan arrival), read: make(chan *task), made: make(chan *task, 1)}
+	r := &run{program: p, stop: stop, pending: &pending{key: p.Key, files: map[string]chan struct{}{}}, arrived: make(chan arrival), read: make(chan *task), made: make(chan *task, 1)}
 	go r.receive(ctx, newLines(in))
 	go r.readAll(ctx)
 	go r.makeAll(ctx)
