@@ -226,7 +226,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	}
 	output := u.enlarger.Output(file, u.formatOf(t))
 	record := resultRecord{Input: t.in, Output: t.out, Model: u.source.String(), Width: output.Width, Height: output.Height}
-	if made := u.enlarger.provenance(file); u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
+	if made := u.enlarger.provenance(file, output.Format); u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
 		u.work -= t.pixels
 		u.kept++
 		u.results = append(u.results, record)

@@ -32,13 +32,13 @@ func (w *workerProgram) sample(ctx context.Context, r *request) (worker.Writing,
 		return worker.Writing{}, worker.Fail(worker.BadJob, fmt.Errorf("the model %s does not sample, all its results of a picture are the same: want a model that does, such as detail", r.made.Model))
 	}
 	file := r.input.file
-	of := func(what string) provenance {
-		made := e.provenance(file)
+	of := func(what string, format imaging.Format) provenance {
+		made := e.provenance(file, format)
 		made.Options = maps.Clone(made.Options)
 		made.Options[what] = strconv.Itoa(r.Samples)
 		return made
 	}
-	mean, spread := of("mean-of"), of("spread-of")
+	mean, spread := of("mean-of", out.Format), of("spread-of", imaging.PNG)
 	out.Chunks[0] = mean.chunk()
 	written, err := w.there(ctx, r.Output, mean)
 	if err != nil {

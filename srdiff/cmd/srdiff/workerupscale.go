@@ -24,7 +24,7 @@ func (w *workerProgram) upscale(ctx context.Context, r *request) (worker.Writing
 		return worker.Writing{}, err
 	}
 	file := r.input.file
-	written, err := w.there(ctx, r.Output, e.provenance(file))
+	written, err := w.there(ctx, r.Output, e.provenance(file, out.Format))
 	if err != nil || written != nil {
 		return worker.Writing{}, r.keep(written, err)
 	}
