@@ -163,8 +163,8 @@ func TestWorkerKeepsResults(t *testing.T) {
 		if err := os.WriteFile(out, whole[:len(whole)-1], 0o666); err != nil {
 			t.Fatal(err)
 		}
-		r := worked(t, args, line(in, out, `"strip":true,"scale":2`))[0]
-		if now, err := os.ReadFile(out); end != ".tif" && (!r.OK || !r.New) || err != nil || r.OK && !bytes.Equal(now, whole) {
+		r := worked(t, args, line(in, out, `"strip":true,"scale":2`))[0] // a WebP and a TIFF say at their end who made them
+		if now, err := os.ReadFile(out); (end == ".png" || end == ".jpg") && (!r.OK || !r.New) || err != nil || r.OK && !bytes.Equal(now, whole) {
 			t.Errorf("a truncated %s: %+v, %v", end, r, err)
 		}
 	}
@@ -178,6 +178,7 @@ func TestWorkerKeepsResults(t *testing.T) {
 
 // What is wrong with a job is its result. The next jobs are done, and the exit status is 0.
 func TestWorkerBadJobs(t *testing.T) {
+	t.Chdir(t.TempDir())
 	model, dir := tiny(t), t.TempDir()
 	predictor, _ := predictorAndRefiner(t)
 	in := write(t, "in.png", pngOf(scene(4, 4)))

@@ -113,6 +113,11 @@ func textInt(v *int) string {
 // checkNames returns an error for results that are no pictures by their names, and for a result in the
 // place of another of the job's files.
 func (r *request) checkNames() error {
+	for _, name := range []string{r.Input, r.Original, r.Output, r.Spread} {
+		if err := storage.Check(name); err != nil {
+			return err
+		}
+	}
 	read := []string{r.Input, r.Original}
 	for _, out := range []struct{ field, name, want string }{
 		{"output", r.Output, ".png, .jpg, .webp or .tif"},
@@ -131,11 +136,6 @@ func (r *request) checkNames() error {
 			}
 		}
 		read = append(read, out.name)
-	}
-	for _, name := range read {
-		if err := storage.Check(name); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -89,8 +89,13 @@ func (w *workerProgram) remarks(r *request, out imaging.Output) {
 // program may use.
 func (w *workerProgram) enlargeWithin(ctx context.Context, e *enlarger, file *imaging.File, memory int64) imaging.Strips {
 	limited := *e
-	limited.sampling.Memory = max(1, memory)
+	limited.sampling.Memory = memory
 	return func(yield func(imaging.Picture, error) bool) {
+		if memory < 1 { // a model that makes the whole of a small picture at once would not ask
+			size := e.size.of(file.Image.Bounds().Size(), e.m.Config.Factor)
+			yield(imaging.Picture{}, &srdiff.MemoryError{Width: size.X, Height: size.Y, Need: w.allowed() - memory, Allowed: w.allowed()})
+			return
+		}
 		for strip, err := range limited.Enlarge(ctx, file, nil, nil) {
 			if e, ok := errors.AsType[*srdiff.MemoryError](err); ok {
 				e.Need, e.Allowed = e.Need+w.allowed()-memory, w.allowed()
