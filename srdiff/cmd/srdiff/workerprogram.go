@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"strconv"
 
 	"github.com/spf13/pflag"
@@ -38,13 +39,16 @@ type request struct {
 // Read implements worker.Program.
 func (w *workerProgram) Read(ctx context.Context, j worker.Job, m *worker.Made) (worker.Making, error) {
 	r := &request{Job: j, made: m}
-	if err := cmp.Or(r.parse(), r.checkNames()); err != nil {
+	err := r.parse()
+	if err == nil {
+		err = r.checkNames()
+	}
+	if err != nil {
 		return nil, worker.Fail(worker.BadJob, err)
 	}
 	if _, err := findModel(cmp.Or(j.Model, w.model), defaultTimes); err != nil {
 		return nil, worker.Fail(worker.BadModel, err)
 	}
-	var err error
 	if r.input, err = w.readAhead(ctx, j.Input); err != nil {
 		return nil, err
 	}
@@ -181,6 +185,9 @@ func (w *workerProgram) there(ctx context.Context, name string, made provenance)
 		return nil, worker.Fail(worker.Write, err)
 	}
 	defer remove()
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading from a pipe may never end
+		return nil, worker.Fail(worker.Write, fmt.Errorf("%s is not a regular file and cannot be replaced: give the output another name", name))
+	}
 	if made.matchesFile(path) {
 		written, err := storage.Measure(path)
 		return &written, worker.Fail(worker.Write, err)
