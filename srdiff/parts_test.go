@@ -43,13 +43,13 @@ func TestUpscalePart(t *testing.T) {
 	}
 }
 
-// The parts agree with the whole at any memory: where the result is sampled as a whole, in strips, and in
-// strips with smaller tiles.
+// The parts agree with the whole at any memory: where the result is sampled as a whole, and in strips with
+// smaller tiles.
 func TestUpscalePartByMemory(t *testing.T) {
 	m := scramble(t, newSmall(t, tinyRefiner(2)))
 	img := colourful(8, 600)
 	most := 0
-	for _, memory := range []int64{0, engineMemory + 6_000_000, engineMemory + 3_000_000} {
+	for _, memory := range []int64{0, engineMemory + 3_000_000} {
 		o := SampleOptions{Seed: 3, Steps: 2, Memory: memory}
 		n, err := m.MostParts(o, img)
 		if err != nil {
@@ -57,7 +57,7 @@ func TestUpscalePartByMemory(t *testing.T) {
 		}
 		_, count := inStrips(t, m, o, img)
 		t.Logf("%d bytes: %d parts, %d strips", memory, n, count)
-		if n < most || memory > 0 && count < 2 {
+		if n <= most || memory > 0 && count < 2 {
 			t.Errorf("%d bytes: %d parts at most, %d strips", memory, n, count)
 		}
 		most = n
