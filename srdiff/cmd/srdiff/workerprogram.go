@@ -53,7 +53,7 @@ func (w *workerProgram) Read(ctx context.Context, j worker.Job, m *worker.Made) 
 		return nil, err
 	}
 	make := map[string]func(context.Context, *request) (worker.Writing, error){
-		worker.Upscale: w.upscale, worker.Evaluate: w.evaluate, worker.Sample: w.sample,
+		worker.Upscale: w.upscale, worker.Evaluate: w.evaluate, worker.Sample: w.sample, worker.Part: w.part, worker.Join: w.join,
 	}[j.Job]
 	return func(ctx context.Context) (worker.Writing, error) {
 		if err := r.input.decode(); err != nil {
@@ -117,12 +117,12 @@ func textInt(v *int) string {
 // checkNames returns an error for results that are no pictures by their names, and for a result in the
 // place of another of the job's files.
 func (r *request) checkNames() error {
-	for _, name := range []string{r.Input, r.Original, r.Output, r.Spread} {
+	for _, name := range append([]string{r.Input, r.Original, r.Output, r.Spread}, r.Parts...) {
 		if err := storage.Check(name); err != nil {
 			return err
 		}
 	}
-	read := []string{r.Input, r.Original}
+	read := append([]string{r.Input, r.Original}, r.Parts...)
 	for _, out := range []struct{ field, name, want string }{
 		{"output", r.Output, ".png, .jpg, .webp or .tif"},
 		{"spread", r.Spread, ".png"},
@@ -131,7 +131,7 @@ func (r *request) checkNames() error {
 			continue
 		}
 		format := imaging.FormatOf(storage.Base(out.name))
-		if format == "" || out.want == ".png" && format != imaging.PNG {
+		if r.Job.Job != worker.Part && (format == "" || out.want == ".png" && format != imaging.PNG) {
 			return fmt.Errorf("%q is %s: want a name that ends in %s", out.field, out.name, out.want)
 		}
 		for _, other := range read {

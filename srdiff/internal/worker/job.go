@@ -37,6 +37,9 @@ type Job struct {
 	Original string `json:"original"` // evaluate: what the result is compared with
 	Samples  int    `json:"samples"`  // sample: how many are drawn
 	Spread   string `json:"spread"`   // sample: the picture of their standard deviation
+
+	Part  []int    `json:"part"`  // part: which part, from 1, of how many
+	Parts []string `json:"parts"` // join: the files of all parts, in their order
 }
 
 // The kinds of jobs.
@@ -44,6 +47,8 @@ const (
 	Upscale  = "upscale"  // enlarge a picture
 	Evaluate = "evaluate" // enlarge a picture and compare the result with its original
 	Sample   = "sample"   // draw several results of a picture, and write their mean and their spread
+	Part     = "part"     // make a part of the rows of a result, for a job of the kind Join
+	Join     = "join"     // make a result from the files of all its parts
 )
 
 // fields are the names that a kind of job needs, and those that it may have beside them.
@@ -63,6 +68,14 @@ var kinds = map[string]fields{
 	},
 	Sample: {
 		needs: []string{"input", "output", "spread", "samples"},
+		takes: []string{"scale", "width", "height", "megapixels", "strength", "steps", "seed", "quality", "strip"},
+	},
+	Part: { // the size may decide which model a name stands for
+		needs: []string{"input", "output", "part"},
+		takes: []string{"scale", "width", "height", "megapixels", "strength", "steps", "seed"},
+	},
+	Join: {
+		needs: []string{"input", "output", "parts"},
 		takes: []string{"scale", "width", "height", "megapixels", "strength", "steps", "seed", "quality", "strip"},
 	},
 }
@@ -136,12 +149,16 @@ func typeOf(name string) string {
 		return "true or false"
 	case "int", "int64":
 		return "whole number"
+	case "[]int":
+		return "list of whole numbers"
+	case "[]string":
+		return "list of names"
 	}
 	return "number"
 }
 
 // reads lists the files that a job reads, but for its model's.
-func (j Job) reads() []string { return named(j.Input, j.Original) }
+func (j Job) reads() []string { return append(named(j.Input, j.Original), j.Parts...) }
 
 // writes lists the files that a job writes.
 func (j Job) writes() []string { return named(j.Output, j.Spread) }
