@@ -45,7 +45,7 @@ func (e *enlarger) part(ctx context.Context, file *imaging.File, part, parts int
 
 // ofParts is the provenance in the parts of a file's result.
 func (e *enlarger) ofParts(file *imaging.File) provenance {
-	made := e.provenance(file).withVersions()
+	made := e.provenance(file, "").withVersions()
 	made.Size, made.Strip = targetSize{}, false
 	return made
 }

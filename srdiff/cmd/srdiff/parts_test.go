@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,43 +13,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/srdiff/srlab/srdiff"
-	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
-	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/internal/worker"
 )
 
-// tinyLocal writes models that compute at low resolution: a predictor, and one that refines its result.
-func tinyLocal(t *testing.T) (predictor, refiner string) {
+// work sends jobs to "srdiff worker" and returns their results.
+func work(t *testing.T, model string, jobs ...map[string]any) []worker.Result {
 	t.Helper()
-	c := srdiff.Config{Network: networks.Config{Name: networks.PixelShuffle, BaseChannels: 4, Blocks: 1},
-		Diffusion: diffusion.Config{Prediction: diffusion.Regression}}
-	predictor = tinyOf(t, "predictor", c)
-	c.Predictor, c.Network.Name, c.Diffusion = c.Network, networks.Residual, diffusion.Config{Prediction: diffusion.PredictV, Timesteps: 50}
-	return predictor, tinyOf(t, "refiner", c)
-}
-
-// work sends jobs to "srdiff worker" and returns what it prints of each.
-func work(t *testing.T, args []string, jobs ...map[string]any) []map[string]any {
-	t.Helper()
-	var lines bytes.Buffer
-	for _, j := range jobs {
-		if err := json.NewEncoder(&lines).Encode(j); err != nil {
+	lines := make([]string, len(jobs))
+	for i, j := range jobs {
+		text, err := json.Marshal(j)
+		if err != nil {
 			t.Fatal(err)
 		}
+		lines[i] = string(text)
 	}
-	var out, errs bytes.Buffer
-	if status := run(context.Background(), append([]string{"worker"}, args...), &lines, &out, &errs); status != 0 {
-		t.Fatalf("status %d: %s", status, errs.String())
-	}
-	results := make([]map[string]any, len(jobs))
-	decoder := json.NewDecoder(&out)
-	for i := range results {
-		if err := decoder.Decode(&results[i]); err != nil {
-			t.Fatalf("result %d of %d: %v", i+1, len(jobs), err)
-		}
-	}
-	return results
+	return worked(t, []string{"--model", model}, lines...)
 }
 
 func contentOf(t *testing.T, path string) []byte {
@@ -91,8 +69,8 @@ func with(job map[string]any, fields map[string]any) map[string]any {
 // The joined result has the bytes of the command's, with and without sampling, at the model's factor and
 // at another scale, in each format that is written row by row.
 func TestPartsAreUpscale(t *testing.T) {
-	in := write(t, "in.png", pngOf(scene(8, 520)))
-	predictor, refiner := tinyLocal(t)
+	in := write(t, "in.png", pngOf(scene(8, 300)))
+	predictor, refiner := predictorAndRefiner(t)
 	for name, model := range map[string]string{"predictor": predictor, "refiner": refiner} {
 		for _, test := range []struct {
 			format string
@@ -109,18 +87,17 @@ func TestPartsAreUpscale(t *testing.T) {
 				t.Fatal(errs)
 			}
 			job := with(map[string]any{"input": in, "output": got, "seed": 7}, test.fields)
-			args := []string{"--engine", "go", "--model", model}
-			for i, r := range work(t, args, partJobs(dir, 3, job)...) {
-				if r["ok"] != true || r["made"] != true {
-					t.Fatalf("%s, %s: job %d: %v", name, test.format, i+1, r)
+			for i, r := range work(t, model, partJobs(dir, 2, job)...) {
+				if !r.OK || !r.New {
+					t.Fatalf("%s, %s: job %d: %+v", name, test.format, i+1, r.Failure)
 				}
 			}
 			if !bytes.Equal(contentOf(t, got), contentOf(t, want)) {
 				t.Errorf("%s, %s: the joined result differs from the command's", name, test.format)
 			}
-			for i, r := range work(t, args, partJobs(dir, 3, job)...) {
-				if r["ok"] != true || r["made"] != false {
-					t.Errorf("%s, %s: job %d again: %v", name, test.format, i+1, r)
+			for i, r := range work(t, model, partJobs(dir, 2, job)...) {
+				if !r.OK || r.New {
+					t.Errorf("%s, %s: job %d again: %+v", name, test.format, i+1, r.Failure)
 				}
 			}
 		}
@@ -131,14 +108,13 @@ func TestPartsAreUpscale(t *testing.T) {
 // one. There is no result then.
 func TestJoinRefuses(t *testing.T) {
 	in, other := write(t, "in.png", pngOf(scene(8, 520))), write(t, "in.png", pngOf(scene(7, 520)))
-	model, refiner := tinyLocal(t)
+	model, refiner := predictorAndRefiner(t)
 	dir := t.TempDir()
-	args := []string{"--engine", "go", "--model", model}
 	job := map[string]any{"input": in, "output": filepath.Join(dir, "out.png"), "seed": 7}
 	jobs := partJobs(dir, 2, job)
-	for _, r := range work(t, args, jobs[:2]...) {
-		if r["ok"] != true {
-			t.Fatal(r)
+	for _, r := range work(t, model, jobs[:2]...) {
+		if !r.OK {
+			t.Fatal(r.Error)
 		}
 	}
 	a, b := jobs[0]["output"].(string), jobs[1]["output"].(string)
@@ -154,40 +130,40 @@ func TestJoinRefuses(t *testing.T) {
 	join := func(fields map[string]any) map[string]any { return with(jobs[2], fields) }
 	parts := func(names ...string) map[string]any { return join(map[string]any{"parts": names}) }
 	for i, test := range []struct {
-		job        map[string]any
-		kind, want string
+		job  map[string]any
+		kind worker.Kind
+		want string
 	}{
-		{parts(b, a), "picture", "its part is [2,2] and not [1,2]"},
-		{parts(a), "picture", "its part is [1,2] and not [1,1]"},
-		{parts(a, a), "picture", "its part is [1,2] and not [2,2]"},
-		{parts(a, filepath.Join(dir, "none")), "read", "none"},
-		{parts(a, in), "picture", "not a safetensors file"},
-		{parts(a, model), "picture", "tensors"},
-		{parts(a, damaged), "picture", "damaged.safetensors: the file is damaged"},
-		{parts(a, short), "picture", "short.safetensors: safetensors file cut short"},
-		{join(map[string]any{"seed": 8}), "picture", "its seed is 7 and not 8"},
-		{join(map[string]any{"input": other}), "picture", "its input is"},
-		{join(map[string]any{"model": refiner}), "picture", "its model is"},
-		{join(map[string]any{"output": filepath.Join(dir, "out.webp")}), "job", "encoded as a whole"},
-		{join(map[string]any{"output": in}), "job", "another file of this job"},
-		{parts(), "job", `needs "parts"`},
-		{with(jobs[0], map[string]any{"part": []int{3, 2}}), "job", "want the number of the part"},
-		{with(jobs[0], map[string]any{"part": []int{1, 99}, "output": filepath.Join(dir, "p.safetensors")}), "job", "rows of tiles"},
-		{with(jobs[0], map[string]any{"output": filepath.Join(dir, "p.png")}), "job", "ends in .safetensors"},
-		{with(jobs[0], map[string]any{"part": []int{1}}), "job", "want the number of the part"},
-		{with(jobs[0], map[string]any{"output": model}), "write", "is not a part that srdiff made"},
+		{parts(b, a), worker.BadPicture, "its part is [2,2] and not [1,2]"},
+		{parts(a), worker.BadPicture, "its part is [1,2] and not [1,1]"},
+		{parts(a, a), worker.BadPicture, "its part is [1,2] and not [2,2]"},
+		{parts(a, filepath.Join(dir, "none")), worker.Read, "none"},
+		{parts(a, in), worker.BadPicture, "not a safetensors file"},
+		{parts(a, model), worker.BadPicture, "tensors"},
+		{parts(a, damaged), worker.BadPicture, "damaged.safetensors: the file is damaged"},
+		{parts(a, short), worker.BadPicture, "short.safetensors: safetensors file cut short"},
+		{join(map[string]any{"seed": 8}), worker.BadPicture, "its seed is 7 and not 8"},
+		{join(map[string]any{"input": other}), worker.BadPicture, "its input is"},
+		{join(map[string]any{"model": refiner}), worker.BadPicture, "its model is"},
+		{join(map[string]any{"output": filepath.Join(dir, "out.webp")}), worker.BadJob, "encoded as a whole"},
+		{join(map[string]any{"output": in}), worker.BadJob, "another file of this job"},
+		{parts(), worker.BadJob, `needs "parts"`},
+		{with(jobs[0], map[string]any{"part": []int{3, 2}}), worker.BadJob, "want the number of the part"},
+		{with(jobs[0], map[string]any{"part": []int{1, 99}, "output": filepath.Join(dir, "p.safetensors")}), worker.BadJob, "rows of tiles"},
+		{with(jobs[0], map[string]any{"output": filepath.Join(dir, "p.png")}), worker.BadJob, "ends in .safetensors"},
+		{with(jobs[0], map[string]any{"part": []int{1}}), worker.BadJob, "want the number of the part"},
+		{with(jobs[0], map[string]any{"output": model}), worker.Write, "is not a part that srdiff made"},
 	} {
-		r := work(t, args, test.job)[0]
-		text, _ := r["error"].(string)
-		if r["ok"] != false || r["kind"] != test.kind || !strings.Contains(text, test.want) {
-			t.Errorf("%d: %v: want %s, %q", i, r, test.kind, test.want)
+		r := work(t, model, test.job)[0]
+		if r.OK || r.Kind != test.kind || !strings.Contains(r.Error, test.want) {
+			t.Errorf("%d: %+v: want %s, %q", i, r.Failure, test.kind, test.want)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "out.png")); err == nil {
 		t.Error("there is a result of a failed join")
 	}
-	if r := work(t, args, with(jobs[0], map[string]any{"output": damaged, "part": []int{2, 2}}))[0]; r["ok"] != true || r["made"] != true || !bytes.Equal(contentOf(t, damaged), data) {
-		t.Errorf("a damaged part is not made again: %v", r)
+	if r := work(t, model, with(jobs[0], map[string]any{"output": damaged, "part": []int{2, 2}}))[0]; !r.OK || !r.New || !bytes.Equal(contentOf(t, damaged), data) {
+		t.Errorf("a damaged part is not made again: %+v", r.Failure)
 	}
 }
 

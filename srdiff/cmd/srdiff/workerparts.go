@@ -120,7 +120,7 @@ func (w *workerProgram) join(ctx context.Context, r *request) (worker.Writing, e
 			"not in memory as a whole: want a PNG, a TIFF, or a JPEG in colour", r.Output, out.Format))
 	}
 	file := r.input.file
-	written, err := w.there(ctx, r.Output, e.provenance(file))
+	written, err := w.there(ctx, r.Output, e.provenance(file, out.Format))
 	if err != nil || written != nil {
 		return worker.Writing{}, r.keep(written, err)
 	}
