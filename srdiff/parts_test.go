@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/internal/graphtest"
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
@@ -144,5 +145,39 @@ func TestUpscalePartRefuses(t *testing.T) {
 	}
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end of the context: %v", err)
+	}
+}
+
+// A predictor's parts do nothing twice. A refiner's repeat some rows of tiles of its earlier steps, fewer
+// in larger parts. The log has the figures of docs/scale.md.
+func TestPartsRepeat(t *testing.T) {
+	img := image.NewYCbCr(image.Rect(0, 0, 4000, 3000), image.YCbCrSubsampleRatio420)
+	for _, name := range []string{"photo-x4", "refiner-x4"} {
+		m, err := Load(graphtest.Engine(t), "../notebooks/models/"+name+".safetensors")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, steps, rows, columns, err := m.layParts(SampleOptions{}, img)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := 1.
+		for _, parts := range []int{1, 2, 4, 8, 16} {
+			tiles := 0
+			for part := range parts {
+				s := m.newStripsOf(o, steps, img, rows, columns)
+				s.noise = nil // which takes long to skip
+				if err := s.begin(t.Context(), part*len(rows.At)/parts, (part+1)*len(rows.At)/parts); err != nil {
+					t.Fatal(err)
+				}
+				tiles += s.count
+			}
+			share := float64(tiles) / float64(len(steps)*len(rows.At)*len(columns.At))
+			t.Logf("%s, %d rows of tiles in %d parts: %.2f times the tiles of the whole", name, len(rows.At), parts, share)
+			if m.Config.refines() == (share <= before) && parts > 1 || parts == 1 && share != 1 {
+				t.Errorf("%s: %d parts have %.3f times the tiles", name, parts, share)
+			}
+			before = share
+		}
 	}
 }
