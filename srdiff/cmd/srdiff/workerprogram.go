@@ -117,6 +117,9 @@ func textInt(v *int) string {
 // checkNames returns an error for results that are no pictures by their names, and for a result in the
 // place of another of the job's files.
 func (r *request) checkNames() error {
+	if err := r.checkPart(); err != nil {
+		return err
+	}
 	for _, name := range append([]string{r.Input, r.Original, r.Output, r.Spread}, r.Parts...) {
 		if err := storage.Check(name); err != nil {
 			return err
