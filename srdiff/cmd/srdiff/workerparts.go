@@ -88,6 +88,9 @@ func (w *workerProgram) partThere(ctx context.Context, name string, want partRec
 		return nil, worker.Fail(worker.Write, err)
 	}
 	defer remove()
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading from a pipe may never end
+		return nil, worker.Fail(worker.Write, fmt.Errorf("%s is not a regular file and cannot be replaced: give the output another name", name))
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, worker.Fail(worker.Write, err)
