@@ -168,7 +168,7 @@ func (o SampleOptions) guided(t float64) bool {
 // SampleStep is the state of a trajectory after one reverse step, or after one tile of a step. The
 // tensors are valid only during the callback, and nil for a picture in tiles. Where the steps go
 // down a picture together (see Model.UpscaleStrips), Done and Tile count tiles of all steps, and T
-// is that of the last tile.
+// is that of the last tile. A part (see Model.UpscalePart) counts as one step.
 type SampleStep struct {
 	Done, Steps int             // reverse steps done, and their total
 	Tile, Tiles int             // tiles of the next step that are done, and their total: 0 of 1 without tiles

@@ -98,7 +98,12 @@ func (m *Model) newStripsWithin(o SampleOptions, img image.Image) (*strips, erro
 	if err := allowMemory(o, need, size.X*m.Config.Factor, size.Y*m.Config.Factor); err != nil {
 		return nil, err
 	}
-	s := &strips{tiling: m.newTiling(o, steps, size, rows, columns), low: imaging.VisibleRows(img), stages: make([]stage, len(steps))}
+	return m.newStripsOf(o, steps, img, rows, columns), nil
+}
+
+// newStripsOf is newStripsWithin for the given tiles. The options are complete.
+func (m *Model) newStripsOf(o SampleOptions, steps []diffusion.Step, img image.Image, rows, columns tiles.Line) *strips {
+	s := &strips{tiling: m.newTiling(o, steps, img.Bounds().Size(), rows, columns), low: imaging.VisibleRows(img), stages: make([]stage, len(steps))}
 	for k := range s.stages {
 		s.stages[k].draw = normals(o.Seed, k+1)
 	}
@@ -106,7 +111,7 @@ func (m *Model) newStripsWithin(o SampleOptions, img image.Image) (*strips, erro
 		s.noise = normals(o.Seed, 0)
 		s.hold()
 	}
-	return s, nil
+	return s
 }
 
 // samplesWhole reports whether a refiner's result fits the memory as a whole, with tiles at least
@@ -134,32 +139,50 @@ func (m *Model) layStrips(o SampleOptions, steps []diffusion.Step, img image.Ima
 	size := img.Bounds().Size()
 	width, height := size.X*m.Config.Factor, size.Y*m.Config.Factor
 	return m.layTilesWithin(o, width, height, func(rows, columns tiles.Line) int64 {
-		need := engineMemory + m.tileMemory(rows.Size, columns.Size) + stripMemory*int64(rows.Size)*int64(width) + imaging.MemoryOf(img)
-		if !m.Config.refines() {
-			return need
-		}
-		held := rows.Size + (len(steps)-1)*heldRows(rows, height)
-		if diffusion.Multistep(steps) {
-			held *= 2
-		}
-		held += 2 * rows.Size // the detail, and the result of both
-		return need + 12*int64(held)*int64(width)
+		return m.memoryOfStrips(steps, img, rows, columns)
 	})
+}
+
+// memoryOfStrips returns the bytes that a program needs to make the result of a picture in strips, with
+// the given tiles.
+func (m *Model) memoryOfStrips(steps []diffusion.Step, img image.Image, rows, columns tiles.Line) int64 {
+	size := img.Bounds().Size()
+	width, height := size.X*m.Config.Factor, size.Y*m.Config.Factor
+	need := engineMemory + m.tileMemory(rows.Size, columns.Size) + stripMemory*int64(rows.Size)*int64(width) + imaging.MemoryOf(img)
+	if !m.Config.refines() {
+		return need
+	}
+	held := rows.Size + (len(steps)-1)*heldRows(rows, height)
+	if diffusion.Multistep(steps) {
+		held *= 2
+	}
+	held += 2 * rows.Size // the detail, and the result of both
+	return need + 12*int64(held)*int64(width)
 }
 
 // heldRows is the greatest number of rows that a step holds, given the rows of tiles that it and
 // the step before it take.
 func heldRows(l tiles.Line, height int) (most int) {
-	for r, top := range l.At {
-		bottom := min(height, top+l.Size)
-		for before := r; ; before++ {
-			if _, end := used(l.Weights[before]); l.At[before]+end >= bottom {
-				most = max(most, l.At[before]+end-top)
-				break
-			}
-		}
+	for _, top := range l.At {
+		_, end := rowsMade(l, upTo(l, min(height, top+l.Size)))
+		most = max(most, end-top)
 	}
 	return most
+}
+
+// rowsMade returns the first row of the result that row r of tiles makes, and the row after the last one.
+func rowsMade(l tiles.Line, r int) (first, end int) {
+	first, end = used(l.Weights[r])
+	return l.At[r] + first, l.At[r] + end
+}
+
+// upTo returns the row of tiles that makes the row of the result before end.
+func upTo(l tiles.Line, end int) int {
+	r := 0
+	for _, made := rowsMade(l, r); made < end; _, made = rowsMade(l, r) {
+		r++
+	}
+	return r
 }
 
 // hold sets aside the memory for the rows that the steps hold.
@@ -210,6 +233,9 @@ func (s *strips) advance(ctx context.Context, k int) ([]float32, error) {
 		return nil, err
 	}
 	first, end := used(s.rows.Weights[now.row])
+	if k+1 < len(s.stages) { // In a part, a step needs not all rows that the step before it makes first.
+		first = max(first, s.stages[k+1].xt.end()-top)
+	}
 	part := func(rows []float32) []float32 {
 		if rows == nil {
 			return nil

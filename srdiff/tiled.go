@@ -92,6 +92,7 @@ type tiling struct {
 	x0            []float32   // the sum of tiles so far, for the rows of one row of tiles
 	detail        []float32   // the same of Refined.Detail, while x0 is Refined.Mean; nil for a model that does not refine
 	done          int         // tiles of all steps
+	passes, count int         // SampleStep.Steps and Tiles: done ends at their product
 
 	// Inputs of the programs.
 	xt, tileLow *tensors.Tensor
@@ -101,6 +102,7 @@ type tiling struct {
 func (m *Model) newTiling(o SampleOptions, steps []diffusion.Step, size image.Point, rows, columns tiles.Line) tiling {
 	factor, margin := m.Config.Factor, m.network.Margin()
 	t := tiling{m: m, o: o, steps: steps, table: table(steps, o), size: size, rows: rows, columns: columns,
+		passes: len(steps), count: len(rows.At) * len(columns.At),
 		x0:      make([]float32, 3*rows.Size*size.X*factor),
 		xt:      tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size, columns.Size, 3)),
 		tileLow: tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size/factor+2*margin, columns.Size/factor+2*margin, 3))}
@@ -172,8 +174,7 @@ func (t *tiling) report(timestep float64) {
 	if t.o.Each == nil {
 		return
 	}
-	count := len(t.rows.At) * len(t.columns.At)
-	t.o.Each(SampleStep{Done: t.done / count, Steps: len(t.steps), T: int(math.Round(timestep)), Tile: t.done % count, Tiles: count})
+	t.o.Each(SampleStep{Done: t.done / t.count, Steps: t.passes, T: int(math.Round(timestep)), Tile: t.done % t.count, Tiles: t.count})
 }
 
 // reverse writes the x_s of step s to a slice, given x_t, x_0 and x_0' of the same values. to may

@@ -96,20 +96,27 @@ func (s *Set) measure(ctx context.Context, e Enlarger, p Pair) (Result, error) {
 		return Result{}, err
 	}
 	r := Result{Enlarger: e.Name, Picture: imaging.FromImage(made.Image())}
+	if r.Score, err = p.Compare(r.Picture, s.Factor); err != nil {
+		return Result{}, err
+	}
 	r.Score.Seconds = seconds / (float64(p.Original.Width*p.Original.Height) / 1e6)
-	if r.Score.PSNR, err = metrics.PSNRY(r.Picture, p.Original, s.Factor); err != nil {
-		return Result{}, err
-	}
-	if r.Score.SSIM, err = metrics.SSIMY(r.Picture, p.Original, s.Factor); err != nil {
-		return Result{}, err
-	}
-	small := imaging.Imresize(r.Picture, 1/float64(s.Factor))
-	if r.Score.LRPSNR, err = metrics.PSNR(small, p.Low); err != nil {
-		return Result{}, err
-	}
-	r.Score.PSNR, r.Score.LRPSNR = min(r.Score.PSNR, metrics.MaxPSNR), min(r.Score.LRPSNR, metrics.MaxPSNR)
 	r.Score.NIQE = s.niqe(r.Picture)
 	return r, nil
+}
+
+// Compare measures PSNR, SSIM and LR-PSNR of a result, which is rounded to 8 bits, as Measure does.
+func (p Pair) Compare(result imaging.Picture, factor int) (s Score, err error) {
+	result = imaging.FromImage(result.Image())
+	if s.PSNR, err = metrics.PSNRY(result, p.Original, factor); err != nil {
+		return s, err
+	}
+	if s.SSIM, err = metrics.SSIMY(result, p.Original, factor); err != nil {
+		return s, err
+	}
+	small := imaging.Imresize(result, 1/float64(factor))
+	s.LRPSNR, err = metrics.PSNR(small, p.Low)
+	s.PSNR, s.LRPSNR = min(s.PSNR, metrics.MaxPSNR), min(s.LRPSNR, metrics.MaxPSNR)
+	return s, err
 }
 
 // niqe is nil for what NIQE cannot measure.

@@ -157,25 +157,44 @@ func (s *Set) undamaged(f pairFiles) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	p := Pair{Name: f.name}
-	size := image.Pt(original.Width/s.Factor, original.Height/s.Factor)
-	p.Original = cropped(original, image.Rect(0, 0, size.X*s.Factor, size.Y*s.Factor))
-	if least := ssimWindow + 2*s.Factor; min(p.Original.Width, p.Original.Height) < least {
-		return Pair{}, fmt.Errorf("%s is %dx%d, which is too small to measure at x%d: want at least %d pixels a side",
-			f.high, original.Width, original.Height, s.Factor, least)
-	}
 	if f.low == "" {
-		p.Low = imaging.Imresize(p.Original, 1/float64(s.Factor))
-		return p, nil
+		p := Pair{Name: f.name}
+		if p.Original, err = fitted(s.Factor, f.high, original); err == nil {
+			p.Low = imaging.Imresize(p.Original, 1/float64(s.Factor))
+		}
+		return p, err
 	}
-	if p.Low, err = open(f.low); err != nil {
+	low, err := open(f.low)
+	if err != nil {
 		return Pair{}, err
 	}
-	if p.Low.Width != size.X || p.Low.Height != size.Y {
-		return Pair{}, fmt.Errorf("%s is %dx%d and %s %dx%d, which do not fit at x%d: want a low-resolution picture of %dx%d",
-			f.high, original.Width, original.Height, f.low, p.Low.Width, p.Low.Height, s.Factor, size.X, size.Y)
+	p, err := NewPair(s.Factor, f.high, original, f.low, low)
+	p.Name = f.name
+	return p, err
+}
+
+// NewPair returns the pair of an original and its low-resolution picture. It returns an error, which
+// names their files, if the original is too small to measure or the sizes do not fit the factor.
+func NewPair(factor int, high string, original imaging.Picture, low string, small imaging.Picture) (Pair, error) {
+	whole, err := fitted(factor, high, original)
+	if err != nil {
+		return Pair{}, err
 	}
-	return p, nil
+	if size := image.Pt(whole.Width/factor, whole.Height/factor); small.Width != size.X || small.Height != size.Y {
+		return Pair{}, fmt.Errorf("%s is %dx%d and %s %dx%d, which do not fit at x%d: want a low-resolution picture of %dx%d",
+			high, original.Width, original.Height, low, small.Width, small.Height, factor, size.X, size.Y)
+	}
+	return Pair{Original: whole, Low: small}, nil
+}
+
+// fitted crops an original to a multiple of the factor.
+func fitted(factor int, name string, original imaging.Picture) (imaging.Picture, error) {
+	width, height := original.Width/factor*factor, original.Height/factor*factor
+	if least := ssimWindow + 2*factor; min(width, height) < least {
+		return imaging.Picture{}, fmt.Errorf("%s is %dx%d, which is too small to measure at x%d: want at least %d pixels a side",
+			name, original.Width, original.Height, factor, least)
+	}
+	return cropped(original, image.Rect(0, 0, width, height)), nil
 }
 
 // ssimWindow is the least side that SSIM takes, without the border.

@@ -23,6 +23,14 @@ type resultOptions struct {
 	sampling srdiff.SampleOptions
 }
 
+// check finds mistakes of the options.
+func (o resultOptions) check() error {
+	if o.quality > 100 {
+		return fmt.Errorf("quality is %d: want a number from 1 to 100", o.quality)
+	}
+	return o.size.check()
+}
+
 // checkPicture returns an error for a picture that a model of the configuration does not take, or whose
 // result the format cannot hold.
 func (o resultOptions) checkPicture(c srdiff.Config, file *imaging.File, format imaging.Format) error {
@@ -59,10 +67,13 @@ func limitHeap(allowed int64) {
 	}
 }
 
-// provenance is that of the result of a file.
-func (e *enlarger) provenance(file *imaging.File) provenance {
+// provenance is that of the result of a file, in a format.
+func (e *enlarger) provenance(file *imaging.File, format imaging.Format) provenance {
 	made := e.made
 	made.Input = file.SHA256
+	if format == imaging.JPEG || format == imaging.WebP {
+		made.Quality = e.quality
+	}
 	return made
 }
 
@@ -71,7 +82,7 @@ func (e *enlarger) provenance(file *imaging.File) provenance {
 func (e *enlarger) Output(file *imaging.File, format imaging.Format) imaging.Output {
 	size := e.size.of(file.Image.Bounds().Size(), e.m.Config.Factor)
 	o := imaging.Output{Format: format, Width: size.X, Height: size.Y, Like: file.Image, Quality: e.quality,
-		Chunks: []imaging.Chunk{e.provenance(file).chunk()}}
+		Chunks: []imaging.Chunk{e.provenance(file, format).chunk()}}
 	if !e.strip {
 		o.Chunks = slices.Concat(o.Chunks, file.Colour, file.Metadata)
 	}

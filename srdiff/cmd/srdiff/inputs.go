@@ -35,7 +35,7 @@ type inputs struct {
 	tasks          []task
 	several        bool    // also true for a folder of one picture
 	failed         []error // one for each unusable input
-	earlierResults int     // skipped pictures, because srdiff made them
+	earlierResults []task  // skipped pictures, because srdiff made them
 }
 
 // findInputs lists the pictures that the arguments name, and those in named folders except for the
@@ -64,7 +64,7 @@ func findInputs(args []string, results string) (*inputs, error) {
 		in.tasks = slices.DeleteFunc(in.tasks, func(t task) bool {
 			earlierResults := t.info != nil && t.info.Mode().IsRegular() && isMadeBySrdiff(t.in)
 			if earlierResults {
-				in.earlierResults++
+				in.earlierResults = append(in.earlierResults, t)
 			}
 			return earlierResults
 		})
@@ -73,8 +73,8 @@ func findInputs(args []string, results string) (*inputs, error) {
 	case len(in.tasks) > 0:
 	case len(args) == 1 && len(in.failed) > 0:
 		return nil, in.failed[0]
-	case in.earlierResults > 0 && len(in.failed) == 0:
-		return nil, fmt.Errorf("all pictures are results of srdiff (%d): name one alone to enlarge it again", in.earlierResults)
+	case len(in.earlierResults) > 0 && len(in.failed) == 0:
+		return nil, fmt.Errorf("all pictures are results of srdiff (%d): name one alone to enlarge it again", len(in.earlierResults))
 	}
 	return in, nil
 }

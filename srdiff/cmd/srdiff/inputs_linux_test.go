@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/srdiff/srlab/srdiff/internal/worker"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,5 +46,17 @@ func TestFoldersWithoutPermission(t *testing.T) {
 	}
 	if written == nil || !strings.Contains(written.Error(), "nothing can be written to the folder /: ") {
 		t.Errorf("writing to /: %v", written)
+	}
+}
+
+// A pipe in the place of a worker's result is refused, and the worker does not wait for its other end.
+func TestWorkerResultIsPipe(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.png")
+	if err := unix.Mkfifo(out, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r := worked(t, []string{"--model", tiny(t)}, line(write(t, "in.png", pngOf(scene(4, 4))), out, ""))[0]
+	if r.OK || r.Kind != worker.Write || !strings.Contains(r.Error, "not a regular file") {
+		t.Errorf("%+v", r)
 	}
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetVersionTemplate("srdiff {{.Version}}\n")
-	root.AddCommand(scheduleCommand(), trainCommand(), distillCommand(), upscaleCommand(), serveCommand(), evalCommand(), exportCommand(), modelsCommand(), engineCommand(), doctorCommand())
+	root.AddCommand(scheduleCommand(), trainCommand(), distillCommand(), upscaleCommand(), workerCommand(), serveCommand(), evalCommand(), exportCommand(), modelsCommand(), engineCommand(), doctorCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(results)

@@ -31,6 +31,7 @@ type provenance struct {
 	Options map[string]string `json:"options,omitempty"` // sampling flags: see optionsOf
 	Size    targetSize        `json:"size,omitzero"`     // of the result, if not by the model's factor
 	Strip   bool              `json:"strip,omitempty"`   // the input's metadata was omitted
+	Quality int               `json:"quality,omitempty"` // of a JPEG or WebP
 	Engine  string            `json:"engine"`
 	Version string            `json:"version"` // of srdiff
 	Go      string            `json:"go"`
@@ -70,7 +71,7 @@ func readProvenance(path string) (provenance, error) {
 // The engine and the version may differ, so that a folder can be continued on another machine.
 func (r provenance) matchesFile(path string) bool {
 	old, err := readProvenance(path)
-	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && r.Size == old.Size && r.Strip == old.Strip && maps.Equal(r.Options, old.Options) &&
+	return err == nil && r.Model == old.Model && r.Input == old.Input && r.Seed == old.Seed && r.Size == old.Size && r.Strip == old.Strip && r.Quality == old.Quality && maps.Equal(r.Options, old.Options) &&
 		imaging.Complete(path) == nil
 }
 

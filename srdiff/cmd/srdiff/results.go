@@ -45,6 +45,9 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 		}
 	}
 	o.nameResults(in, ps)
+	if err := o.shard.keep(in); err != nil { // after the names, which do not depend on the shares
+		return err
+	}
 	if err := o.checkResults(in, ps); err != nil {
 		return err
 	}

@@ -14,19 +14,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/srdiff/srlab/notebooks/models"
 	"github.com/srdiff/srlab/srdiff"
-	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/internal/serve"
 )
 
 func serveCommand() *cobra.Command {
-	p := servedProgram{opened: map[modelSource]*loadedModel{}}
+	var p servedProgram
 	var port int
 	var noBrowser bool
 	var engineName string
@@ -44,7 +42,7 @@ func serveCommand() *cobra.Command {
 				return err
 			}
 			var err error
-			if p.engine, err = engine.Open(engineName); err != nil {
+			if p.loadedModels, err = openEngine(engineName); err != nil {
 				return err
 			}
 			at, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -104,17 +102,8 @@ func openBrowser(address string) {
 type servedProgram struct {
 	model  string // of --model
 	memory int64
-	engine *engine.Engine
 	offers []serve.Model
-
-	mu     sync.Mutex
-	opened map[modelSource]*loadedModel
-}
-
-// loadedModel is a model with the SHA-256 of its file.
-type loadedModel struct {
-	*srdiff.Model
-	hash string
+	*loadedModels
 }
 
 // findModels lists the models that the page offers.
@@ -198,21 +187,6 @@ func (p *servedProgram) Open(s serve.Settings) (serve.Enlarger, error) {
 		return nil, err
 	}
 	return servedEnlarger{e}, nil
-}
-
-// load returns a model, which it reads once.
-func (p *servedProgram) load(source modelSource) (*loadedModel, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m := p.opened[source]; m != nil {
-		return m, nil
-	}
-	m, hash, err := source.load(p.engine.Backend)
-	if err != nil {
-		return nil, err
-	}
-	p.opened[source] = &loadedModel{m, hash}
-	return p.opened[source], nil
 }
 
 // servedEnlarger is an enlarger for the page.

@@ -30,6 +30,7 @@ type upscaleOptions struct {
 	source                   modelSource // of the model
 	config                   srdiff.Config
 	compare, overwrite       bool
+	shard                    shard
 	asJSON                   bool
 	resultOptions
 }
@@ -84,6 +85,7 @@ func upscaleCommand() *cobra.Command {
 	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object at the end in place of lines: every picture with its result, size and seconds")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
 	flags.BoolVar(&o.compare, "compare", false, "also write OUT-compare.png: the result beside bilinear and bicubic enlargement")
+	flags.Var(&o.shard, "shard", "enlarge one share of several pictures, such as 2/8 for the second of 8; every picture is in exactly one share")
 	flags.StringVar(&o.like, "like", "", "result of upscale: use its seed and options, and require its model")
 	flags.Var((*byteCount)(&o.sampling.Memory), "memory", "memory that the program may use, such as 4GB (default: 2GB)")
 	seedFlag(flags, &o.sampling.Seed)
@@ -91,14 +93,6 @@ func upscaleCommand() *cobra.Command {
 	predictionFlag(flags, &o.sampling)
 	engineFlag(flags, &o.engine)
 	return cmd
-}
-
-// check finds mistakes of the options.
-func (o *upscaleOptions) check() error {
-	if o.quality > 100 {
-		return fmt.Errorf("quality is %d: want a number from 1 to 100", o.quality)
-	}
-	return o.size.check()
 }
 
 // upscaling enlarges all pictures.
@@ -191,12 +185,12 @@ func (u *upscaling) run(ctx context.Context) error {
 
 // summary prints the counts of results and lists the failed pictures.
 func (u *upscaling) summary() {
-	if len(u.written)+u.kept+len(u.failed) == 0 {
+	if len(u.written)+u.kept+len(u.failed) == 0 && u.shard.of == 0 {
 		return
 	}
 	text := fmt.Sprintf("%d made, %d there already, %d failed", len(u.written), u.kept, len(u.failed))
-	if u.earlierResults > 0 {
-		text += fmt.Sprintf("; %d earlier results of srdiff skipped: name one alone to enlarge it again", u.earlierResults)
+	if n := len(u.earlierResults); n > 0 {
+		text += fmt.Sprintf("; %d earlier results of srdiff skipped: name one alone to enlarge it again", n)
 	}
 	printLine(u.log, "%s", text)
 	for _, err := range u.failed {
@@ -232,7 +226,7 @@ func (u *upscaling) enlarge(ctx context.Context, i int, t task) (bad, err error)
 	}
 	output := u.enlarger.Output(file, u.formatOf(t))
 	record := resultRecord{Input: t.in, Output: t.out, Model: u.source.String(), Width: output.Width, Height: output.Height}
-	if made := u.enlarger.provenance(file); u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
+	if made := u.enlarger.provenance(file, output.Format); u.several && made.matchesFile(t.out) && (!u.compare || made.matchesFile(t.sheet())) {
 		u.work -= t.pixels
 		u.kept++
 		u.results = append(u.results, record)

@@ -130,13 +130,23 @@ func sumOf(views map[string]view, metadata map[string]string) string {
 	hash := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(views)) {
 		v := views[name]
-		fmt.Fprintf(hash, "%q %v %v %d\n", name, v.dtype, v.shape, len(v.data))
+		addTensor(hash, name, v.dtype, v.shape, v.DataLen())
 		hash.Write(v.data)
 	}
+	addMetadata(hash, metadata)
+	return fmt.Sprintf("%x", hash.Sum(nil))
+}
+
+// addTensor adds a tensor to the checksum, but for its data, which follows.
+func addTensor(hash io.Writer, name string, dtype safetensors.DType, shape []uint64, bytes uint64) {
+	fmt.Fprintf(hash, "%q %v %v %d\n", name, dtype, shape, bytes)
+}
+
+// addMetadata adds the metadata to the checksum.
+func addMetadata(hash io.Writer, metadata map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		fmt.Fprintf(hash, "%q %q\n", key, metadata[key])
 	}
-	return fmt.Sprintf("%x", hash.Sum(nil))
 }
 
 func fromView(view safetensors.TensorView) (*tensors.Tensor, error) {
