@@ -43,6 +43,25 @@ func (m *Model) UpscaleStrips(ctx context.Context, o SampleOptions, img image.Im
 	}
 }
 
+// UpscaleMemory returns how many bytes a program takes that makes the result of UpscaleStrips.
+func (m *Model) UpscaleMemory(o SampleOptions, img image.Image) (int64, error) {
+	if err := m.Config.CheckUpscale(img); err != nil {
+		return 0, err
+	}
+	o, steps, err := m.prepare(o)
+	if err != nil {
+		return 0, err
+	}
+	var need int64
+	if m.Config.streams() && !m.samplesWhole(o, steps, img) {
+		_, _, need = m.layStrips(o, steps, img)
+	} else {
+		size := img.Bounds().Size()
+		_, _, need = m.layTiles(o, size.X*m.Config.Factor, size.Y*m.Config.Factor, diffusion.Multistep(steps))
+	}
+	return need, nil
+}
+
 // CheckUpscale returns the error that UpscaleStrips would return for the picture's size.
 func (c Config) CheckUpscale(img image.Image) error {
 	c = c.WithDefaults()

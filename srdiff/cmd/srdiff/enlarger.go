@@ -96,6 +96,13 @@ func (e *enlarger) Enlarge(ctx context.Context, file *imaging.File, each func(sr
 	return e.m.UpscaleStrips(ctx, sampling, file.Image)
 }
 
+// memory returns how much of the allowed memory Enlarge takes.
+func (e *enlarger) memory(file *imaging.File, allowed int64) (int64, error) {
+	sampling := e.sampling
+	sampling.Memory = max(1, allowed)
+	return e.m.UpscaleMemory(sampling, file.Image)
+}
+
 // Resize brings the strips of Enlarge to the result's size.
 func (e *enlarger) Resize(file *imaging.File, strips imaging.Strips) imaging.Strips {
 	size := file.Image.Bounds().Size()

@@ -16,8 +16,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/internal/worker"
 )
 
-// upscale begins to make the result of a job. Its first strip is made while the result before is
-// written, and the others while it is written itself.
+// upscale begins to make the result of a job, with the tiles of srdiff upscale, so that it has the same
+// bytes. Where half of the memory is enough, its first strip is made while the result before is written,
+// and the others while it is written itself.
 func (w *workerProgram) upscale(ctx context.Context, r *request) (worker.Writing, error) {
 	e, out, err := w.prepare(r)
 	if err != nil {
@@ -42,16 +43,13 @@ func (w *workerProgram) upscale(ctx context.Context, r *request) (worker.Writing
 		r.made.BytesOut, r.made.SHA256 = written.Bytes, written.SHA256
 		return worker.Fail(worker.Write, err)
 	}
-	if most := int64(beside * float64(w.allowed())); out.Memory() <= most {
-		strips := w.enlargeWithin(ctx, e, file, w.allowed()/2-most)
+	strips := w.enlargeWithin(ctx, e, file, w.allowed()-out.Memory())
+	need, err := e.memory(file, w.allowed()-out.Memory())
+	if most := int64(beside * float64(w.allowed())); err == nil && need+most <= w.allowed()/2 && out.Memory() <= most {
 		writing, err := sideBySide(ctx, strips, file.Image.Bounds().Dy()*e.m.Config.Factor, write)
-		if _, large := errors.AsType[*srdiff.MemoryError](err); !large {
-			return writing, modelError(err)
-		}
+		return writing, modelError(err)
 	}
-	return alone(func(ctx context.Context) error {
-		return write(ctx, w.enlargeWithin(ctx, e, file, w.allowed()-out.Memory()))
-	}), nil
+	return alone(func(ctx context.Context) error { return write(ctx, strips) }), nil
 }
 
 // prepare returns what a request's result is made with, and what it is like.
