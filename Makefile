@@ -76,7 +76,7 @@ test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit te
 	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
 		SRDIFF_ENGINE=xla:cpu go test -timeout 20m ./srdiff ./srdiff/cmd/srdiff; \
 	else echo "the tests on xla:cpu are left out: 'srdiff doctor --engine xla:cpu' says why"; fi
-	go test -timeout 20m -race ./srdiff/dataset/... ./srdiff/engine/... ./kernelext/...
+	go test -timeout 20m -race ./srdiff/dataset/... ./srdiff/engine/... ./srdiff/internal/worker ./kernelext/...
 
 # The systems that srdiff is built for, without C: there its engine is pure Go.
 systems := linux/amd64 linux/arm64 windows/amd64 darwin/arm64 freebsd/amd64
