@@ -76,3 +76,32 @@ func peakIn(t *testing.T, path string) int64 {
 	}
 	return kB * 1024
 }
+
+// A worker stays within --memory too, with several such pictures on their way at once, and one that it
+// makes alone.
+func TestWorkerPeakMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes some seconds")
+	}
+	const memory = 1300 // MB
+	model := tinyOf(t, "predictor", srdiff.Config{Network: networks.Config{Name: networks.PixelShuffle, BaseChannels: 8, Blocks: 1},
+		Diffusion: diffusion.Config{Prediction: diffusion.Regression}})
+	in := write(t, "wide.png", pngOf(scene(3000, 300)))
+	status, dir := filepath.Join(t.TempDir(), "status"), t.TempDir()
+	var jobs []string
+	for i, end := range []string{".png", ".webp", ".jpg"} {
+		jobs = append(jobs, line(in, filepath.Join(dir, fmt.Sprint(i, end)), ""))
+	}
+	cmd := program("worker", "--model", model, "--engine", "go", "--memory", fmt.Sprintf("%dMB", memory))
+	cmd.Env = append(cmd.Env, keepStatus+"="+status)
+	cmd.Stdin = strings.NewReader(strings.Join(jobs, "\n"))
+	printed, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(printed), `"ok":true`) != len(jobs) {
+		t.Fatalf("%v: %s", err, printed)
+	}
+	peak := peakIn(t, status)
+	t.Logf("peak of %d MB", peak/1e6)
+	if peak > memory*1e6 {
+		t.Errorf("the process took %d bytes: want at most %d MB", peak, memory)
+	}
+}
