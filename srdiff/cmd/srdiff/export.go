@@ -16,6 +16,8 @@ import (
 // exportOptions are the flags of "srdiff export".
 type exportOptions struct {
 	model, onnx, half string
+	mix               string
+	share             float64
 	steps             int
 	overwrite         bool
 }
@@ -28,7 +30,8 @@ func exportCommand() *cobra.Command {
 		Long: "Write a model as ONNX, which ONNX Runtime and other programs run on pictures of any size. OUT.onnx is the predictor: a\n" +
 			"picture in, the enlarged picture out. A model that refines has a second file, OUT-refiner.onnx, which also takes noise and\n" +
 			"a strength, and holds all steps of the sampler. See docs/onnx.md.\n" +
-			"With --half, write the model's weights in 16 bits: srdiff and PyTorch read such a file as they read the whole one.",
+			"With --half, write the model's weights in 16 bits: srdiff and PyTorch read such a file as they read the whole one.\n" +
+			"With --mix, write the mean of two models of which one was trained from the other; --share is the other's part in it.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout()) },
 	}
@@ -38,7 +41,10 @@ func exportCommand() *cobra.Command {
 	intFlag(flags, &o.steps, "sampling-steps", "number of timesteps that the refiner visits (default: the model's own)")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that are there")
 	flags.StringVar(&o.half, "half", "", "name of the result in float16, which ends in .safetensors")
+	flags.StringVar(&o.mix, "mix", "", "name or file of another model of the same network: write a mean of the weights of both")
+	floatFlag(flags, &o.share, "share", "part of the other model in the mean, 0 to 1")
 	cmd.MarkFlagsOneRequired("onnx", "half")
+	cmd.MarkFlagsRequiredTogether("mix", "share")
 	cmd.MarkFlagsMutuallyExclusive("onnx", "half")
 	cmd.MarkFlagsMutuallyExclusive("half", "sampling-steps")
 	return cmd
@@ -74,6 +80,19 @@ func (o *exportOptions) run(out io.Writer) error {
 	m, _, err := source.load(eng.Backend)
 	if err != nil {
 		return err
+	}
+	if o.mix != "" {
+		other, err := findModel(o.mix, defaultTimes)
+		if err != nil {
+			return err
+		}
+		towards, _, err := other.load(eng.Backend)
+		if err == nil {
+			err = m.Mix(towards, o.share)
+		}
+		if err != nil {
+			return fmt.Errorf("--mix %s: %w", other, err)
+		}
 	}
 	if o.half != "" {
 		if err := m.SaveHalf(o.half); err != nil {

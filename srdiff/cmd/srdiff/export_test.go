@@ -56,6 +56,9 @@ func TestExportHalf(t *testing.T) {
 		"ends in .safetensors":  {"--half", "half.bin"},
 		"is there":              {"--half", path},
 		"[onnx half]":           {"--half", "a.safetensors", "--onnx", "a.onnx"},
+		"missing [share]":       {"--half", "a.safetensors", "--mix", path},
+		"share is 2":            {"--half", "a.safetensors", "--mix", path, "--share", "2"},
+		"--mix photo":           {"--half", "a.safetensors", "--mix", "photo", "--share", "0.5"},
 		"[half sampling-steps]": {"--half", "a.safetensors", "--sampling-steps", "4"},
 	} {
 		if status, _, errs := command(append([]string{"export", "--model", model}, args...)...); status != 1 || !strings.Contains(errs, want) {
