@@ -26,19 +26,16 @@ SCHEMA = ", ".join(f"{name} {SPARK_TYPES[kind]}" for name, kind in workers.COLUM
 def enlarge(command, common, run):
     """The function that Spark calls for each partition."""
 
-    def partition(batches):
-        import pyarrow
+    def partition(pictures):
         import workers
         from pyspark import TaskContext
 
-        # The process is kept in a module, since Spark uses a Python process for many tasks, one after the other: so a model
-        # is loaded and compiled once for each slot of the cluster, rather than once for each task.
+        # The process is kept in a module, since Spark uses a Python process for many tasks, one after the other. So a model
+        # is loaded and compiled once for each slot of the cluster. RDD.pipe would start a process for each task.
         if not hasattr(workers, "kept"):
             workers.kept = workers.Worker(command, TaskContext.get().cpus())
-        for batch in batches:
-            for picture in batch.to_pylist():
-                row = workers.kept.do({**common, **picture}) | {"run": run}
-                yield pyarrow.RecordBatch.from_pylist([row], pyarrow.schema(list(workers.COLUMNS.items())))
+        for picture in pictures:
+            yield workers.kept.do({**common, **picture.asDict()}) | {"run": run}
 
     return partition
 
@@ -78,8 +75,8 @@ def main():
     if count:
         # Tasks are small, so that the last ones of a machine keep nobody waiting, but a million pictures are not a million tasks.
         tasks = max(min(count, 8 * spark.sparkContext.defaultParallelism), count // 256)
-        rows = jobs.repartition(tasks).mapInArrow(enlarge(options.worker, options.job, run), SCHEMA)
-        rows.write.mode("append").parquet(options.table)
+        rows = jobs.repartition(tasks).rdd.mapPartitions(enlarge(options.worker, options.job, run))
+        spark.createDataFrame(rows, SCHEMA).write.mode("append").parquet(options.table)
 
     table = latest(spark.read.schema(SCHEMA).parquet(options.table))
     made = functions.count_if((functions.col("run") == run) & functions.col("made"))

@@ -69,7 +69,7 @@ def table(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--srdiff", default=".lab/bin/srdiff", help="the program")
-    parser.add_argument("--engine", default="go", help="engine of the workers and of srdiff upscale")
+    parser.add_argument("--engine", default="auto", help="engine of the workers and of srdiff upscale")
     parser.add_argument("--small", type=int, default=500, help="number of pictures of 32x32")
     parser.add_argument("--large", type=int, default=2, help="number of pictures of 256x256")
     parser.add_argument("--workers", type=int, default=3)
