@@ -32,8 +32,8 @@ class Enlarge:
         self.worker, self.common, self.run = workers.Worker(command, cores), common, run
 
     def __call__(self, batch):
-        rows = [self.worker.do({**self.common, **picture}) | {"run": self.run} for picture in batch.to_pylist()]
-        return pyarrow.Table.from_pylist(rows, SCHEMA)
+        rows = self.worker.work({**self.common, **picture} for picture in batch.to_pylist())
+        return pyarrow.Table.from_pylist([row | {"run": self.run} for row in rows], SCHEMA)
 
 
 def main():

@@ -34,8 +34,8 @@ def enlarge(command, common, run):
         # is loaded and compiled once for each slot of the cluster. RDD.pipe would start a process for each task.
         if not hasattr(workers, "kept"):
             workers.kept = workers.Worker(command, TaskContext.get().cpus())
-        for picture in pictures:
-            yield workers.kept.do({**common, **picture.asDict()}) | {"run": run}
+        for row in workers.kept.work({**common, **picture.asDict()} for picture in pictures):
+            yield row | {"run": run}
 
     return partition
 

@@ -99,9 +99,9 @@ class Cluster:
             trial.kill(process.pid)
             process.wait()
         # slurmstepd leaves slurmd's tree, and is known by its configuration.
-        for stat in pathlib.Path("/proc").glob("[0-9]*"):
-            if self.owns(stat):
-                trial.kill(int(stat.name))
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            if self.owns(process):
+                trial.kill(int(process.name))
 
     def owns(self, process):
         with contextlib.suppress(OSError):
@@ -109,13 +109,13 @@ class Cluster:
         return False
 
     def lose(self, node):
-        """Kills a slurmd with the jobs on it, which run in sessions of their own."""
-        names = []
-        for stat in pathlib.Path("/proc").glob("[0-9]*"):
+        """Kills a slurmd with the jobs on it, and the slurmstepd of each, which is the job's parent."""
+        steps = set()
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if f"SLURMD_NODENAME={node}".encode() in (stat / "environ").read_bytes().split(b"\0") and self.owns(stat):
-                    names += trial.kill(int(stat.name))
-        return trial.kill(self.processes[node].pid) + names
+                if f"SLURMD_NODENAME={node}".encode() in (process / "environ").read_bytes().split(b"\0") and self.owns(process):
+                    steps.add(trial.parent(int(process.name)))
+        return [name for process in (self.processes[node].pid, *steps) for name in trial.kill(process)]
 
 
 def main():

@@ -46,12 +46,17 @@ def hashes(folder):
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())}
 
 
+def parent(process):
+    """The id of a process's parent."""
+    return int(pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def tree(root):
     """The ids of a process and of all processes that it started, with those that these started."""
     children = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+            children.setdefault(parent(int(folder.name)), []).append(int(folder.name))
     found = [root]
     for process in found:
         found += children.get(process, [])

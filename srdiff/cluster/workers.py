@@ -4,6 +4,9 @@
 It needs nothing but Python, since it also runs on the machines of a cluster.
 """
 
+import collections
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -51,47 +54,64 @@ def under(folder, name):
 
 
 class Worker:
-    """A process of `srdiff worker`. It starts with the first job, and again with the next job after it was lost."""
+    """A process of `srdiff worker`. It starts with the first job, and again after it was lost."""
+
+    AHEAD = 4  # jobs that the worker has at a time: it reads one while it computes another and writes a third
 
     def __init__(self, command, cores):
         """The command line of the worker, and the number of processor cores that it may use."""
         self.command, self.cores, self.process = shlex.split(command), str(cores), None
 
-    def do(self, job):
-        """The row of the table for a job, after the worker has answered."""
-        row = dict.fromkeys(COLUMNS)
-        row.update(input=job["input"], output=job["output"], ok=False, host=socket.gethostname())
+    def work(self, jobs):
+        """Yields the row of the table for each job, in order."""
+        jobs, waiting = iter(jobs), collections.deque()
+        try:
+            while True:
+                for job in itertools.islice(jobs, self.AHEAD - len(waiting)):
+                    waiting.append(job)
+                    self.send(job)
+                if not waiting:
+                    return
+                answer = self.process.stdout.readline()
+                job = waiting.popleft()
+                row = dict.fromkeys(COLUMNS)
+                row.update(input=job["input"], output=job["output"], ok=False, host=socket.gethostname())
+                if answer.endswith(b"\n"):
+                    row.update((k, float(v) if COLUMNS[k] == "double" else v) for k, v in json.loads(answer).items() if k in COLUMNS)
+                else:  # The first job without an answer may have ended it, so it is not tried again now. The others are.
+                    status = self.end()
+                    row.update(kind="worker", error=f"{job['input']}: the worker ended before it answered, with status {status}")
+                    for other in waiting:
+                        self.send(other)
+                yield row
+        finally:
+            if waiting:  # The caller wants no more answers, so that those to come would be taken for those of other jobs.
+                self.process.kill()
+                self.end()
+
+    def send(self, job):
         if not self.process:
             # Go takes its number of threads from GOMAXPROCS, XLA on the processor from NPROC and PJRT_NPROC, and oneDNN
             # from OMP_NUM_THREADS. Each of them would take all cores of the machine otherwise.
             threads = dict.fromkeys(("GOMAXPROCS", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS"), self.cores)
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | threads)
-        try:
+        with contextlib.suppress(BrokenPipeError):  # The missing answer tells that it has ended.
             self.process.stdin.write(json.dumps(job).encode() + b"\n")
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        except BrokenPipeError:
-            answer = b""
-        if not answer.endswith(b"\n"):
-            status = self.process.wait()
-            self.process = None
-            return row | {"kind": "worker", "error": f"the worker ended before it answered, with status {status}"}
-        row.update((k, v) for k, v in json.loads(answer).items() if k in COLUMNS)
-        return row
 
-    def close(self):
-        """Ends the process, after it has no more jobs."""
-        if self.process:
+    def end(self):
+        """Closes the process's input, which ends it, and returns its exit status."""
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-            self.process.stdout.close()
-            self.process.wait()
-            self.process = None
+        self.process.stdout.close()
+        status, self.process = self.process.wait(), None
+        return status
 
 
 def summary(results, made, failed, some):
     """Prints the numbers of results, and of failures of each kind, and some failures. Returns the exit status."""
     for row in some:
-        print(f"{row['input']}: {row['error']} ({row['kind']})")
+        print(f"{row['error']} ({row['kind']})")
     passing = sum(count for kind, count in failed.items() if kind in PASSING)
     print(f"{results} results, {made} of them made now; {sum(failed.values())} failures, of which another call tries {passing} again")
     return 1 if failed else 0
