@@ -52,7 +52,7 @@ def main():
         print(f"killed an actor after {there} results: {', '.join(killed)}", flush=True)
         status = driver.wait()
         said = (folder / "driver.log").read_text()
-        print(said.strip().splitlines()[-1])
+        print(next(line for line in said.splitlines() if "of them made now" in line))
 
         rows = {pathlib.Path(row["input"]).name: row for row in pyarrow.parquet.read_table(folder / "table").to_pylist()}
         count = options.small + options.large
