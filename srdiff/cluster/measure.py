@@ -3,9 +3,9 @@
 
     .lab/cluster-venv/bin/python srdiff/cluster/measure.py
 
-A worker gets pictures of 0.06, 0.25 and 1 megapixels, and makes PNG and JPEG files that are 4 times larger in each direction. The
-first picture of each size, with which the model is compiled, does not count. Spark gets jobs that a program answers at once, so
-that its own time for a job is left. All prices and shares are options.
+A worker gets pictures of 0.06, 0.25 and 1 megapixels, and makes PNG files that are 4 times larger in each direction, and JPEG files of
+the last. The first picture of each size, with which the model is compiled, counts as the start. Seconds are those of the processor, which other work
+on the machine changes less than the clock's. Spark gets jobs that a program answers at once, so that its own time for a job is left.
 """
 
 import argparse
@@ -47,35 +47,40 @@ def operations(model):
     return 2 * sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__" and len(tensor["shape"]) == 4)
 
 
-def measure(options, folder, suffix):
-    """Seconds of a picture of each size and its bytes, and the seconds of the start and the most memory of the worker."""
+def processor_seconds(process):
+    """Seconds of the processor that a process has had."""
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(options, folder, sides, suffix):
+    """For each size of pictures the seconds of the processor for one, and for the start; bytes; and the most memory of the worker."""
     command = [options.srdiff, "worker", "--engine", options.engine]
     env = os.environ | dict.fromkeys(("GOMAXPROCS", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS"), "1")
     photo = Image.open(trial.ROOT / "notebooks/photos/test/album-jesper.jpg").convert("RGB")
-    sizes, peak = {}, 0
-    for side in SIDES:
+    sizes = {}
+    for side in sides:
         source = folder / f"{side}.jpg"
         photo.resize((side, side), Image.BICUBIC).save(source, quality=92)
-        began = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True)
-        answers = []
+        times = []
         for i in range(1 + options.pictures):
             process.stdin.write(json.dumps({"input": str(source), "output": str(folder / f"{side}-{i}{suffix}")}) + "\n")
             process.stdin.flush()
-            answers.append(json.loads(process.stdout.readline()) | {"at": time.monotonic() - began})
-            if not answers[-1]["ok"]:
-                raise SystemExit(answers[-1]["error"])
+            answer = json.loads(process.stdout.readline())
+            if not answer["ok"]:
+                raise SystemExit(answer["error"])
+            times.append(processor_seconds(process.pid))
         process.stdin.close()
         _, _, usage = os.wait4(process.pid, 0)
-        gaps = [b["at"] - a["at"] for a, b in zip(answers, answers[1:])]
-        seconds = statistics.median(gaps)
-        sizes[side] = {"seconds": seconds, "start": answers[0]["at"] - seconds, "in": answers[0]["bytes_in"], "out": answers[0]["bytes_out"]}
-        sizes[side]["memory"] = usage.ru_maxrss * 1024
+        seconds = statistics.median(b - a for a, b in zip(times, times[1:]))
+        sizes[side] = {"seconds": seconds, "start": times[0] - seconds, "memory": usage.ru_maxrss * 1024}
+        sizes[side].update({"in": answer["bytes_in"], "out": answer["bytes_out"]})
     return sizes
 
 
 def spark_seconds(folder, jobs):
-    """Seconds of Spark for a job that takes no time, on one core: of the task, its answers and the table."""
+    """Seconds on the clock of a job that takes no time, in Spark with one slot: its share of a task, its answer, its row of the table."""
     (folder / "list.txt").write_text("".join(f"{i}.png\n" for i in range(jobs)))
     command = [pathlib.Path(pyspark.__file__).parent / "bin/spark-submit", "--master", "local[1]", trial.ROOT / "srdiff/cluster/spark.py"]
     program = f"{shlex.quote(sys.executable)} -c {shlex.quote(NOTHING)}"
@@ -100,6 +105,10 @@ def duration(seconds):
     return f"{seconds:.3g} seconds"
 
 
+def number(x):
+    return f"{x:.3g}" if x < 1000 else f"{x:,.0f}"
+
+
 def table(*rows):
     rows = [[str(cell) for cell in row] for row in rows]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
@@ -108,30 +117,30 @@ def table(*rows):
 
 def report(options, measured, job, work):
     png, jpeg = measured[".png"][1000], measured[".jpg"][1000]
-    rows = [("result", "input", "s a picture", "input megapixels a second", "start, s", "memory, MB", "bytes in", "bytes out")]
+    rows = [("result", "input", "core seconds a picture", "input megapixels a second", "start, core seconds", "memory, MB", "bytes in", "bytes out")]
     for suffix, sizes in measured.items():
         for side, m in sizes.items():
             megapixels = side * side / 1e6
             numbers = [f"{m['seconds']:.3g}", f"{megapixels / m['seconds']:.3g}", f"{m['start']:.3g}", f"{m['memory'] / 1e6:.0f}"]
             rows.append((suffix[1:].upper().replace("JPG", "JPEG"), f"{side}x{side}", *numbers, f"{m['in']:,}", f"{m['out']:,}"))
-    yield f"{options.conditions} One core, engine {options.engine}, the default model; medians of {options.pictures} pictures of each size.\n"
+    yield f"{options.conditions} One core, engine {options.engine}, the default model; the median of {options.pictures} for each size.\n"
     yield table(*rows)
-    yield f"\nSpark itself takes {1000 * job:.3g} ms of a core for a job.\n"
+    yield f"\nSpark itself adds {1000 * job:.3g} ms to a job.\n"
 
-    yield f"A million pictures of 1 megapixel to PNG, at ${options.core_hour} for the hour of a core (assumed):\n"
+    yield f"A million pictures of 1 megapixel to PNG, at ${options.core_hour:.2f} for the hour of a core (assumed):\n"
     rows = [("cores", "pictures a second", "time", "cost", "read, MB/s", "written, MB/s")]
     for cores in (10, 100, 1000):
         rate = cores / (png["seconds"] + job)
         cost = MILLION / rate * cores / 3600 * options.core_hour
-        traffic = (f"{rate * png['in'] / 1e6:.3g}", f"{rate * png['out'] / 1e6:.3g}")
-        rows.append((cores, f"{rate:.3g}", duration(MILLION / rate), f"${cost:,.0f}", *traffic))
+        traffic = (number(rate * png["in"] / 1e6), number(rate * png["out"] / 1e6))
+        rows.append((cores, number(rate), duration(MILLION / rate), f"${cost:,.0f}", *traffic))
     yield table(*rows)
     stored = MILLION * png["out"] / 1e12
     yield f"\nThe results take {stored:.3g} TB as PNG and {MILLION * jpeg['out'] / 1e12:.3g} TB as JPEG.\n"
 
     yield (
         f"**Computed, not measured**, for H100s: the network needs {work / 1e6:.3g} million operations for a pixel of the input. It is taken to reach "
-        f"{options.share:.0%} of\nthe published peak, in the precision that the row names, at ${options.gpu_hour} for the hour of a GPU (assumed). "
+        f"{options.share:.0%} of\nthe published peak, in the precision that the row names, at ${options.gpu_hour:.2f} for the hour of a GPU (assumed). "
         f"Reading, decoding and encoding stay\nwith the processor. They are taken to need {options.host:.3g} s of a core for a picture, "
         f"which is what a bicubic enlargement by Pillow, with its\nPNG file, takes here.\n"
     )
@@ -141,7 +150,8 @@ def report(options, measured, job, work):
             rate = gpus * options.share * peak / (work * MILLION)
             seconds = MILLION / rate
             cost = seconds * gpus / 3600 * options.gpu_hour
-            rows.append((gpus, precision, f"{rate:.3g}", duration(seconds), f"${cost:,.0f}", f"{rate * options.host:.0f}", f"{rate * png['out'] / 1e9:.3g}"))
+            needs = (number(rate * options.host), number(rate * png["out"] / 1e9))
+            rows.append((gpus, precision, number(rate), duration(seconds), f"${cost:,.0f}", *needs))
     yield table(*rows)
 
 
@@ -168,7 +178,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        measured = {suffix: measure(options, folder, suffix) for suffix in (".png", ".jpg")}
+        measured = {".png": measure(options, folder, SIDES, ".png"), ".jpg": measure(options, folder, SIDES[-1:], ".jpg")}
         options.host = host_seconds(folder)
         lines = list(report(options, measured, spark_seconds(folder, options.jobs), operations(options.model)))
     text = pathlib.Path(options.doc).read_text(encoding="utf-8")
