@@ -60,6 +60,7 @@ def measure(options, folder, sides, suffix):
     photo = Image.open(trial.ROOT / "notebooks/photos/test/album-jesper.jpg").convert("RGB")
     sizes = {}
     for side in sides:
+        print(f"{side}x{side} to {suffix}", file=sys.stderr, flush=True)
         source = folder / f"{side}.jpg"
         photo.resize((side, side), Image.BICUBIC).save(source, quality=92)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True)
@@ -89,6 +90,7 @@ def spark_seconds(folder, jobs):
     for count in (0, jobs):  # the start is left out of the difference
         source = folder / "none.txt" if count == 0 else folder / "list.txt"
         (folder / "none.txt").write_text("0.png\n")
+        print(f"Spark, {max(count, 1)} jobs", file=sys.stderr, flush=True)
         began = time.monotonic()
         arguments = [source, folder / "made", "--table", folder / f"table{count}", "--worker", program]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=env)
@@ -127,40 +129,42 @@ def report(options, measured, job, work):
     yield table(*rows)
     yield f"\nSpark itself adds {1000 * job:.3g} ms to a job.\n"
 
-    yield f"A million pictures of 1 megapixel to PNG, at ${options.core_hour:.2f} for the hour of a core (assumed):\n"
-    rows = [("cores", "pictures a second", "time", "cost", "read, MB/s", "written, MB/s")]
-    for cores in (10, 100, 1000):
+    yield f"Pictures of 1 megapixel to PNG, at ${options.core_hour:.2f} for the hour of a core (assumed):\n"
+    rows = [("pictures", "cores", "pictures a second", "time", "cost", "read, MB/s", "written, MB/s", "results, TB")]
+    for pictures, cores in ((MILLION, 10), (MILLION, 100), (MILLION, 1000), (100 * MILLION, 10_000)):
         rate = cores / (png["seconds"] + job)
-        cost = MILLION / rate * cores / 3600 * options.core_hour
-        traffic = (number(rate * png["in"] / 1e6), number(rate * png["out"] / 1e6))
-        rows.append((cores, number(rate), duration(MILLION / rate), f"${cost:,.0f}", *traffic))
+        cost = f"${pictures / rate * cores / 3600 * options.core_hour:,.0f}"
+        traffic = (number(rate * png["in"] / 1e6), number(rate * png["out"] / 1e6), number(pictures * png["out"] / 1e12))
+        rows.append((f"{pictures:,}", f"{cores:,}", number(rate), duration(pictures / rate), cost, *traffic))
     yield table(*rows)
-    stored = MILLION * png["out"] / 1e12
-    yield f"\nThe results take {stored:.3g} TB as PNG and {MILLION * jpeg['out'] / 1e12:.3g} TB as JPEG.\n"
+    yield f"\nAs JPEG, a million results take {MILLION * jpeg['out'] / 1e12:.3g} TB.\n"
 
     yield (
-        f"**Computed, not measured**, for H100s: the network needs {work / 1e6:.3g} million operations for a pixel of the input. It is taken to reach "
-        f"{options.share:.0%} of\nthe published peak, in the precision that the row names, at ${options.gpu_hour:.2f} for the hour of a GPU (assumed). "
-        f"Reading, decoding and encoding stay\nwith the processor. They are taken to need {options.host:.3g} s of a core for a picture, "
-        f"which is what a bicubic enlargement by Pillow, with its\nPNG file, takes here.\n"
+        f"**Computed, not measured**, for H100s: the network needs {work / 1e6:.3g} million operations for a pixel of the input. It is taken to\n"
+        f"reach {options.share:.0%} of the published peak, in the precision that the row names, at ${options.gpu_hour:.2f} for the hour of a GPU (assumed).\n"
+        f"Reading, decoding and encoding stay with the processor. They are taken to need what Pillow needs on a core here: {options.decode:.2g} s to decode\n"
+        f"the picture, and {options.encode:.2g} s to encode the result as PNG.\n"
     )
-    rows = [("H100s", "precision", "pictures a second", "time", "cost", "cores to encode for them", "written, GB/s")]
+    rows = [("H100s", "precision", "pictures a second", "time", "cost", "cores beside them", "written, GB/s")]
     for gpus in (1, 8, 64):
         for precision, peak in PEAKS.items():
             rate = gpus * options.share * peak / (work * MILLION)
             seconds = MILLION / rate
             cost = seconds * gpus / 3600 * options.gpu_hour
-            needs = (number(rate * options.host), number(rate * png["out"] / 1e9))
+            needs = (number(rate * (options.decode + options.encode)), number(rate * png["out"] / 1e9))
             rows.append((gpus, precision, number(rate), duration(seconds), f"${cost:,.0f}", *needs))
     yield table(*rows)
 
 
-def host_seconds(folder):
-    """Seconds of a core to decode a picture of 1 megapixel, enlarge it in a simple way and encode it as PNG."""
+def pillow_seconds(folder, side):
+    """Seconds of a core for Pillow to decode a picture, and to encode one that is 4 times larger in each direction as PNG."""
     began = time.process_time()
-    picture = Image.open(folder / "1000.jpg").convert("RGB")
-    picture.resize((4000, 4000), Image.BICUBIC).save(folder / "host.png", compress_level=6)
-    return time.process_time() - began
+    picture = Image.open(folder / f"{side}.jpg").convert("RGB")
+    decoded = time.process_time()
+    larger = picture.resize((4 * side, 4 * side), Image.BICUBIC)
+    resized = time.process_time()
+    larger.save(folder / "pillow.png", compress_level=6)
+    return decoded - began, time.process_time() - resized
 
 
 def main():
@@ -179,7 +183,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         measured = {".png": measure(options, folder, SIDES, ".png"), ".jpg": measure(options, folder, SIDES[-1:], ".jpg")}
-        options.host = host_seconds(folder)
+        options.decode, options.encode = pillow_seconds(folder, SIDES[-1])
         lines = list(report(options, measured, spark_seconds(folder, options.jobs), operations(options.model)))
     text = pathlib.Path(options.doc).read_text(encoding="utf-8")
     begin, end = "<!-- bench: scale begin -->\n", "<!-- bench: scale end -->"
