@@ -23,7 +23,6 @@ import time
 
 import pyspark
 import trial
-import workers
 from PIL import Image
 
 SIDES = (250, 500, 1000)

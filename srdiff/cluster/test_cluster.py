@@ -21,6 +21,7 @@ import pyarrow.parquet
 import standalone
 import trial
 
+
 def table(folder):
     return pyarrow.parquet.read_table(folder).to_pylist()
 

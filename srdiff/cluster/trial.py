@@ -35,7 +35,7 @@ def make_pictures(folder, small, large):
 
 def upscale(srdiff, pictures, results):
     """Makes the results to compare with, by `srdiff upscale`."""
-    command = [srdiff, "upscale", "--seed", SEED, "--quality", "92", str(pictures), "-o", str(results)]
+    command = [srdiff, "upscale", "--seed", SEED, str(pictures), "-o", str(results)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # 1: for the bad pictures
         raise SystemExit(f"srdiff upscale failed: {done.stderr}")
