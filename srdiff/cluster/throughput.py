@@ -3,8 +3,8 @@
 
     .lab/cluster-venv/bin/python srdiff/cluster/throughput.py
 
-All processes of srdiff have a core each. A rate is that of the pictures after the first result: so it leaves out the start of
-the driver, and the compilation of the model. The shares of --shard are not equally large, so its rate is the sum of both
+All processes of srdiff have a core each. A rate is that of the pictures after the first result of each process: so it leaves out
+the start of the driver, and the compilation of the model. The shares of --shard are not equally large, so its rate is the sum of both
 processes' rates, each until its own end. Spark's rate is until the last result of both workers: so the comparison favours --shard.
 """
 
@@ -23,12 +23,12 @@ import trial
 from PIL import Image
 
 
-def rate(folder):
-    """Results a second, from the first result of a folder to the last."""
+def rate(folder, processes):
+    """Results a second after the first one of each process, from the first result of a folder to the last."""
     times = sorted(f.stat().st_mtime for f in folder.iterdir())
     if len(times) < 3:
         raise SystemExit(f"{len(times)} results are too few: give more --pictures")
-    return (len(times) - 1) / (times[-1] - times[0])
+    return (len(times) - processes) / (times[-1] - times[0])
 
 
 def main():
@@ -57,7 +57,7 @@ def main():
             said = driver.communicate()[0]
             if driver.returncode != 0:
                 raise SystemExit(f"Spark failed: {said}\n{(folder / 'driver.log').read_text()[-3000:]}")
-            return rate(results)
+            return rate(results, 2)
 
         def shards(results):
             one = os.environ | dict.fromkeys(("GOMAXPROCS", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS"), "1")
@@ -69,7 +69,7 @@ def main():
                 closing.callback(processes[-1].kill)
             if any([process.wait() for process in processes]):
                 raise SystemExit("srdiff upscale failed")
-            return sum(map(rate, parts))
+            return sum(rate(part, 1) for part in parts)
 
         rates = {spark: [], shards: []}
         for i in range(options.rounds):
