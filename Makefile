@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-browser test-kernel notebooks pages bench bench-enlarging quality fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-cluster test-slurm test-ray test-browser test-kernel notebooks pages bench bench-enlarging quality fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -116,6 +116,22 @@ test-onnx: check .lab/library.ok .lab/onnx.ok ## run exported models in ONNX Run
 	@if [ -x .lab/onnx-venv/bin/python3 ]; then set -x; \
 		ONNX_PYTHON='$(LAB)/onnx-venv/bin/python3' go test -tags onnxruntime -count 1 -run ONNX ./srdiff; \
 	else echo "the tests in ONNX Runtime are left out: it could not be installed, see .lab/build/onnx.log"; fi
+
+# CLUSTER_FLAGS="--small 40 --large 0" takes less time.
+test-cluster: check .lab/engine.ok .lab/cluster.ok ## enlarge pictures on a Spark cluster here that loses a machine; CLUSTER_FLAGS="..."
+	@$(build-programs)
+	.lab/cluster-venv/bin/python3 srdiff/cluster/test_workers.py
+	.lab/cluster-venv/bin/kubernetes-validate --strict srdiff/cluster/job.yaml
+	@if command -v java >/dev/null; then set -x; .lab/cluster-venv/bin/python3 srdiff/cluster/test_cluster.py $(CLUSTER_FLAGS); \
+	else echo "the test on Spark is left out: there is no Java"; fi
+
+test-slurm: check .lab/engine.ok .lab/cluster.ok ## the same with Slurm, as root: apt install slurm-wlm munge
+	@$(build-programs)
+	.lab/cluster-venv/bin/python3 srdiff/cluster/test_slurm.py
+
+test-ray: check .lab/engine.ok .lab/ray.ok ## the same with Ray
+	@$(build-programs)
+	.lab/ray-venv/bin/python3 srdiff/cluster/test_ray.py
 
 test-browser: setup $(settings) ## try notebooks in JupyterLab with chromium or google-chrome, which must be there
 	@[ -n "$(browser)" ] || { echo "srdiff: there is no browser: install chromium or google-chrome" >&2; exit 1; }
@@ -205,6 +221,18 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 	@echo 'PyTorch and JAX into .lab/bench-venv, which takes some minutes'
 	@rm -rf .lab/bench-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/bench-venv && \
 		.lab/bench-venv/bin/python3 -m pip install --quiet --no-cache-dir -r srdiff/bench/requirements.txt
+	@touch $@
+
+.lab/cluster.ok: srdiff/cluster/requirements.txt .lab/versions
+	@echo 'Spark into .lab/cluster-venv, which takes a minute'
+	@rm -rf .lab/cluster-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/cluster-venv && \
+		.lab/cluster-venv/bin/python3 -m pip install --quiet --no-cache-dir -r $<
+	@touch $@
+
+.lab/ray.ok: srdiff/cluster/ray-requirements.txt .lab/versions
+	@echo 'Ray into .lab/ray-venv'
+	@rm -rf .lab/ray-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/ray-venv && \
+		.lab/ray-venv/bin/python3 -m pip install --quiet --no-cache-dir -r $<
 	@touch $@
 
 # ONNX Runtime has no package for some systems and versions of Python. Then the next make tries again.
