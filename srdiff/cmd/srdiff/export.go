@@ -42,7 +42,7 @@ func exportCommand() *cobra.Command {
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that are there")
 	flags.StringVar(&o.half, "half", "", "name of the result in float16, which ends in .safetensors")
 	flags.StringVar(&o.mix, "mix", "", "name or file of another model of the same network: write a mean of the weights of both")
-	floatFlag(flags, &o.share, "share", "part of the other model in the mean, 0 to 1")
+	flags.Var((*share)(&o.share), "share", "part of the other model in the mean, 0 to 1")
 	cmd.MarkFlagsOneRequired("onnx", "half")
 	cmd.MarkFlagsRequiredTogether("mix", "share")
 	cmd.MarkFlagsMutuallyExclusive("onnx", "half")

@@ -57,7 +57,7 @@ func TestExportHalf(t *testing.T) {
 		"is there":              {"--half", path},
 		"[onnx half]":           {"--half", "a.safetensors", "--onnx", "a.onnx"},
 		"missing [share]":       {"--half", "a.safetensors", "--mix", path},
-		"share is 2":            {"--half", "a.safetensors", "--mix", path, "--share", "2"},
+		"from 0 to 1":           {"--half", "a.safetensors", "--mix", path, "--share", "2"},
 		"--mix photo":           {"--half", "a.safetensors", "--mix", "photo", "--share", "0.5"},
 		"[half sampling-steps]": {"--half", "a.safetensors", "--sampling-steps", "4"},
 	} {

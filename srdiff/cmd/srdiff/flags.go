@@ -96,6 +96,22 @@ func (a average) Set(text string) error {
 	return nil
 }
 
+// share is a flag from 0 to 1.
+type share float64
+
+func (s *share) String() string { return strconv.FormatFloat(float64(*s), 'g', -1, 64) }
+
+func (s *share) Type() string { return "value" }
+
+func (s *share) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		return errors.New("want a value from 0 to 1")
+	}
+	*s = share(v)
+	return nil
+}
+
 // strength is the flag that sets SampleOptions.Fidelity to 1 minus its value.
 type strength struct{ fidelity *float64 }
 
@@ -109,12 +125,12 @@ func (s strength) String() string {
 func (s strength) Type() string { return "value" }
 
 func (s strength) Set(text string) error {
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(v >= 0 && v <= 1) {
-		return errors.New("want a value from 0 to 1")
+	var v share
+	err := v.Set(text)
+	if err == nil {
+		*s.fidelity = 1 - float64(v)
 	}
-	*s.fidelity = 1 - v
-	return nil
+	return err
 }
 
 // degradation is the flag that sets the kernel of a degradation, or a registered degradation.

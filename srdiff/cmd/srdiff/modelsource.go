@@ -21,6 +21,20 @@ import (
 type modelSource struct {
 	path     string       // of the file
 	embedded models.Model // where there is no path
+	clean    float64      // share of the model cleanModel in the weights: see denoised
+}
+
+// The models for damaged and for clean pictures. The first was trained from the second.
+const photoModel, cleanModel = "photo", "clean"
+
+// denoised returns the source between the two models, which removes a share of the noise and of JPEG's
+// artefacts, from 0 to 1: their weights are mixed (deep network interpolation, Wang et al. 2019).
+func (s modelSource) denoised(share float64) (modelSource, error) {
+	if s.path != "" || s.embedded.Name != photoModel {
+		return s, fmt.Errorf("--denoise goes with the model %s, and the model is %s: omit one of the two", photoModel, s)
+	}
+	s.clean = 1 - share
+	return s, nil
 }
 
 // findModel returns the model of a name for enlarging so many times, or the model in a file.
@@ -67,7 +81,11 @@ func (s modelSource) load(backend compute.Backend) (*srdiff.Model, string, error
 	if s.path == "" {
 		data := s.embedded.Bytes()
 		m, err := srdiff.Parse(backend, data)
-		return m, fmt.Sprintf("%x", sha256.Sum256(data)), err
+		hash := fmt.Sprintf("%x", sha256.Sum256(data))
+		if err != nil || s.clean == 0 {
+			return m, hash, err
+		}
+		return s.mix(backend, m, hash)
 	}
 	before, _ := hashOf(s.path) // Load reports the error.
 	m, err := srdiff.Load(backend, s.path)
@@ -79,6 +97,23 @@ func (s modelSource) load(backend compute.Backend) (*srdiff.Model, string, error
 		err = fmt.Errorf("%s was replaced while it was read: try again", s.path)
 	}
 	return m, hash, err
+}
+
+// mix mixes a model with the clean one. The hash of the result depends on both and on the share.
+func (s modelSource) mix(backend compute.Backend, m *srdiff.Model, hash string) (*srdiff.Model, string, error) {
+	found, err := models.Find(cleanModel, float64(s.embedded.Factor))
+	if err != nil {
+		return nil, "", err
+	}
+	clean, err := srdiff.Parse(backend, found.Bytes())
+	if err != nil {
+		return nil, "", err
+	}
+	defer clean.Close()
+	if err := m.Mix(clean, s.clean); err != nil {
+		return nil, "", err
+	}
+	return m, fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s %x %g", hash, sha256.Sum256(found.Bytes()), s.clean))), nil
 }
 
 func modelsCommand() *cobra.Command {

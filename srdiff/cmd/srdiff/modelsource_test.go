@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -61,6 +62,39 @@ func TestModels(t *testing.T) {
 		}
 		if status, out, errs := command("eval", "--set", pairs, "--model", m.Name); status != 0 || !strings.Contains(out, "| "+m.Name+" |") {
 			t.Errorf("eval: status %d, printed %q and %q", status, out, errs)
+		}
+	}
+}
+
+// A mix with none of the clean model is the photo model, one of it alone has the clean model's pixels, and
+// a result in between is recognised as one of another model.
+func TestDenoise(t *testing.T) {
+	in := write(t, "cat.png", pngOf(scene(12, 9)))
+	made := func(name string, args ...string) string {
+		out := filepath.Join(t.TempDir(), name)
+		if status, _, errs := command(append([]string{"upscale", "--engine", "go", in, "-o", out}, args...)...); status != 0 {
+			t.Fatal(errs)
+		}
+		return out
+	}
+	photo, clean := made("a.png"), made("b.png", "--model", "clean")
+	all, none, half := made("c.png", "--denoise", "1"), made("d.png", "--denoise", "0"), made("e.png", "--denoise", "0.5")
+	same := func(a, b string) bool { return reflect.DeepEqual(opened(t, a), opened(t, b)) }
+	if !same(all, photo) || !same(none, clean) || same(half, photo) || same(half, clean) {
+		t.Errorf("1 is photo: %v, 0 is clean: %v, 0.5 is photo: %v, clean: %v; want only the first two", same(all, photo), same(none, clean),
+			same(half, photo), same(half, clean))
+	}
+	if hashes := map[string]bool{madeBy(t, photo).Model: true, madeBy(t, half).Model: true, madeBy(t, none).Model: true}; len(hashes) != 3 {
+		t.Errorf("the results of three models name %d", len(hashes))
+	}
+	for want, args := range map[string][]string{
+		"want a value from 0 to 1": {"--denoise", "1.5"},
+		"omit one of the two":      {"--denoise", "0.5", "--model", "clean"},
+		"another model":            {"--denoise", "0.5", "--like", photo},
+	} {
+		status, _, errs := command(append([]string{"upscale", "--engine", "go", in, "-o", filepath.Join(t.TempDir(), "x.png")}, args...)...)
+		if status != 1 || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d, %q: want %q", args, status, errs, want)
 		}
 	}
 }

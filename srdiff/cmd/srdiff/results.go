@@ -35,6 +35,11 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	if o.source, err = findModel(o.model, o.times(in)); err != nil {
 		return err
 	}
+	if o.denoise != 1 {
+		if o.source, err = o.source.denoised(o.denoise); err != nil {
+			return err
+		}
+	}
 	if o.config, err = o.source.config(); err != nil {
 		return err
 	}
