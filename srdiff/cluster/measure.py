@@ -9,6 +9,7 @@ on the machine changes less than the clock's. Spark gets jobs that a program ans
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -52,16 +53,28 @@ def processor_seconds(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def mosaic(side):
+    """Photographs side by side at their own size: a picture as large as is wanted, whose files are as large as those of photographs."""
+    picture, left, top, high = Image.new("RGB", (side, side)), 0, 0, 0
+    for path in itertools.cycle(trial.PHOTOS):
+        if top >= side:
+            return picture
+        photo = Image.open(path).convert("RGB")
+        picture.paste(photo, (left, top))
+        left, high = left + photo.width, min(high or photo.height, photo.height)
+        if left >= side:
+            left, top, high = 0, top + high, 0
+
+
 def measure(options, folder, sides, suffix):
     """For each size of pictures the seconds of the processor for one, and for the start; bytes; and the most memory of the worker."""
     command = [options.srdiff, "worker", "--engine", options.engine]
     env = os.environ | dict.fromkeys(("GOMAXPROCS", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS"), "1")
-    photo = Image.open(trial.ROOT / "notebooks/photos/test/album-jesper.jpg").convert("RGB")
     sizes = {}
     for side in sides:
         print(f"{side}x{side} to {suffix}", file=sys.stderr, flush=True)
         source = folder / f"{side}.jpg"
-        photo.resize((side, side), Image.BICUBIC).save(source, quality=92)
+        mosaic(side).save(source, quality=92)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True)
         times = []
         for i in range(1 + options.pictures):
@@ -122,7 +135,8 @@ def report(options, measured, job, work):
     for suffix, sizes in measured.items():
         for side, m in sizes.items():
             megapixels = side * side / 1e6
-            numbers = [f"{m['seconds']:.3g}", f"{megapixels / m['seconds']:.3g}", f"{m['start']:.3g}", f"{m['memory'] / 1e6:.0f}"]
+            start = f"{m['start']:.3g}" if side == SIDES[0] else ""  # that of large pictures is lost in the differences between them
+            numbers = [f"{m['seconds']:.3g}", f"{megapixels / m['seconds']:.3g}", start, f"{m['memory'] / 1e6:.0f}"]
             rows.append((suffix[1:].upper().replace("JPG", "JPEG"), f"{side}x{side}", *numbers, f"{m['in']:,}", f"{m['out']:,}"))
     yield f"{options.conditions} One core, engine {options.engine}, the default model; the median of {options.pictures} for each size.\n"
     yield table(*rows)
