@@ -138,7 +138,7 @@ def report(options, measured, job, work):
             start = f"{m['start']:.3g}" if side == SIDES[0] else ""  # that of large pictures is lost in the differences between them
             numbers = [f"{m['seconds']:.3g}", f"{megapixels / m['seconds']:.3g}", start, f"{m['memory'] / 1e6:.0f}"]
             rows.append((suffix[1:].upper().replace("JPG", "JPEG"), f"{side}x{side}", *numbers, f"{m['in']:,}", f"{m['out']:,}"))
-    yield f"{options.conditions} One core, engine {options.engine}, the default model; the median of {options.pictures} for each size.\n"
+    yield f"{options.conditions}\nOne core, engine {options.engine}, the default model; the median of {options.pictures} for each size.\n"
     yield table(*rows)
     yield f"\nSpark itself adds {1000 * job:.3g} ms to a job.\n"
 
