@@ -3,9 +3,10 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -42,9 +43,8 @@ func (s *shard) Set(text string) error {
 
 // has reports whether a text belongs to the share.
 func (s shard) has(text string) bool {
-	hash := fnv.New64a()
-	hash.Write([]byte(text))
-	return s.of == 0 || hash.Sum64()%uint64(s.of) == uint64(s.number-1)
+	hash := sha256.Sum256([]byte(text)) // a weaker one shares names like 000.png, 002.png, ... unevenly
+	return s.of == 0 || binary.LittleEndian.Uint64(hash[:])%uint64(s.of) == uint64(s.number-1)
 }
 
 // hasPicture reports whether a picture belongs to the share.

@@ -80,3 +80,25 @@ func TestShardMistakes(t *testing.T) {
 		t.Errorf("one picture: status %d, %q", status, errs)
 	}
 }
+
+// Numbered names are shared out about evenly.
+func TestShardsAreEven(t *testing.T) {
+	for _, step := range []int{1, 2, 8} {
+		for _, of := range []int{2, 3, 8} {
+			counts := make([]int, of)
+			for i := range 2000 {
+				for k := range of {
+					if (shard{k + 1, of}).has(fmt.Sprintf("film/%05d.png", i*step)) {
+						counts[k]++
+					}
+				}
+			}
+			even := 2000 / of
+			for k, n := range counts {
+				if n < even*8/10 || n > even*12/10 {
+					t.Errorf("every %dth name: share %d/%d has %d of 2000: want about %d", step, k+1, of, n, even)
+				}
+			}
+		}
+	}
+}
