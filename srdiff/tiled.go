@@ -29,7 +29,8 @@ import (
 // and 16 times in attention (docs/benchmarks.md). Tests change both.
 var tileSize, tileOverlap = 128, 16
 
-// localTileSize is the side of the tiles for a local network, in low-resolution pixels. It is
+// localTileSize is the usual side of the tiles for a local network, in low-resolution pixels: leastTiles
+// makes them smaller, or up to half as large again. It is
 // large, because such tiles overlap by twice the reach.
 var localTileSize = 256
 
@@ -326,6 +327,11 @@ func (m *Model) layTiles(o SampleOptions, width, height int, multistep bool) (ro
 // the tiles. So they become lower where the options do not allow as many bytes, and then narrower;
 // both cost overlap.
 func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(rows, columns tiles.Line) int64) (rows, columns tiles.Line, need int64) {
+	if m.isLocal() {
+		if rows, columns, need, ok := m.leastTiles(o, width, height, memory); ok {
+			return rows, columns, need
+		}
+	}
 	high, wide := m.tileSize(), m.tileSize()
 	for least := 3 * m.reach(o.BackProject) * m.Config.Factor; ; {
 		rows, columns = m.tilesOf(height, high, o.BackProject), m.tilesOf(width, wide, o.BackProject)
@@ -339,6 +345,25 @@ func (m *Model) layTilesWithin(o SampleOptions, width, height int, memory func(r
 			wide = wide * 3 / 4
 		}
 	}
+}
+
+// leastTiles lays the tiles of a local network that have the fewest pixels together: tiles overlap less if
+// they are larger, or if their size suits the picture's. ok is false if none fit the memory.
+func (m *Model) leastTiles(o SampleOptions, width, height int, memory func(rows, columns tiles.Line) int64) (rows, columns tiles.Line, need int64, ok bool) {
+	const least, most = 3, 12 // eighths of the tile's size: in such steps few programs are compiled
+	pixels := func(rows, columns tiles.Line) int {
+		return len(rows.At) * rows.Size * len(columns.At) * columns.Size
+	}
+	for high := least; high <= most; high++ {
+		r := m.tilesOf(height, m.tileSize()*high/8, o.BackProject)
+		for wide := least; wide <= most; wide++ {
+			c := m.tilesOf(width, m.tileSize()*wide/8, o.BackProject)
+			if n := memory(r, c); n <= cmp.Or(o.Memory, DefaultMemory) && (!ok || pixels(r, c) < pixels(rows, columns)) {
+				rows, columns, need, ok = r, c, n, true
+			}
+		}
+	}
+	return rows, columns, need, ok
 }
 
 // tilesOf lays tiles of a greatest size over n pixels of the result. A picture smaller than a tile
@@ -396,7 +421,7 @@ const DefaultMemory = 2_000_000_000
 const (
 	engineMemory  = 500_000_000 // an engine, with its programs
 	channelMemory = 512         // for each channel of the first stage and pixel of a tile, on the pure-Go engine; XLA takes less
-	localMemory   = 256         // the same for a local network and each low-resolution pixel
+	localMemory   = 112         // the same for a local network and each low-resolution pixel
 
 	// For each pixel of the result: x_t and the smaller input, and the picture in up to 16 bits.
 	// x_t and the input count twice, since Go's collector lets garbage grow to the size of the live
