@@ -112,14 +112,14 @@ func (s *share) Set(text string) error {
 	return nil
 }
 
-// strength is the flag that sets SampleOptions.Fidelity to 1 minus its value.
-type strength struct{ fidelity *float64 }
+// strength is a flag from 0 to 1 that sets a number, such as SampleOptions.Fidelity, to 1 minus its value.
+type strength struct{ rest *float64 }
 
 func (s strength) String() string {
-	if s.fidelity == nil {
+	if s.rest == nil {
 		return ""
 	}
-	return strconv.FormatFloat(1-*s.fidelity, 'g', -1, 64)
+	return strconv.FormatFloat(1-*s.rest, 'g', -1, 64)
 }
 
 func (s strength) Type() string { return "value" }
@@ -128,7 +128,7 @@ func (s strength) Set(text string) error {
 	var v share
 	err := v.Set(text)
 	if err == nil {
-		*s.fidelity = 1 - float64(v)
+		*s.rest = 1 - float64(v)
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func with(job map[string]any, fields map[string]any) map[string]any {
 // The joined result has the bytes of the command's, with and without sampling, at the model's factor and
 // at another scale, in each format that is written row by row.
 func TestPartsAreUpscale(t *testing.T) {
-	in := write(t, "in.png", pngOf(scene(8, 300)))
+	in := write(t, "in.png", pngOf(scene(8, 900)))
 	predictor, refiner := predictorAndRefiner(t)
 	for name, model := range map[string]string{"predictor": predictor, "refiner": refiner} {
 		for _, test := range []struct {

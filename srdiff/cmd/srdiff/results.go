@@ -35,8 +35,8 @@ func (o *upscaleOptions) planResults(in *inputs, terminal bool) error {
 	if o.source, err = findModel(o.model, o.times(in)); err != nil {
 		return err
 	}
-	if o.denoise != 1 {
-		if o.source, err = o.source.denoised(o.denoise); err != nil {
+	if o.noisy > 0 {
+		if o.source, err = o.source.denoised(1 - o.noisy); err != nil {
 			return err
 		}
 	}

@@ -31,13 +31,13 @@ type upscaleOptions struct {
 	config                   srdiff.Config
 	compare, overwrite       bool
 	shard                    shard
-	denoise                  float64
+	noisy                    float64 // 1 minus --denoise
 	asJSON                   bool
 	resultOptions
 }
 
 func upscaleCommand() *cobra.Command {
-	o := upscaleOptions{resultOptions: resultOptions{quality: defaultQuality}, denoise: 1}
+	o := upscaleOptions{resultOptions: resultOptions{quality: defaultQuality}}
 	cmd := &cobra.Command{
 		Use:   "upscale IN... [-o OUT]",
 		Short: "Enlarge pictures",
@@ -82,7 +82,7 @@ func upscaleCommand() *cobra.Command {
 		"name of the result, a folder for it, or - for standard output (default: IN-x4.png beside IN)")
 	targetFlags(flags, &o.size)
 	intFlag(flags, &o.quality, "quality", "quality of JPEG and WebP results, 1 to 100")
-	flags.Var((*share)(&o.denoise), "denoise", "how much noise and JPEG artefacts the model photo removes, from 0, as the model clean, to 1")
+	flags.Var(strength{&o.noisy}, "denoise", "how much noise and JPEG artefacts the model photo removes, from 0, as the model clean, to 1")
 	flags.BoolVar(&o.strip, "strip", false, "omit the input's ICC profile, EXIF, XMP and density (DPI) from results")
 	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object at the end in place of lines: every picture with its result, size and seconds")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "replace files that srdiff did not make, but never an input")
