@@ -23,6 +23,8 @@ func TestShippedModelsLoad(t *testing.T) {
 	guided := TrainingConfig{ImageSize: 32, BatchSize: 16, Flip: true, LearningRate: 1e-3, WarmUp: 200, Decay: 19800, ClipNorm: 1, Seed: 1,
 		DropCondition: 0.1}
 	cosineV := diffusion.Config{Schedule: diffusion.Cosine, Prediction: diffusion.PredictV}
+	inOneStep := cosineV
+	inOneStep.Distilled = 1
 	models := map[string]struct {
 		config Config
 		step   int
@@ -41,6 +43,9 @@ func TestShippedModelsLoad(t *testing.T) {
 			Predictor: networks.Config{Name: networks.PixelShuffle}, Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
 			Training: TrainingConfig{Precision: nn.BFloat16, ImageSize: 128, BatchSize: 16, LearningRate: 8e-4, WarmUp: 50, Decay: 3500,
 				ClipNorm: 1, Seed: 10}}, 3500},
+		"refiner-x4-1step": {Config{Diffusion: inOneStep, Network: networks.Config{Name: networks.Residual},
+			Predictor: networks.Config{Name: networks.PixelShuffle}, Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
+			Training: TrainingConfig{Precision: nn.BFloat16, ImageSize: 128, BatchSize: 8, LearningRate: 3e-4, Decay: 500, ClipNorm: 1}}, 500},
 	}
 	files, err := filepath.Glob(filepath.Join("..", "notebooks", "models", "*.safetensors"))
 	if err != nil || len(files) != len(models) {
