@@ -48,7 +48,7 @@ func (w *workerProgram) part(ctx context.Context, r *request) (worker.Writing, e
 	if err != nil || written != nil {
 		return worker.Writing{}, r.keep(written, err)
 	}
-	return w.writeStrips(r, strips, modelError, record.write), nil
+	return w.writeAlone(r, strips, modelError, record.write), nil
 }
 
 // partError gives an error of UpscalePart its kind.
@@ -59,38 +59,19 @@ func partError(err error) error {
 	return worker.Fail(worker.BadJob, err)
 }
 
-// writeStrips is alone for a request's file, which encode writes from strips. Errors of the strips get their
-// kind from ofStrips.
-func (w *workerProgram) writeStrips(r *request, strips imaging.Strips, ofStrips func(error) error, encode func(io.Writer, imaging.Strips) error) worker.Writing {
+// writeAlone is writeStrips as alone does it.
+func (w *workerProgram) writeAlone(r *request, strips imaging.Strips, ofStrips func(error) error, encode func(io.Writer, imaging.Strips) error) worker.Writing {
 	began := time.Now()
-	return alone(func(ctx context.Context) error {
-		var failed error // of the strips
-		written, err := w.store.Write(ctx, r.Output, func(to io.Writer) error { return encode(to, recordingError(strips, &failed)) })
-		switch {
-		case failed != nil:
-			return ofStrips(failed)
-		case err != nil:
-			return worker.Fail(worker.Write, err)
-		}
-		r.made.New, r.made.Seconds = true, time.Since(began).Seconds()
-		r.made.BytesOut, r.made.SHA256 = written.Bytes, written.SHA256
-		return nil
-	})
+	return alone(func(ctx context.Context) error { return w.writeStrips(ctx, r, began, strips, ofStrips, encode) })
 }
 
 // partThere looks at the file that a part is to become: see there.
 func (w *workerProgram) partThere(ctx context.Context, name string, want partRecord) (*storage.Written, error) {
-	path, remove, err := w.store.Fetch(ctx, name)
-	switch {
-	case storage.IsMissing(err):
-		return nil, nil
-	case err != nil:
-		return nil, worker.Fail(worker.Write, err)
+	path, remove, err := w.existing(ctx, name)
+	if path == "" {
+		return nil, err
 	}
 	defer remove()
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading from a pipe may never end
-		return nil, worker.Fail(worker.Write, fmt.Errorf("%s is not a regular file and cannot be replaced: give the output another name", name))
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, worker.Fail(worker.Write, err)
@@ -137,7 +118,7 @@ func (w *workerProgram) join(ctx context.Context, r *request) (worker.Writing, e
 	}
 	out = joined.Output(file, out.Format)
 	w.remarks(r, out)
-	return w.writeStrips(r, joined.Resize(file, strips), badPart, out.Encode), nil
+	return w.writeAlone(r, joined.Resize(file, strips), badPart, out.Encode), nil
 }
 
 // badPart gives an error of a part's file its kind.

@@ -177,20 +177,31 @@ func modelError(err error) error {
 	return worker.Fail(worker.BadModel, err)
 }
 
+// existing returns the path of a copy of the file that a result is to become, which is valid until the call
+// of remove, or "" if there is no such file. One that is not regular is an error.
+func (w *workerProgram) existing(ctx context.Context, name string) (path string, remove func(), err error) {
+	path, remove, err = w.store.Fetch(ctx, name)
+	switch {
+	case storage.IsMissing(err):
+		return "", nil, nil
+	case err != nil:
+		return "", nil, worker.Fail(worker.Write, err)
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading from a pipe may never end
+		remove()
+		return "", nil, worker.Fail(worker.Write, fmt.Errorf("%s is not a regular file and cannot be replaced: give the output another name", name))
+	}
+	return path, remove, nil
+}
+
 // there looks at the file that a result is to become. It returns what there is if it is complete and
 // was made in the same way, and an error if it must not be replaced.
 func (w *workerProgram) there(ctx context.Context, name string, made provenance) (*storage.Written, error) {
-	path, remove, err := w.store.Fetch(ctx, name)
-	switch {
-	case storage.IsMissing(err):
-		return nil, nil
-	case err != nil:
-		return nil, worker.Fail(worker.Write, err)
+	path, remove, err := w.existing(ctx, name)
+	if path == "" {
+		return nil, err
 	}
 	defer remove()
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading from a pipe may never end
-		return nil, worker.Fail(worker.Write, fmt.Errorf("%s is not a regular file and cannot be replaced: give the output another name", name))
-	}
 	if made.matchesFile(path) {
 		written, err := storage.Measure(path)
 		return &written, worker.Fail(worker.Write, err)

@@ -32,16 +32,7 @@ func (w *workerProgram) upscale(ctx context.Context, r *request) (worker.Writing
 	w.remarks(r, out)
 	began := time.Now()
 	write := func(ctx context.Context, strips imaging.Strips) error {
-		var failed error // of the model
-		written, err := w.store.Write(ctx, r.Output, func(to io.Writer) error {
-			return out.Encode(to, recordingError(e.Resize(file, strips), &failed))
-		})
-		if failed != nil {
-			return modelError(failed)
-		}
-		r.made.New, r.made.Seconds = true, time.Since(began).Seconds()
-		r.made.BytesOut, r.made.SHA256 = written.Bytes, written.SHA256
-		return worker.Fail(worker.Write, err)
+		return w.writeStrips(ctx, r, began, e.Resize(file, strips), modelError, out.Encode)
 	}
 	strips := w.enlargeWithin(ctx, e, file, w.allowed()-out.Memory())
 	need, err := e.memory(file, w.allowed()-out.Memory())
@@ -50,6 +41,19 @@ func (w *workerProgram) upscale(ctx context.Context, r *request) (worker.Writing
 		return writing, modelError(err)
 	}
 	return alone(func(ctx context.Context) error { return write(ctx, strips) }), nil
+}
+
+// writeStrips writes a request's file, which encode makes of strips, and describes it. Errors of the strips
+// get their kind from ofStrips.
+func (w *workerProgram) writeStrips(ctx context.Context, r *request, began time.Time, strips imaging.Strips, ofStrips func(error) error,
+	encode func(io.Writer, imaging.Strips) error) error {
+	var failed error // of the strips
+	written, err := w.store.Write(ctx, r.Output, func(to io.Writer) error { return encode(to, recordingError(strips, &failed)) })
+	if failed != nil {
+		return ofStrips(failed)
+	}
+	r.made.New, r.made.Seconds = true, time.Since(began).Seconds()
+	return worker.Fail(worker.Write, r.keep(&written, err))
 }
 
 // prepare returns what a request's result is made with, and what it is like.
@@ -68,7 +72,7 @@ func (w *workerProgram) prepare(r *request) (*enlarger, imaging.Output, error) {
 	return e, out, nil
 }
 
-// keep describes a result that was there already.
+// keep describes a result that is written, or was there already.
 func (r *request) keep(written *storage.Written, err error) error {
 	if err == nil {
 		r.made.BytesOut, r.made.SHA256 = written.Bytes, written.SHA256
