@@ -26,6 +26,10 @@ type SampleOptions struct {
 
 	BackProject int // back-projections of x_0 a step, 0 to 16; 0: see degrade.Config.BackProject
 
+	// SelfEnsemble has a regression predict the picture turned and mirrored in all eight ways, and
+	// takes the mean (Timofte et al. 2016), which takes eight times as long.
+	SelfEnsemble bool
+
 	// Classifier-free guidance: see diffusion.Guide. It needs a model trained with
 	// TrainingConfig.DropCondition.
 	Guidance     float64 // its weight w, 0 to 100; 0, no guidance
@@ -110,6 +114,8 @@ func (o SampleOptions) Validate(c Config) error {
 		return fmt.Errorf("back-projections is %d: want a number from 0 to 16, such as 2", o.BackProject)
 	case o.BackProject > 0 && c.Degradation.Name != "":
 		return fmt.Errorf("back-projections with the degradation %s, which has no form in a graph: omit them", c.Degradation.Name)
+	case o.SelfEnsemble && c.Diffusion.Prediction != diffusion.Regression:
+		return fmt.Errorf("self-ensemble belongs to a regression, and this model samples (it predicts %s): omit it", c.Diffusion.Prediction)
 	case !(o.Fidelity >= 0 && o.Fidelity <= 1):
 		return fmt.Errorf("fidelity is %g: want a number from 0, the sample, to 1, the predictor", o.Fidelity)
 	case o.Fidelity > 0 && !c.refines():

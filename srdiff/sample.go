@@ -187,7 +187,8 @@ func (m *Model) sample(ctx context.Context, o SampleOptions, steps []diffusion.S
 	}
 	x, x0, level, rng := start[0], start[1], start[2], start[3]
 	rows := tensors.FromValue(table(steps, o))
-	variant := samplerVariant{weights: m.inUse(), stochastic: diffusion.Stochastic(steps), clip: o.Clip, backProject: o.BackProject, precision: o.Precision}
+	variant := samplerVariant{weights: m.inUse(), stochastic: diffusion.Stochastic(steps), clip: o.Clip, backProject: o.BackProject,
+		selfEnsemble: o.SelfEnsemble, precision: o.Precision}
 	stride := 1
 	for k, end := 0, 0; k < len(steps); k = end {
 		t := steps[k].T
@@ -261,6 +262,7 @@ type samplerVariant struct {
 	stochastic, guided bool
 	clip               diffusion.Clipping
 	backProject        int
+	selfEnsemble       bool
 	precision          nn.Precision
 	start              bool // the program is Model.startOf
 	tiles              bool // the program is Model.tileX0
@@ -348,14 +350,17 @@ func (m *Model) reverseStep(scope *nn.Scope, v samplerVariant, step stepNodes, x
 func (m *Model) predictX0(scope *nn.Scope, v samplerVariant, step stepNodes, in networks.Inputs) *Node {
 	xt, low, d := in.Xt, in.Low, m.denoiser()
 	var predicted *Node
-	if v.guided { // both predictions as one doubled batch
+	switch {
+	case v.selfEnsemble:
+		predicted = d.selfEnsemble(scope, step.at, in)
+	case v.guided: // both predictions as one doubled batch
 		batch := xt.Shape().Dimensions[0]
 		in.Xt = Concatenate([]*Node{xt, xt}, 0)
 		in.Low = Concatenate([]*Node{low, ZerosLike(low)}, 0)
 		in.Level = Concatenate([]*Node{in.Level, ZerosLike(in.Level)}, 0)
 		both := d.predict(scope, step.at, in)
 		predicted = diffusion.Guide(Slice(both, AxisRange(0, batch)), Slice(both, AxisRange(batch)), step.guidance, step.rescale)
-	} else {
+	default:
 		predicted = d.predict(scope, step.at, in)
 	}
 	x0 := m.Config.Diffusion.Prediction.X0(step.at, xt, predicted)

@@ -110,7 +110,8 @@ func (m *Model) newTiling(o SampleOptions, steps []diffusion.Step, size image.Po
 	if m.Config.refines() {
 		t.detail = make([]float32, len(t.x0))
 	}
-	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject, precision: o.Precision, tiles: true}
+	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject,
+		selfEnsemble: o.SelfEnsemble, precision: o.Precision, tiles: true}
 	// A tile as large as the picture uses the same program, so that fewer are compiled.
 	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(rows.At) == 1 || len(columns.At) == 1)
 	return t

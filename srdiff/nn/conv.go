@@ -36,7 +36,7 @@ const pureGo = "Go Backend"
 // or 3, stride 1, zero padding that keeps the size.
 //
 // No other function depends on the engine. XLA has a fast convolution. The pure-Go engine's is many
-// times slower than its matrix product (see docs/benchmarks.md), so there a convolution is three
+// times slower than its matrix product (see docs/benchmarks.md), so there a convolution is
 // matrix products.
 func convolve(x, w *Node) *Node {
 	switch {
@@ -49,8 +49,8 @@ func convolve(x, w *Node) *Node {
 	}
 }
 
-// convolveByProducts is the 3x3 convolution as three matrix products, one for each row of the
-// kernel. Its gradients are products too, since GoMLX's own would undo what triples does:
+// convolveByProducts is the 3x3 convolution as a matrix product for all rows of the kernel. Its gradients
+// are products too, since GoMLX's own would undo what triples does:
 //
 //	y    = sum over rows i of w:  triples(x) w_i, moved up or down by one row, or not at all
 //	dw_i = triples(x)^T dy, moved likewise
@@ -68,44 +68,58 @@ func convolveByProducts(x, w *Node) *Node {
 }
 
 // maxTriples bounds the values that triples makes at a time, three times as many as its picture
-// has: 32 MB. Training batches are smaller; a whole photograph would take gigabytes.
-const maxTriples = 8 << 20
+// has: 4 MB, of which a processor's cache holds a good part.
+const maxTriples = 1 << 20
 
-// convolveInBands is the y above, for a large picture in horizontal bands, one after the other.
+// leastBand is the least height of a band but the last, since a band computes two rows more than it has.
+const leastBand = 8
+
+// convolveInBands is the y above, for a large picture in horizontal bands, one after the other. Its
+// products wait for the node after, if there is one.
 func convolveInBands(x, w, after *Node) *Node {
 	d := x.Shape().Dimensions
-	batch, height, width, in := d[0], d[1], d[2], d[3]
-	rows := max(1, maxTriples/(batch*width*3*in))
-	if rows >= height {
-		return productsOfTriples(x, w, after)
-	}
-	x = padded(x, 1, 1, 1)
+	batch, height, width, in, out := d[0], d[1], d[2], d[3], w.Shape().Dimensions[3]
+	// The rows of the kernel side by side, so that the engine rearranges triples for one product in place of three.
+	w = Reshape(TransposeAllDims(Reshape(w, 3, 3*in, out), 1, 0, 2), 1, 1, 3*in, 3*out)
+	rows := max(leastBand, maxTriples/(batch*width*3*in))
 	var bands []*Node
 	for top := 0; top < height; top += rows {
-		bottom := min(top+rows, height)
-		band := waitFor(Slice(x, AxisRange(), AxisRange(top, bottom+2)), after) // with a row of its neighbours
-		after = Slice(productsOfTriples(band, w, nil), AxisRange(), AxisRange(1, bottom-top+1))
+		after = convolveBand(x, w, after, top, min(top+rows, height))
 		bands = append(bands, after)
+	}
+	if len(bands) == 1 {
+		return bands[0]
 	}
 	return Concatenate(bands, 1)
 }
 
-// productsOfTriples is the y above. Its products wait for the node after, if there is one.
-func productsOfTriples(x, w, after *Node) (y *Node) {
-	d := x.Shape().Dimensions
-	height, width, in, out := d[1], d[2], d[3], w.Shape().Dimensions[3]
-	x = triples(x)
+// convolveBand returns the rows from top to before bottom of the y above. w is [1, 1, 3 in, 3 out].
+func convolveBand(x, w, after *Node, top, bottom int) (y *Node) {
+	height, width, out := x.Shape().Dimensions[1], x.Shape().Dimensions[2], w.Shape().Dimensions[3]/3
+	from, to := max(0, top-1), min(height, bottom+1) // the rows that these depend on
+	products := product(triples(waitFor(rowsOf(x, from, to), after)), w) // the engine copies what waits
 	for i := range 3 {
-		row := product(waitFor(x, after), Reshape(Slice(w, AxisElem(i)), 1, 1, 3*in, out)) // [batch, height, width+2, out]
-		after = row
-		row = padded(row, 1, 2-i, i) // [batch, height+2, width+2, out]
-		if i == 0 {
-			y = row
+		first, end := max(0, top+i-1), min(height, bottom+i-1) // the rows of x that row i of the kernel meets
+		if first >= end {
+			continue
+		}
+		part := Slice(products, AxisRange(), AxisRange(first-from, end-from), AxisRange(1, width+1), AxisRange(i*out, (i+1)*out))
+		part = padded(part, 1, first-(top+i-1), bottom+i-1-end)
+		if y == nil {
+			y = part
 		} else {
-			y = Add(y, row)
+			y = Add(y, part)
 		}
 	}
-	return Slice(y, AxisRange(), AxisRange(1, height+1), AxisRange(1, width+1), AxisRange())
+	return y
+}
+
+// rowsOf returns the rows from top to before bottom of x.
+func rowsOf(x *Node, top, bottom int) *Node {
+	if top == 0 && bottom == x.Shape().Dimensions[1] {
+		return x
+	}
+	return Slice(x, AxisRange(), AxisRange(top, bottom))
 }
 
 // gradientOfKernel is the dw above, computed transposed, as dy^T triples(x), since dy is cheaper to
@@ -133,7 +147,7 @@ func waitFor(x, after *Node) *Node {
 
 // triples adds to the channels of every pixel those of its left and right neighbours: [batch,
 // height, width, c] -> [batch, height, width+2, 3c]. Pixels beyond the picture are zero. The first
-// and the last column are not used.
+// and the last column are not used: the engine pads much faster than it slices.
 func triples(x *Node) *Node {
 	var shifted []*Node
 	for j := range 3 {
@@ -144,6 +158,9 @@ func triples(x *Node) *Node {
 
 // padded adds zeros before and after x along one axis.
 func padded(x *Node, axis, before, after int) *Node {
+	if before == 0 && after == 0 {
+		return x
+	}
 	pads := make([]PadAxis, x.Rank())
 	pads[axis] = PadAxis{Start: before, End: after}
 	return Pad(x, ScalarZero(x.Graph(), x.DType()), pads...)

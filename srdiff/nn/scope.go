@@ -67,6 +67,15 @@ func (s *Scope) Within(inside *Node) *Scope {
 	return &within
 }
 
+// Turned returns the same scope for pictures whose pixels the function move has moved: see Within.
+func (s *Scope) Turned(move func(*Node) *Node) *Scope {
+	turned := *s
+	if s.inside != nil {
+		turned.inside = move(s.inside)
+	}
+	return &turned
+}
+
 // masked replaces the values of x, [batch, height, width, channels], in the padding by zeros: see
 // Within.
 func (s *Scope) masked(x *Node) *Node {

@@ -208,6 +208,8 @@ func samplingFlags(flags *pflag.FlagSet, o *srdiff.SampleOptions) {
 		"share of sampled detail in the result of a refining model: from 0 for the predictor alone to 1 for the whole sample")
 	flags.IntVar(&o.BackProject, "back-project", 0,
 		"back-projections per step, such as 2; each makes the predicted picture fit the input better")
+	flags.BoolVar(&o.SelfEnsemble, "self-ensemble", false,
+		"take the mean of a predictor's results for the picture turned and mirrored in eight ways: slightly closer to the original, in 8 times the time")
 	flags.Float64Var(&o.Guidance, "guidance", 0, "weight of classifier-free guidance; 0 for no guidance")
 	flags.Float64Var(&o.Rescale, "guidance-rescale", 0, "share of the contrast that guidance adds to be removed, 0 to 1")
 	flags.IntVar(&o.GuidanceFrom, "guidance-from", 0, "least timestep with guidance; timestep 0 has the least noise")
