@@ -113,7 +113,7 @@ func (m *Model) newTiling(o SampleOptions, steps []diffusion.Step, size image.Po
 	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject,
 		selfEnsemble: o.SelfEnsemble, precision: o.Precision, tiles: true}
 	// A tile as large as the picture uses the same program, so that fewer are compiled.
-	t.variant.padded = m.isLocal() && o.BackProject == 0 && (len(rows.At) == 1 || len(columns.At) == 1)
+	t.variant.padded = m.isLocal() && o.BackProject == 0 && (rows.Size > size.Y*factor || columns.Size > size.X*factor)
 	return t
 }
 
@@ -213,9 +213,11 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 		return nil, err
 	}
 	t := &tiled{tiling: m.newTiling(o, steps, image.Pt(low.Width, low.Height), rows, columns), low: low, x: imaging.New(width, height)}
-	draw := normals(o.Seed, 0)
-	for i := range t.x.Pix {
-		t.x.Pix[i] = float32(draw())
+	if m.Config.Diffusion.Prediction != diffusion.Regression { // a regression does not depend on x_t
+		draw := normals(o.Seed, 0)
+		for i := range t.x.Pix {
+			t.x.Pix[i] = float32(draw())
+		}
 	}
 	if multistep {
 		t.before = make([]float32, len(t.x.Pix))

@@ -28,6 +28,7 @@ namespace {
 using xla::HloInstructionProto;
 using xla::ShapeProto;
 
+constexpr char kConvolution[] = "__onednn$convolution";
 constexpr char kWeightGradient[] = "srdiff$weight_gradient";
 // Kernels have at most so many rows and columns. What is larger is no layer of a network, but a gradient written as a
 // convolution in an order of dimensions that is not known here.
@@ -166,14 +167,113 @@ XLA_FFI_DEFINE_HANDLER(kHandler, CallWeightGradient,
                            .Attr<Pair>("dilation"));
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kWeightGradient, "Host", kHandler);
 
-// --- The program. ---
-
 // Has XLA keep a shape in memory row by row.
 void RowByRow(ShapeProto& shape) {
   xla::LayoutProto& layout = *shape.mutable_layout();
   layout.clear_minor_to_major();
   for (int64_t i = shape.dimensions_size() - 1; i >= 0; i--) layout.add_minor_to_major(i);
 }
+
+// --- What follows a convolution, as part of oneDNN's call. ---
+
+// The instructions of a computation, and who uses what they compute.
+class Uses {
+ public:
+  explicit Uses(xla::HloComputationProto& computation) {
+    for (HloInstructionProto& i : *computation.mutable_instructions()) {
+      instructions_[i.id()] = &i;
+      for (int64_t operand : i.operand_ids()) users_[operand].push_back(&i);
+    }
+    users_[computation.root_id()].push_back(nullptr);  // the caller
+  }
+
+  HloInstructionProto& Get(int64_t id) const { return *instructions_.at(id); }
+
+  const std::vector<HloInstructionProto*>& Of(const HloInstructionProto& i) { return users_[i.id()]; }
+
+  // The only use of i if it is of the given kind, or null.
+  HloInstructionProto* Only(const HloInstructionProto& i, const char* opcode) {
+    const auto& all = Of(i);
+    return all.size() == 1 && all[0] != nullptr && all[0]->opcode() == opcode ? all[0] : nullptr;
+  }
+
+ private:
+  std::map<int64_t, HloInstructionProto*> instructions_;
+  std::map<int64_t, std::vector<HloInstructionProto*>> users_;
+};
+
+// The operand of an instruction with two that is not i.
+int64_t Other(const HloInstructionProto& of, const HloInstructionProto& i) {
+  return of.operand_ids(of.operand_ids(0) == i.id() ? 1 : 0);
+}
+
+// The vector of the channels that an instruction repeats for every pixel, or null.
+const HloInstructionProto* Bias(const Uses& uses, const HloInstructionProto& repeated) {
+  const int64_t channels = repeated.shape().dimensions(3);
+  const HloInstructionProto* i = &repeated;
+  if (i->opcode() != "broadcast" || i->dimensions_size() == 0 || i->dimensions(i->dimensions_size() - 1) != 3) return nullptr;
+  do {
+    i = &uses.Get(i->operand_ids(0));
+    int64_t values = 1;
+    for (int64_t size : i->shape().dimensions()) values *= size;
+    if (values != channels) return nullptr;
+    if (i->shape().dimensions_size() == 1) return i->shape().element_type() == repeated.shape().element_type() ? i : nullptr;
+  } while (i->opcode() == "reshape" || i->opcode() == "broadcast");  // neither moves the values of a vector
+  return nullptr;
+}
+
+bool IsZero(const Uses& uses, const HloInstructionProto& i) {
+  if (i.opcode() == "broadcast") return IsZero(uses, uses.Get(i.operand_ids(0)));
+  return i.opcode() == "constant" && i.literal().f32s_size() == 1 && i.literal().f32s(0) == 0;
+}
+
+// The product x sigmoid(x), if nothing else is made of x, or null.
+HloInstructionProto* SiLU(Uses& uses, const HloInstructionProto& x) {
+  const auto& users = uses.Of(x);
+  if (users.size() != 2 || users[0] == nullptr || users[1] == nullptr) return nullptr;
+  HloInstructionProto *sigmoid = users[0], *product = users[1];
+  if (sigmoid->opcode() != "logistic") std::swap(sigmoid, product);
+  return sigmoid->opcode() == "logistic" && uses.Only(*sigmoid, "multiply") == product ? product : nullptr;
+}
+
+// Makes a bias, and then a ReLU, a SiLU or the addition of other pictures, part of the calls of oneDNN's convolution. Each
+// would be a pass of its own over the result. What is replaced stays in the program unused, and XLA removes it.
+void FuseWhatFollows(xla::HloComputationProto& computation) {
+  Uses uses(computation);
+  for (HloInstructionProto& convolution : *computation.mutable_instructions()) {
+    if (convolution.custom_call_target() != kConvolution) continue;
+    HloInstructionProto call = convolution;
+    auto add_operand = [&](const HloInstructionProto& i) {
+      call.add_operand_ids(i.id());
+      RowByRow(*call.add_operand_shapes_with_layout() = i.shape());
+    };
+    HloInstructionProto* last = uses.Only(convolution, "add");
+    if (last == nullptr) continue;
+    const HloInstructionProto* bias = Bias(uses, uses.Get(Other(*last, convolution)));
+    if (bias == nullptr) continue;
+    add_operand(*bias);
+    std::string ops = R"("BIAS")";
+    if (HloInstructionProto* max = uses.Only(*last, "maximum"); max != nullptr && IsZero(uses, uses.Get(Other(*max, *last)))) {
+      ops += R"(,"RELU")";
+      last = max;
+    } else if (HloInstructionProto* sum = uses.Only(*last, "add");
+               sum != nullptr && Other(*sum, *last) != last->id() && uses.Get(Other(*sum, *last)).opcode() != "broadcast") {
+      ops += R"(,"BINARY_ADD")";
+      add_operand(uses.Get(Other(*sum, *last)));
+      last = sum;
+    } else if (HloInstructionProto* product = SiLU(uses, *last); product != nullptr) {
+      ops += R"(,"SWISH")";
+      last = product;
+    }
+    call.set_id(last->id());
+    call.set_name(last->name());
+    const std::string config = call.backend_config();
+    call.set_backend_config(absl::StrCat(config.substr(0, config.size() - 2), R"(,"fusions":{"ops":[)", ops, "]}}}"));
+    *last = call;
+  }
+}
+
+// --- The program. ---
 
 }  // namespace
 
@@ -209,7 +309,7 @@ Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
         calls.weight_gradients++;
       } else if ((dimensions == "b01f_01io->b01f" || dimensions == "b01f_01oi->b01f") && small_kernel && padded) {
         i.set_backend_config(OneDnnConfig(i));
-        i.set_custom_call_target("__onednn$convolution");
+        i.set_custom_call_target(kConvolution);
         i.set_custom_call_api_version(xla::API_VERSION_ORIGINAL);
         calls.convolutions++;
       } else {
@@ -228,6 +328,9 @@ Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
       for (ShapeProto& shape : *i.mutable_operand_shapes_with_layout()) RowByRow(shape);
       RowByRow(*i.mutable_shape());
     }
+  }
+  if (calls.weight_gradients == 0) {
+    for (auto& computation : *program.mutable_computations()) FuseWhatFollows(computation);
   }
   return calls;
 }
