@@ -245,3 +245,68 @@ func TestRefined(t *testing.T) {
 		}
 	}
 }
+
+// The predictor runs once for each tile, or again at each step where its results are not kept. Neither the
+// result nor the memory that is reserved for what is kept is different from what it should be.
+func TestMeansAreKept(t *testing.T) {
+	defer func(size int) { localTileSize = size }(localTileSize)
+	localTileSize = 1
+	m, err := NewModel(graphtest.Engine(t), tinyRefiner(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scramble(t, m)
+	low := imaging.FromImage(randomPicture(60, 75).Image())
+	o, steps, err := m.prepare(SampleOptions{Seed: 1, Steps: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results [][]float32
+	for _, keeps := range []bool{true, false} {
+		tiled, err := m.newTiled(o, steps, low)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !tiled.keeps {
+			t.Fatal("the memory is enough, and the predictor's results are not kept")
+		}
+		tiled.keeps = keeps
+		rows, columns := len(tiled.rows.At), len(tiled.columns.At)
+		if rows < 4 || columns < 2 {
+			t.Fatalf("%d x %d tiles, want more", columns, rows)
+		}
+		for k := range steps {
+			if err := tiled.step(t.Context(), k); err != nil {
+				t.Fatal(err)
+			}
+			want := 0
+			if keeps && k < len(steps)-1 {
+				want = rows * columns
+			}
+			if len(tiled.means) != want {
+				t.Errorf("the results for %d tiles are kept after step %d, want %d", len(tiled.means), k, want)
+			}
+		}
+
+		strips := m.newStripsOf(o, steps, low.Image(), tiled.rows, tiled.columns)
+		strips.keeps = keeps
+		most, pix := 0, []float32(nil)
+		for range rows {
+			strip, err := strips.next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			most, pix = max(most, len(strips.means)), append(pix, strip.Pix...)
+		}
+		// The last row of tiles under way is done when a strip is.
+		if n := (rowsUnderWay(tiled.rows, len(steps), 150) - 1) * columns; keeps && (most > n || n >= rows*columns) || !keeps && most > 0 {
+			t.Errorf("the results for up to %d tiles are kept, reserved is memory for %d", most, n+columns)
+		}
+		results = append(results, tiled.x.Pix, pix)
+	}
+	for i, result := range results[1:] {
+		if !(farthest(result, results[0]) <= 1e-5) {
+			t.Errorf("result %d is off by %g", i+1, farthest(result, results[0]))
+		}
+	}
+}

@@ -265,6 +265,7 @@ type samplerVariant struct {
 	selfEnsemble       bool
 	precision          nn.Precision
 	start              bool // the program is Model.startOf
+	mean               bool // the program is Model.tileMean
 	tiles              bool // the program is Model.tileX0
 	padded             bool // for a local network: the tile extends beyond the picture, see nn.Scope.Within
 	last               bool // for a model that refines: the program returns the two parts of Model.refined
@@ -276,6 +277,8 @@ func (m *Model) build(scope *nn.Scope, v samplerVariant, inputs []*Node) []*Node
 	switch {
 	case v.start:
 		return m.startOf(inputs)
+	case v.mean:
+		return m.tileMean(scope, v, inputs)
 	case v.tiles:
 		return m.tileX0(scope, v, inputs)
 	}

@@ -3,6 +3,7 @@
 package srdiff
 
 import (
+	"cmp"
 	"context"
 	"image"
 	"iter"
@@ -129,8 +130,23 @@ func (m *Model) newStripsOf(o SampleOptions, steps []diffusion.Step, img image.I
 	if m.Config.refines() {
 		s.noise = normals(o.Seed, 0)
 		s.hold()
+		need := m.memoryOfStrips(steps, img, rows, columns) + m.meanMemory(rowsUnderWay(rows, len(steps), img.Bounds().Dy()*m.Config.Factor), rows, columns)
+		s.keeps = need <= cmp.Or(o.Memory, DefaultMemory)
 	}
 	return s
+}
+
+// rowsUnderWay is the greatest number of rows of tiles that the first one of the steps has begun and the
+// last one has not ended.
+func rowsUnderWay(l tiles.Line, steps, height int) (most int) {
+	for r := range l.At {
+		begun := r
+		for range steps - 1 {
+			begun = upTo(l, min(height, l.At[begun]+l.Size))
+		}
+		most = max(most, begun-r+1)
+	}
+	return most
 }
 
 // samplesWhole reports whether a refiner's result fits the memory as a whole, with tiles at least

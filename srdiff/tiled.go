@@ -98,6 +98,11 @@ type tiling struct {
 	// Inputs of the programs.
 	xt, tileLow *tensors.Tensor
 	variant     samplerVariant
+
+	// For a model that refines: the results of tileMean by row and column, and whether they are kept
+	// from the first step to the last one, so that the predictor runs once for each tile.
+	means map[[2]int][]*tensors.Tensor
+	keeps bool
 }
 
 func (m *Model) newTiling(o SampleOptions, steps []diffusion.Step, size image.Point, rows, columns tiles.Line) tiling {
@@ -109,6 +114,7 @@ func (m *Model) newTiling(o SampleOptions, steps []diffusion.Step, size image.Po
 		tileLow: tensors.FromShape(shapes.Make(dtypes.Float32, 1, rows.Size/factor+2*margin, columns.Size/factor+2*margin, 3))}
 	if m.Config.refines() {
 		t.detail = make([]float32, len(t.x0))
+		t.means = map[[2]int][]*tensors.Tensor{}
 	}
 	t.variant = samplerVariant{weights: m.inUse(), clip: o.Clip, backProject: o.BackProject,
 		selfEnsemble: o.SelfEnsemble, precision: o.Precision, tiles: true}
@@ -145,7 +151,7 @@ func (t *tiling) addRow(ctx context.Context, k, r int, xt, low window) error {
 			tiles.Crop(t.xt, xt.Picture, left, top-xt.top)
 		}
 		tiles.Crop(t.tileLow, low.Picture, left/factor-margin, top/factor-margin-low.top)
-		if err := t.add(predict, t.table[k], r, c); err != nil {
+		if err := t.add(predict, k, r, c); err != nil {
 			return plain(fmt.Sprintf("sampling at timestep %.0f", t.steps[k].T), err)
 		}
 		t.report(t.steps[k].T)
@@ -153,21 +159,60 @@ func (t *tiling) addRow(ctx context.Context, k, r int, xt, low window) error {
 	return nil
 }
 
-// add adds the weighted x_0 of tile r, c to x0, and its detail in the last step of a model that refines,
-// given a row of table. The inputs xt and tileLow are set.
-func (t *tiling) add(predict *model.Exec, step []float32, r, c int) error {
-	left, top, factor := t.columns.At[c], t.rows.At[r], t.m.Config.Factor
-	out, err := predict.Call(t.xt, t.tileLow, float32(t.o.Noise), step,
-		int32(t.size.Y-top/factor), int32(t.size.X-left/factor))
+// add adds the weighted x_0 of tile r, c in step k to x0, and its detail in the last step of a model that
+// refines. The inputs xt and tileLow are set.
+func (t *tiling) add(predict *model.Exec, k, r, c int) error {
+	left := t.columns.At[c]
+	mean, err := t.mean(r, c)
+	if err != nil {
+		return err
+	}
+	inputs := []any{t.xt, t.tileLow, float32(t.o.Noise), t.table[k]}
+	inputs = append(inputs, t.inside(r, c)...)
+	for _, part := range mean {
+		inputs = append(inputs, part)
+	}
+	out, err := predict.Call(inputs...)
+	if err == nil && (t.ends(k) || !t.keeps) {
+		delete(t.means, [2]int{r, c})
+		err = finalize(mean...)
+	}
 	if err != nil {
 		return err
 	}
 	for i, sum := range [][]float32{t.x0, t.detail}[:len(out)] {
 		err = firstError(err, tensors.ConstFlatData(out[i], func(tile []float32) {
-			tiles.Blend(sum, t.size.X*factor, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
+			tiles.Blend(sum, t.size.X*t.m.Config.Factor, left, tile, t.columns.Size, t.rows.Weights[r], t.columns.Weights[c])
 		}))
 	}
 	return firstError(err, finalize(out...))
+}
+
+// inside returns the low-resolution rows and columns from the start of tile r, c to the picture's end.
+func (t *tiling) inside(r, c int) []any {
+	factor := t.m.Config.Factor
+	return []any{int32(t.size.Y - t.rows.At[r]/factor), int32(t.size.X - t.columns.At[c]/factor)}
+}
+
+// mean returns the results of tileMean for tile r, c, and nil for a model that does not refine. The
+// input tileLow is set.
+func (t *tiling) mean(r, c int) ([]*tensors.Tensor, error) {
+	if !t.m.Config.refines() {
+		return nil, nil
+	}
+	if mean := t.means[[2]int{r, c}]; mean != nil {
+		return mean, nil
+	}
+	variant := samplerVariant{weights: t.variant.weights, precision: t.variant.precision, padded: t.variant.padded, mean: true}
+	predict, err := t.m.program(variant, t.xt)
+	if err != nil {
+		return nil, err
+	}
+	mean, err := predict.Call(append([]any{t.tileLow}, t.inside(r, c)...)...)
+	if err == nil {
+		t.means[[2]int{r, c}] = mean
+	}
+	return mean, err
 }
 
 // report counts a tile, and calls SampleOptions.Each after it.
@@ -213,6 +258,7 @@ func (m *Model) newTiled(o SampleOptions, steps []diffusion.Step, low imaging.Pi
 		return nil, err
 	}
 	t := &tiled{tiling: m.newTiling(o, steps, image.Pt(low.Width, low.Height), rows, columns), low: low, x: imaging.New(width, height)}
+	t.keeps = need+m.meanMemory(len(rows.At), rows, columns) <= cmp.Or(o.Memory, DefaultMemory)
 	if m.Config.Diffusion.Prediction != diffusion.Regression { // a regression does not depend on x_t
 		draw := normals(o.Seed, 0)
 		for i := range t.x.Pix {
@@ -275,9 +321,20 @@ func (t *tiled) advance(s diffusion.Step, top, end int, draw func() float64) {
 	clear(t.x0[copy(t.x0, t.x0[len(predicted):]):])
 }
 
+// tileMean runs the predictor and the scale of a model that refines for a tile, given low and the rows and
+// columns of low from the tile's start to the picture's end. Its results are the Mean, Features and
+// LogScale of networks.Inputs.
+func (m *Model) tileMean(scope *nn.Scope, v samplerVariant, in []*Node) []*Node {
+	if v.padded {
+		scope = scope.Within(inside(in[0], in[1], in[2]))
+	}
+	inputs := m.denoiser().withMean(scope, networks.Inputs{Low: in[0]})
+	return []*Node{inputs.Mean, inputs.Features, inputs.LogScale}
+}
+
 // tileX0 predicts x_0 for a tile, or in the last step of a model that refines the two parts of refined.
-// Its inputs are x_t, low with the network's margin around it, low's noise level, a row of table, and the
-// rows and columns of low from the tile's start to the picture's end.
+// Its inputs are x_t, low with the network's margin around it, low's noise level, a row of table, the
+// rows and columns of low from the tile's start to the picture's end, and the results of tileMean.
 func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) []*Node {
 	xt, low, level := in[0], in[1], BroadcastToDims(in[2], 1)
 	inputs := networks.Inputs{Xt: xt, Low: low, Level: level, Margin: m.network.Margin()}
@@ -285,7 +342,7 @@ func (m *Model) tileX0(scope *nn.Scope, v samplerVariant, in []*Node) []*Node {
 		scope = scope.Within(inside(low, in[4], in[5]))
 	}
 	if m.Config.refines() {
-		inputs = m.denoiser().withMean(scope, inputs)
+		inputs.Mean, inputs.Features, inputs.LogScale = in[6], in[7], in[8]
 	}
 	x0 := m.predictX0(scope, v, rowOf(in[3]), inputs)
 	if v.last {
@@ -466,6 +523,13 @@ func (m *Model) memory(rows, columns, width, height int, multistep bool) int64 {
 		perRow *= 3 // the detail, and the result of both
 	}
 	return engineMemory + m.tileMemory(rows, columns) + int64(perRow*rows+perPixel*width*height)
+}
+
+// meanMemory is how many bytes the results of tileMean take for a number of rows of tiles.
+func (m *Model) meanMemory(count int, rows, columns tiles.Line) int64 {
+	factor := m.Config.Factor
+	values := 3*factor*factor + factor*factor + m.Config.Predictor.BaseChannels // for each low-resolution pixel
+	return int64(count*len(columns.At)) * int64(4*values*(rows.Size/factor)*(columns.Size/factor))
 }
 
 // tileMemory is how many bytes the network takes for a tile of the result.
