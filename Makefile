@@ -67,6 +67,9 @@ build-programs = { go build -buildvcs=auto $(programs) 2>/dev/null || go build $
 
 test: test-go test-notebooks test-slider test-page test-onnx ## all tests: the code's and the notebooks', two in a browser if there is one, and ONNX Runtime's
 
+# XLA compiles in half the time without its optimizations. Most of these tests compile more than they compute.
+quickly := --xla_backend_optimization_level=0
+
 test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit tests, race detector
 	@unformatted="$$(gofmt -l srdiff kernelext notebooks)"; if [ -n "$$unformatted" ]; then \
 		echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
@@ -74,7 +77,8 @@ test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit te
 	staticcheck -tags "notebookdeps kernel browser cross onnxruntime" ./...
 	SRDIFF_ENGINE=go go test -timeout 20m ./...
 	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
-		SRDIFF_ENGINE=xla:cpu go test -timeout 40m ./srdiff ./srdiff/cmd/srdiff; \
+		SRDIFF_ENGINE=xla:cpu go test -run Golden ./srdiff && \
+		SRDIFF_ENGINE=xla:cpu XLA_FLAGS=$(quickly) go test -timeout 40m ./srdiff ./srdiff/cmd/srdiff; \
 	else echo "the tests on xla:cpu are left out: 'srdiff doctor --engine xla:cpu' says why"; fi
 	go test -timeout 20m -race ./srdiff/dataset/... ./srdiff/engine/... ./srdiff/internal/worker ./kernelext/...
 

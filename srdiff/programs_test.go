@@ -167,7 +167,21 @@ func (m *Model) unpadded(t *testing.T, o SampleOptions, p imaging.Picture) imagi
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Call(x, lowTensor, float32(0), tiled.table[0], int32(0), int32(0))
+	inputs := []any{x, lowTensor, float32(0), tiled.table[0], int32(0), int32(0)}
+	if m.Config.refines() {
+		ofMean, err := m.program(samplerVariant{weights: m.inUse(), mean: true}, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean, err := ofMean.Call(lowTensor, int32(0), int32(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range mean {
+			inputs = append(inputs, part)
+		}
+	}
+	out, err := exec.Call(inputs...)
 	if err != nil {
 		t.Fatal(err)
 	}
