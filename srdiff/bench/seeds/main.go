@@ -2,7 +2,9 @@
 
 // Command seeds draws a sheet of what a model that refines makes of pictures: for each picture a row
 // with the low-resolution input, bicubic enlargement, the predictor's mean, a sample for each seed, and
-// the original. Look at eyes, mouths and brows.
+// the original. Look at eyes, mouths and brows. It prints the PSNR (of Y, without a border of the factor) of
+// the predictor, of a sample, and of the mean of all samples, each as the mean over the pictures: samples that
+// are right in the mean have a mean near the predictor's.
 //
 //	go run ./srdiff/bench/seeds -out sheet.png -seeds 10 face1.jpg face2.jpg
 package main
@@ -18,6 +20,7 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/metrics"
 )
 
 func main() {
@@ -53,31 +56,39 @@ func run(ctx context.Context, args []string) error {
 	}
 	captions = append(captions, "original")
 	var pictures []image.Image
+	var sum decibels
 	for _, name := range f.Args() {
-		row, err := rowOf(ctx, m, name, *seeds)
+		row, of, err := rowOf(ctx, m, name, *seeds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		pictures = append(pictures, row...)
+		sum.predictor, sum.sample, sum.mean = sum.predictor+of.predictor, sum.sample+of.sample, sum.mean+of.mean
 	}
+	n := float64(f.NArg())
+	fmt.Printf("predictor %.2f dB, a sample %.2f dB, the mean of %d samples %.2f dB\n", sum.predictor/n, sum.sample/n, *seeds, sum.mean/n)
 	sheet := imaging.Grid(columns, captions, pictures...)
 	file := imaging.Output{Format: imaging.FormatOf(*out), Width: sheet.Rect.Dx(), Height: sheet.Rect.Dy(), Like: sheet, Quality: 92}
 	return file.Write(*out, func(yield func(imaging.Picture, error) bool) { yield(imaging.FromImage(sheet), nil) })
 }
 
+// decibels are PSNRs of Y.
+type decibels struct{ predictor, sample, mean float64 }
+
 // rowOf makes the pictures of a row.
-func rowOf(ctx context.Context, m *srdiff.Model, name string, seeds int) ([]image.Image, error) {
+func rowOf(ctx context.Context, m *srdiff.Model, name string, seeds int) (row []image.Image, of decibels, err error) {
 	img, err := imaging.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, of, err
 	}
 	factor := m.Config.Factor
 	original := imaging.FromImage(img)
 	if original.Width%factor != 0 || original.Height%factor != 0 {
-		return nil, fmt.Errorf("%dx%d pixels: want multiples of %d", original.Width, original.Height, factor)
+		return nil, of, fmt.Errorf("%dx%d pixels: want multiples of %d", original.Width, original.Height, factor)
 	}
 	low := imaging.FromImage(imaging.Imresize(original, 1/float64(factor)).Image()) // in 8 bits, as a file has it
-	row := []image.Image{low.Image(), imaging.Imresize(low, float64(factor)).Image()}
+	row = []image.Image{low.Image(), imaging.Imresize(low, float64(factor)).Image()}
+	mean := imaging.New(original.Width, original.Height)
 	for seed := range seeds + 1 {
 		o := srdiff.SampleOptions{Seed: int64(seed)}
 		if seed == 0 {
@@ -85,9 +96,21 @@ func rowOf(ctx context.Context, m *srdiff.Model, name string, seeds int) ([]imag
 		}
 		result, err := m.Sample(ctx, o, low)
 		if err != nil {
-			return nil, err
+			return nil, of, err
 		}
-		row = append(row, result[0].Image())
+		psnr, err := metrics.PSNRY(result[0], original, factor)
+		if err != nil {
+			return nil, of, err
+		}
+		if row = append(row, result[0].Image()); seed == 0 {
+			of.predictor = psnr
+			continue
+		}
+		of.sample += psnr / float64(seeds)
+		for i, v := range result[0].Pix {
+			mean.Pix[i] += v / float32(seeds)
+		}
 	}
-	return append(row, original.Image()), nil
+	of.mean, err = metrics.PSNRY(mean, original, factor)
+	return append(row, original.Image()), of, err
 }
