@@ -96,7 +96,7 @@ func convolveInBands(x, w, after *Node) *Node {
 // convolveBand returns the rows from top to before bottom of the y above. w is [1, 1, 3 in, 3 out].
 func convolveBand(x, w, after *Node, top, bottom int) (y *Node) {
 	height, width, out := x.Shape().Dimensions[1], x.Shape().Dimensions[2], w.Shape().Dimensions[3]/3
-	from, to := max(0, top-1), min(height, bottom+1) // the rows that these depend on
+	from, to := max(0, top-1), min(height, bottom+1)                     // the rows that these depend on
 	products := product(triples(waitFor(rowsOf(x, from, to), after)), w) // the engine copies what waits
 	for i := range 3 {
 		first, end := max(0, top+i-1), min(height, bottom+i-1) // the rows of x that row i of the kernel meets
