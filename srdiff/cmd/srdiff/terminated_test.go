@@ -28,6 +28,9 @@ func longRun(dir string) *exec.Cmd {
 func TestTerminated(t *testing.T) {
 	for _, request := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(request.String(), func(t *testing.T) {
+			if signal.Ignored(request) { // by nohup, as TestHangupIgnored has it
+				t.Skip("the tests run where this signal is ignored, and so would the program")
+			}
 			dir := filepath.Join(t.TempDir(), "run")
 			run := longRun(dir)
 			messageLines, err := run.StderrPipe()
