@@ -49,7 +49,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-cluster test-slurm test-ray test-browser test-kernel notebooks pages bench bench-enlarging quality fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-cluster test-slurm test-ray test-browser test-kernel notebooks pages bench bench-enlarging gpu-check gpu-pack quality fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -159,6 +159,17 @@ bench-enlarging: check .lab/engine.ok .lab/bench.ok ## measure enlarging beside 
 	go build -o .lab/bin/ ./srdiff/bench/enlarging
 	.lab/bin/enlarging $(BENCH_FLAGS)
 
+# XLA prints lines of its own.
+gpu-check: check .lab/engine.ok .lab/gpucheck.ok ## compile srdiff's programs for two kinds of NVIDIA GPUs, without one, and list what they are made of
+	@plugin="$$(ls $(plugins)/pjrt_c_api_cpu*.so)" && .lab/gpucheck-venv/bin/python3 srdiff/bench/gpucheck/gpucheck.py \
+		--srdiff .lab/bin/srdiff --plugin "$$plugin" --header "$$(go list -m -f '{{.Dir}}' github.com/gomlx/go-xla)/pjrt" \
+		2>.lab/build/gpu-check.log || { cat .lab/build/gpu-check.log >&2; exit 1; }
+
+# The programs need no Go there, and glibc alone.
+gpu-pack: check .lab/library.ok ## build what srdiff/bench/gpucheck/on_gpu.sh runs on a machine with a GPU into .lab/gpu
+	go build -ldflags '-s -w' -trimpath -o .lab/gpu/ ./srdiff/cmd/srdiff ./srdiff/bench
+	go test -c -ldflags '-s -w' -o .lab/gpu/srdiff.test ./srdiff
+
 quality: check .lab/engine.ok ## train in several ways side by side, into docs/training.md; QUALITY_FLAGS="..."
 	go build -o .lab/bin/ ./srdiff/bench/quality
 	.lab/bin/quality $(QUALITY_FLAGS)
@@ -225,6 +236,12 @@ write = @mkdir -p $(@D); printf '%s\n' $(1) | cmp -s - $@ || printf '%s\n' $(1) 
 	@echo 'PyTorch and JAX into .lab/bench-venv, which takes some minutes'
 	@rm -rf .lab/bench-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/bench-venv && \
 		.lab/bench-venv/bin/python3 -m pip install --quiet --no-cache-dir -r srdiff/bench/requirements.txt
+	@touch $@
+
+.lab/gpucheck.ok: srdiff/bench/gpucheck/requirements.txt .lab/versions
+	@echo "JAX's compiler for CUDA into .lab/gpucheck-venv, which takes a minute and 1.4 GB"
+	@rm -rf .lab/gpucheck-venv && PATH='$(yourpath)' '$(PYTHON)' -m venv .lab/gpucheck-venv && \
+		.lab/gpucheck-venv/bin/python3 -m pip install --quiet --no-cache-dir --no-deps -r $<
 	@touch $@
 
 .lab/cluster.ok: srdiff/cluster/requirements.txt .lab/versions

@@ -8,7 +8,8 @@
 // that time, and both are as before when Open returns. Two things cannot be avoided. When a program
 // starts that imports go-xla, as this package does, go-xla sets TF_CPP_MIN_LOG_LEVEL to 3 unless it
 // is set. And on CUDA it adds --xla_gpu_cuda_data_dir to XLA_FLAGS, where it must stay, since XLA
-// reads it as late as it compiles.
+// reads it as late as it compiles. The option tf32=false of "xla:cuda" also sets
+// NVIDIA_TF32_OVERRIDE=0, which stays for the same reason.
 package engine
 
 import (

@@ -101,3 +101,24 @@ func TestGPUs(t *testing.T) {
 		t.Errorf("with a GPU and no plugin: %v", err)
 	}
 }
+
+// The option turns TF32 off in NVIDIA's libraries too.
+func TestTF32Off(t *testing.T) {
+	if !HasXLA {
+		t.Skip("built without cgo")
+	}
+	emptyMachine(t)
+	write(t, filepath.Join(os.Getenv("PATH"), "nvidia-smi"), "#!/bin/sh\necho 'NVIDIA A, 100 MiB, 580.65.06'\n")
+	plugin := filepath.Join(t.TempDir(), "pjrt_c_api_cuda_plugin.so")
+	write(t, plugin, "no plugin")
+	t.Setenv(pluginPaths, filepath.Dir(plugin))
+	for options, want := range map[string]string{"": "", ",preallocate=false": "", ",preallocate=false,tf32=false": "0"} {
+		t.Setenv("NVIDIA_TF32_OVERRIDE", "")
+		if _, err := Open("xla:cuda" + options); err == nil || !strings.Contains(err.Error(), "does not work") {
+			t.Errorf("a file that is no plugin: %v", err)
+		}
+		if got := os.Getenv("NVIDIA_TF32_OVERRIDE"); got != want {
+			t.Errorf("%q sets NVIDIA_TF32_OVERRIDE to %q, want %q", options, got, want)
+		}
+	}
+}

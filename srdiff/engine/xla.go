@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,6 +39,11 @@ func openPlugin(kind, path, options string) (backend compute.Backend, err error)
 		if strings.Contains(strings.ToLower(path), word) {
 			return nil, fmt.Errorf("%q in its path confuses go-xla: move it to another folder", word)
 		}
+	}
+	if kind == "cuda" && slices.Contains(strings.Split(options, ","), "tf32=false") {
+		// go-xla's option reaches matrix products alone. NVIDIA's libraries, which compute the convolutions,
+		// read this variable when they are first used.
+		os.Setenv("NVIDIA_TF32_OVERRIDE", "0")
 	}
 	quietly(func() { backend, err = load(path, options) })
 	return backend, err
