@@ -5,8 +5,10 @@
 package engine
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
@@ -28,7 +30,13 @@ func TestXLAFusions(t *testing.T) {
 	}
 	defer e.Backend.Finalize()
 
-	const height, width, in, out = 12, 16, 5, 16 // as wide as there are channels, so that the axes could be confused
+	for _, in := range []int{5, 16} { // for oneDNN's convolution, and for Winograd
+		testFusions(t, e, in)
+	}
+}
+
+func testFusions(t *testing.T, e *Engine, in int) {
+	const height, width, out = 12, 16, 16 // as wide as there are channels, so that the axes could be confused
 	random := rand.New(rand.NewPCG(3, 4))
 	values := func(dims ...int) *tensors.Tensor {
 		size := 1
@@ -80,7 +88,7 @@ func TestXLAFusions(t *testing.T) {
 			func(y, bias, other float64) float64 { return max(y+bias, 0) + (y+bias)*other }},
 	} {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.BFloat16} {
-			t.Run(name+" "+dtype.String(), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %s of %d channels", name, dtype, in), func(t *testing.T) {
 				y, got := run2(t, e, dtype, c.graph, x, w, bias, other)
 				compare(t, dtype, y, got, func(i int) float64 {
 					return c.want(float64(y[i]), float64(biases[i%out]), float64(others[i]))
@@ -88,7 +96,7 @@ func TestXLAFusions(t *testing.T) {
 			})
 		}
 	}
-	t.Run("bias of the columns", func(t *testing.T) {
+	t.Run(fmt.Sprintf("bias of the columns of %d channels", in), func(t *testing.T) {
 		y, got := run2(t, e, dtypes.Float32, func(y, bias, _ *Node) *Node { return Add(y, columns(bias)) }, x, w, bias, other)
 		compare(t, dtypes.Float32, y, got, func(i int) float64 { return float64(y[i]) + float64(biases[i/out%width]) })
 	})
@@ -161,6 +169,16 @@ func TestXLAFusionsKeepWhatIsNotFinite(t *testing.T) {
 	w := tensors.FromFlatDataAndDimensions([]float32{1, -1}, 1, 1, 1, 2)
 	bias := tensors.FromFlatDataAndDimensions([]float32{0, 0}, 2)
 	other := tensors.FromFlatDataAndDimensions(make([]float32, 8), 1, 2, 2, 2)
+
+	// Winograd's: a NaN in one picture, an infinity in the other.
+	const side, channels = 8, 16
+	many := make([]float32, 2*side*side*channels)
+	many[(3*side+4)*channels], many[(side*side+3*side+4)*channels] = nan, inf
+	ones := slices.Repeat([]float32{1}, 9*channels*channels)
+	wide := []any{tensors.FromFlatDataAndDimensions(many, 2, side, side, channels), tensors.FromFlatDataAndDimensions(ones, 3, 3, channels, channels),
+		tensors.FromFlatDataAndDimensions(make([]float32, channels), channels),
+		tensors.FromFlatDataAndDimensions(make([]float32, len(many)), 2, side, side, channels)}
+
 	finite := func(v float32) bool { return v-v == 0 }
 	for name, f := range map[string]func(y, other *Node) *Node{
 		"bias": func(y, _ *Node) *Node { return y },
@@ -168,11 +186,14 @@ func TestXLAFusionsKeepWhatIsNotFinite(t *testing.T) {
 		"relu": func(y, _ *Node) *Node { return Max(y, ZerosLike(y)) },
 		"silu": func(y, _ *Node) *Node { return Mul(y, Sigmoid(y)) },
 	} {
-		_, got := run2(t, e, dtypes.Float32, func(y, bias, other *Node) *Node {
-			return f(Add(y, Reshape(bias, 1, 1, 1, 2)), other)
-		}, x, w, bias, other)
+		graph := func(y, bias, other *Node) *Node { return f(Add(y, Reshape(bias, 1, 1, 1, bias.Shape().Size())), other) }
+		_, got := run2(t, e, dtypes.Float32, graph, x, w, bias, other)
 		if finite(got[4]) || (name != "relu" && (finite(got[2]) || finite(got[3]))) {
 			t.Errorf("%s of NaN is %g, of infinity %g", name, got[2], got[4])
+		}
+		_, got = run2(t, e, dtypes.Float32, graph, wide...)
+		if a, b := got[(3*side+4)*channels], got[(side*side+3*side+4)*channels]; finite(a) || finite(b) {
+			t.Errorf("Winograd: %s of NaN is %g, of infinity %g", name, a, b)
 		}
 	}
 }

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "weight_gradient.h"
 #include "weight_gradient_bf16.h"
+#include "winograd.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace xla::ffi {
@@ -30,9 +31,12 @@ using xla::ShapeProto;
 
 constexpr char kConvolution[] = "__onednn$convolution";
 constexpr char kWeightGradient[] = "srdiff$weight_gradient";
+constexpr char kWinograd[] = "srdiff$winograd";
 // Kernels have at most so many rows and columns. What is larger is no layer of a network, but a gradient written as a
 // convolution in an order of dimensions that is not known here.
 constexpr int64_t kTaps = 7;
+// Winograd takes pictures of so many rows and columns or more, and channels that are multiples of its vectors.
+constexpr int64_t kWinogradSide = 8, kWinogradChannels = 16;
 
 // --- What a convolution is. ---
 
@@ -167,6 +171,57 @@ XLA_FFI_DEFINE_HANDLER(kHandler, CallWeightGradient,
                            .Attr<Pair>("dilation"));
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kWeightGradient, "Host", kHandler);
 
+// --- Calls of Winograd. ---
+
+// Whether Winograd can take a convolution.
+bool IsWinograd(const HloInstructionProto& convolution, const ShapeProto& input, const ShapeProto& kernel) {
+  if (!HasWinograd() || input.element_type() != xla::F32) return false;
+  for (int axis = 0; axis < 2; axis++) {
+    const auto& w = convolution.window().dimensions(axis);
+    if (w.size() != 3 || w.stride() > 1 || w.window_dilation() > 1 || w.padding_low() != 1 || w.padding_high() != 1 ||
+        input.dimensions(axis + 1) < kWinogradSide || kernel.dimensions(axis + 2) % kWinogradChannels != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string WinogradConfig(bool transposed, Activation activation) {
+  return absl::StrCat("{transposed = ", transposed ? "true" : "false", ", activation = ", static_cast<int>(activation), " : i64}");
+}
+
+// The arguments after the weights are the bias and the sum, as far as there are any.
+ffi::Error CallWinograd(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> weights, ffi::RemainingArgs more,
+                        ffi::Result<ffi::Buffer<ffi::F32>> y, bool transposed, int64_t activation) {
+  auto optional = [&](size_t i) { return i < more.size() ? more.get<ffi::Buffer<ffi::F32>>(i)->typed_data() : nullptr; };
+  SamePictures p;
+  p.batch = x.dimensions()[0];
+  p.height = x.dimensions()[1];
+  p.width = x.dimensions()[2];
+  p.in = x.dimensions()[3];
+  p.out = y->dimensions()[3];
+  p.x = x.typed_data();
+  p.weights = weights.typed_data();
+  p.bias = optional(0);
+  p.sum = optional(1);
+  p.transposed = transposed;
+  p.activation = static_cast<Activation>(activation);
+  p.y = y->typed_data();
+  Winograd(p, [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+  return ffi::Error::Success();
+}
+
+XLA_FFI_DEFINE_HANDLER(kWinogradHandler, CallWinograd,
+                       ffi::Ffi::Bind()
+                           .Ctx<ffi::ThreadPool>()
+                           .Arg<ffi::Buffer<ffi::F32>>()
+                           .Arg<ffi::Buffer<ffi::F32>>()
+                           .RemainingArgs()
+                           .Ret<ffi::Buffer<ffi::F32>>()
+                           .Attr<bool>("transposed")
+                           .Attr<int64_t>("activation"));
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kWinograd, "Host", kWinogradHandler);
+
 // Has XLA keep a shape in memory row by row.
 void RowByRow(ShapeProto& shape) {
   xla::LayoutProto& layout = *shape.mutable_layout();
@@ -236,12 +291,13 @@ HloInstructionProto* SiLU(Uses& uses, const HloInstructionProto& x) {
   return sigmoid->opcode() == "logistic" && uses.Only(*sigmoid, "multiply") == product ? product : nullptr;
 }
 
-// Makes a bias, and then a ReLU, a SiLU or the addition of other pictures, part of the calls of oneDNN's convolution. Each
-// would be a pass of its own over the result. What is replaced stays in the program unused, and XLA removes it.
+// Makes a bias, and then a ReLU, a SiLU or the addition of other pictures, part of the calls of oneDNN's convolution and of
+// Winograd. Each would be a pass of its own over the result. What is replaced stays in the program unused, and XLA removes it.
 void FuseWhatFollows(xla::HloComputationProto& computation) {
   Uses uses(computation);
   for (HloInstructionProto& convolution : *computation.mutable_instructions()) {
-    if (convolution.custom_call_target() != kConvolution) continue;
+    const bool winograd = convolution.custom_call_target() == kWinograd;
+    if (!winograd && convolution.custom_call_target() != kConvolution) continue;
     HloInstructionProto call = convolution;
     auto add_operand = [&](const HloInstructionProto& i) {
       call.add_operand_ids(i.id());
@@ -253,8 +309,10 @@ void FuseWhatFollows(xla::HloComputationProto& computation) {
     if (bias == nullptr) continue;
     add_operand(*bias);
     std::string ops = R"("BIAS")";
+    Activation activation = Activation::kNone;
     if (HloInstructionProto* max = uses.Only(*last, "maximum"); max != nullptr && IsZero(uses, uses.Get(Other(*max, *last)))) {
       ops += R"(,"RELU")";
+      activation = Activation::kRelu;
       last = max;
     } else if (HloInstructionProto* sum = uses.Only(*last, "add");
                sum != nullptr && Other(*sum, *last) != last->id() && uses.Get(Other(*sum, *last)).opcode() != "broadcast") {
@@ -263,12 +321,17 @@ void FuseWhatFollows(xla::HloComputationProto& computation) {
       last = sum;
     } else if (HloInstructionProto* product = SiLU(uses, *last); product != nullptr) {
       ops += R"(,"SWISH")";
+      activation = Activation::kSilu;
       last = product;
     }
     call.set_id(last->id());
     call.set_name(last->name());
     const std::string config = call.backend_config();
-    call.set_backend_config(absl::StrCat(config.substr(0, config.size() - 2), R"(,"fusions":{"ops":[)", ops, "]}}}"));
+    if (winograd) {
+      call.set_backend_config(WinogradConfig(config == WinogradConfig(true, Activation::kNone), activation));
+    } else {
+      call.set_backend_config(absl::StrCat(config.substr(0, config.size() - 2), R"(,"fusions":{"ops":[)", ops, "]}}}"));
+    }
     *last = call;
   }
 }
@@ -308,9 +371,10 @@ Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
         i.set_custom_call_api_version(xla::API_VERSION_TYPED_FFI);
         calls.weight_gradients++;
       } else if ((dimensions == "b01f_01io->b01f" || dimensions == "b01f_01oi->b01f") && small_kernel && padded) {
-        i.set_backend_config(OneDnnConfig(i));
-        i.set_custom_call_target(kConvolution);
-        i.set_custom_call_api_version(xla::API_VERSION_ORIGINAL);
+        const bool winograd = IsWinograd(i, input, kernel);
+        i.set_backend_config(winograd ? WinogradConfig(dimensions == "b01f_01oi->b01f", Activation::kNone) : OneDnnConfig(i));
+        i.set_custom_call_target(winograd ? kWinograd : kConvolution);
+        i.set_custom_call_api_version(winograd ? xla::API_VERSION_TYPED_FFI : xla::API_VERSION_ORIGINAL);
         calls.convolutions++;
       } else {
         continue;
