@@ -135,6 +135,18 @@ void OnPool(ffi::ThreadPool& pool, int64_t n, const std::function<void(int64_t)>
 
 using Pair = ffi::Span<const int64_t>;
 
+// Whether Winograd computes a gradient. It has 36 numbers for each pair of channels, which must be few beside the pixels.
+bool IsWinogradGradient(const Convolution& c) {
+  if (!HasWinograd() || c.in % kWinogradChannels != 0 || c.out % kWinogradChannels != 0) return false;
+  for (int axis = 0; axis < 2; axis++) {
+    if (c.taps[axis] != 3 || c.pad[axis] != 1 || c.stride[axis] != 1 || c.dilation[axis] != 1 || c.size[axis] < kWinogradSide ||
+        c.out_size[axis] != c.size[axis]) {
+      return false;
+    }
+  }
+  return c.batch * c.size[0] * c.size[1] >= c.in * c.out;
+}
+
 ffi::Error CallWeightGradient(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBuffer dy, ffi::Result<ffi::AnyBuffer> dw,
                               Pair pad, Pair stride, Pair dilation) {
   Convolution c;
@@ -153,6 +165,15 @@ ffi::Error CallWeightGradient(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBu
   if (x.element_type() == ffi::BF16) {
     WeightGradientBf16(c, static_cast<const uint16_t*>(x.untyped_data()), static_cast<const uint16_t*>(dy.untyped_data()),
                        static_cast<uint16_t*>(dw->untyped_data()), parallel);
+  } else if (IsWinogradGradient(c)) {
+    SamePictures p = {};
+    p.batch = c.batch;
+    p.height = c.size[0];
+    p.width = c.size[1];
+    p.in = c.in;
+    p.out = c.out;
+    p.x = static_cast<const float*>(x.untyped_data());
+    WinogradWeightGradient(p, static_cast<const float*>(dy.untyped_data()), static_cast<float*>(dw->untyped_data()), parallel);
   } else {
     WeightGradient(c, static_cast<const float*>(x.untyped_data()), static_cast<const float*>(dy.untyped_data()),
                    static_cast<float*>(dw->untyped_data()), parallel);

@@ -30,4 +30,8 @@ bool HasWinograd();
 // each time, on any number of threads, of one kind of processor.
 void Winograd(const SamePictures& p, const ParallelFor& parallel);
 
+// WinogradWeightGradient computes dw [3, 3, in, out], the gradient of the weights, from x and the gradient dy of the convolution's
+// result, in the same way. Of p, only the sizes and x count.
+void WinogradWeightGradient(const SamePictures& p, const float* dy, float* dw, const ParallelFor& parallel);
+
 }  // namespace srdiff
