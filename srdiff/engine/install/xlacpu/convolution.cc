@@ -319,6 +319,7 @@ void FuseWhatFollows(xla::HloComputationProto& computation) {
   for (HloInstructionProto& convolution : *computation.mutable_instructions()) {
     const bool winograd = convolution.custom_call_target() == kWinograd;
     if (!winograd && convolution.custom_call_target() != kConvolution) continue;
+    if (convolution.operand_ids_size() > 2) continue;  // it was made here
     HloInstructionProto call = convolution;
     auto add_operand = [&](const HloInstructionProto& i) {
       call.add_operand_ids(i.id());
