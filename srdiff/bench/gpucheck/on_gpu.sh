@@ -61,14 +61,14 @@ pictures() {
       echo "$model, $engine:"
       "$BIN/srdiff" upscale "$from" --model $model --engine $engine -o "$WORK/${model%% *}-$engine.png" 2>&1 | tail -1
     done
-    "$PYTHON" - "$WORK/${model%% *}-$ENGINE.png" "$WORK/${model%% *}-go.png" <<'P'
+    "$PYTHON" - "$WORK/${model%% *}-$ENGINE.png" "$WORK/${model%% *}-go.png" <<'P' || return 1
 import sys
 import numpy as np
 from PIL import Image
 a, b = (np.asarray(Image.open(name).convert("RGB")).astype(int) for name in sys.argv[1:])
 worst = abs(a - b).max()
 print(f"the pictures differ by at most {worst} of 255 levels")
-sys.exit(worst > 2)
+sys.exit(int(worst > 2))
 P
   done
 }
@@ -94,7 +94,7 @@ stage probe 90 || exit 1
 stage float32 200
 stage numbers 100
 stage bfloat16 150
-stage pictures 60
+stage pictures 100
 stage rest 400
 echo; echo "### done after $SECONDS s; failed or out of time:${failed:- none}"
 [ -z "$failed" ]
