@@ -16,7 +16,6 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import time
 

@@ -22,9 +22,13 @@ stage() { # stage NAME SECONDS: runs the function NAME
   local name=$1 limit=$2 began=$SECONDS
   case $STAGES in *" $name "*) ;; *) return 0 ;; esac
   [ $((LIMIT - SECONDS)) -lt "$limit" ] && limit=$((LIMIT - SECONDS))
-  if [ "$limit" -lt 8 ]; then echo "### $name: omitted, no time is left"; return 1; fi
+  if [ "$limit" -lt 8 ]; then
+    echo "### $name: omitted, no time is left"
+    failed="$failed $name"
+    return 1
+  fi
   echo; echo "### $name, at most $limit s"
-  timeout -k 3 "$limit" bash -c "$name"; local status=$?
+  timeout -k 3 "$limit" bash -o pipefail -c "$name"; local status=$?
   echo "### $name: status $status after $((SECONDS - began)) s"
   [ $status = 0 ] || failed="$failed $name"
   return $status
@@ -35,9 +39,13 @@ probe() {
     "$BIN/srdiff" train --engine "$ENGINE" --data generated --train-steps 20 --sampling-steps 10 --out "$WORK/probe" | tail -3
 }
 
-bench() { "$BIN/bench" -device "${ENGINE#xla:}" -dtype "$1" -python "$PYTHON" -rounds "${ROUNDS:-8}" -samples 1; }
-float32() { bench float32; cp docs/benchmarks.md "$REPORT"; }
-bfloat16() { bench bfloat16; cp docs/benchmarks.md "$REPORT"; }
+bench() {
+  "$BIN/bench" -device "${ENGINE#xla:}" -dtype "$1" -python "$PYTHON" -rounds 8 -samples 1; local status=$?
+  cp docs/benchmarks.md "$REPORT"
+  return $status
+}
+float32() { bench float32; }
+bfloat16() { bench bfloat16; }
 
 # In whole float32, since TF32 misses the tolerances. Two tests need Go.
 core='Torchs|Diffusers|BFloat16|TestResumeIsExact|TestSampleLoops|TestOneTile'
