@@ -19,7 +19,7 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend" // the pure-Go engine
+	"github.com/srdiff/srlab/srdiff/engine/goengine"
 )
 
 // Engine is an open compute backend and the reason why it was chosen.
@@ -102,7 +102,7 @@ func first(names ...string) (*Engine, error) {
 }
 
 func openGo() (*Engine, error) {
-	backend, err := compute.NewWithConfig("go")
+	backend, err := goengine.New()
 	if err != nil {
 		return nil, fmt.Errorf("go: %s", line(err))
 	}

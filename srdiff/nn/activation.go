@@ -24,23 +24,4 @@ func ReLU(x *Node) *Node {
 }
 
 // SiLU is y = x sigmoid(x) (Elfwing et al. 2018), also known as Swish.
-//
-// On the pure-Go engine it is x / (2 + expm1(-x)). Go's math.Exp mixes two kinds of vector
-// instructions there, and takes up to a hundred times as long once a matrix product or the Go
-// scheduler has left values in the upper halves of vector registers: 790 ns in place of 7. Expm1
-// always takes 10 ns.
-func SiLU(x *Node) *Node {
-	if x.Graph().Backend().Name() != pureGo {
-		return activation.Swish(x)
-	}
-	var divisor, dy *Node
-	in := IdentityWithCustomGradient(x, func(_, _ *Node) *Node {
-		sigmoid := Inverse(divisor)
-		return Mul(dy, Mul(sigmoid, OnePlus(Mul(x, OneMinus(sigmoid)))))
-	})
-	divisor = AddScalar(StopGradient(Expm1(Neg(x))), 2)
-	return IdentityWithCustomGradient(Div(in, divisor), func(_, v *Node) *Node {
-		dy = v
-		return v
-	})
-}
+func SiLU(x *Node) *Node { return activation.Swish(x) }

@@ -1,0 +1,319 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package goengine
+
+import (
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// fused is a convolution, or an operation on each value of its first operand, and what is done to each
+// value of the result: a bias, an activation, a sum with another picture. So these values need not be
+// written to memory and read again for each.
+type fused struct {
+	convolution *convolution // nil: the steps begin with the first operand
+	steps       []step
+}
+
+// step is an operation on each value x.
+type step struct {
+	kind    stepKind
+	operand int // its second operand's place among the operation's inputs
+	per     perKind
+}
+
+type stepKind int
+
+const (
+	add      stepKind = iota // x + operand
+	subtract                 // x - operand
+	multiply                 // x operand
+	greater                  // max(x, operand)
+	logistic                 // 1 / (1 + exp(-x))
+	silu                     // x / (1 + exp(-x))
+)
+
+// perKind is which values have a value of the second operand of their own.
+type perKind int
+
+const (
+	perValue          perKind = iota // each has
+	perChannel                       // those of a channel share one
+	perPictureChannel                // those of a channel of a picture share one
+	perAll                           // there is one
+)
+
+var binaries = map[string]stepKind{"Add": add, "Sub": subtract, "Mul": multiply, "Max": greater}
+
+// fuse replaces operations by fused ones where it can, and returns those that are left. Both lists have each
+// operation after those that it depends on.
+func fuse(operations []*operation) []*operation {
+	f := &fuser{uses: map[*value]int{}, dropped: map[*operation]bool{}}
+	for _, op := range operations {
+		for _, v := range op.inputs {
+			f.uses[v]++
+		}
+	}
+	for _, op := range operations {
+		if op.own != nil || len(op.outputs) != 1 || op.outputs[0].shape.DType != dtypes.Float32 {
+			continue
+		}
+		kind, binary := binaries[op.name]
+		switch {
+		case op.name == "Logistic":
+			f.own(op, step{kind: logistic}, op.inputs[0], nil)
+		case op.name == "Mul" && isLogisticOf(op.inputs[1], op.inputs[0]):
+			f.own(op, step{kind: silu}, op.inputs[0], op.inputs[1])
+		case op.name == "Mul" && isLogisticOf(op.inputs[0], op.inputs[1]):
+			f.own(op, step{kind: silu}, op.inputs[1], op.inputs[0])
+		case binary:
+			_ = f.continues(op, kind, op.inputs[0], op.inputs[1]) ||
+				kind != subtract && f.continues(op, kind, op.inputs[1], op.inputs[0])
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(operations), func(op *operation) bool { return f.dropped[op] })
+}
+
+// fuser is the state of fuse.
+type fuser struct {
+	uses    map[*value]int // by operations that are not dropped
+	dropped map[*operation]bool
+}
+
+func isLogisticOf(v, x *value) bool {
+	return v.from != nil && v.from.name == "Logistic" && v.from.inputs[0] == x
+}
+
+// own makes op the step on x, and frees what it used before: x, and unused if that is not nil.
+func (f *fuser) own(op *operation, s step, x, unused *value) {
+	op.inputs = []*value{x}
+	op.own = &fused{steps: []step{s}}
+	if unused != nil {
+		f.free(unused)
+	}
+	f.join(op, x)
+}
+
+// free counts one use less of v, and drops its operation when none is left.
+func (f *fuser) free(v *value) {
+	if f.uses[v]--; f.uses[v] > 0 || v.from == nil || f.dropped[v.from] || len(v.from.outputs) > 1 {
+		return
+	}
+	f.dropped[v.from] = true
+	for _, in := range v.from.inputs {
+		f.free(in)
+	}
+}
+
+// canContinue reports whether another step can follow the operation that computes x.
+func (f *fuser) canContinue(x *value) bool {
+	if x.from == nil || f.uses[x] != 1 {
+		return false
+	}
+	before, ok := x.from.own.(*fused)
+	return ok && !(before.convolution != nil && before.convolution.ofKernel)
+}
+
+// join makes the steps of op a part of the operation that computes its first operand x, if they can be.
+func (f *fuser) join(op *operation, x *value) {
+	if !f.canContinue(x) {
+		return
+	}
+	before := x.from.own.(*fused)
+	op.inputs = slices.Concat(x.from.inputs, op.inputs[1:])
+	op.own = &fused{before.convolution, slices.Concat(before.steps, op.own.(*fused).steps)}
+	f.dropped[x.from] = true
+}
+
+// continues makes op, whose operands are x and y, a step after the operation that computes x, if it can be.
+func (f *fuser) continues(op *operation, kind stepKind, x, y *value) bool {
+	shape := op.outputs[0].shape
+	if !f.canContinue(x) || !x.shape.Equal(shape) {
+		return false
+	}
+	source := y
+	if y.from != nil && y.from.name == "BroadcastInDim" {
+		source = y.from.inputs[0]
+	}
+	per, ok := perOf(y, shape)
+	if !ok {
+		return false
+	}
+	op.own = &fused{steps: []step{{kind: kind, operand: len(x.from.inputs), per: per}}}
+	op.inputs = []*value{x, source}
+	if source != y {
+		f.uses[source]++
+		f.free(y)
+	}
+	f.join(op, x)
+	return true
+}
+
+// perOf returns which values of a result of that shape share a value of the operand y.
+func perOf(y *value, shape shapes.Shape) (perKind, bool) {
+	if y.shape.DType != dtypes.Float32 {
+		return 0, false
+	}
+	d, last := shape.Dimensions, shape.Rank()-1
+	own := make([]bool, len(d)) // for each axis, whether its values have values of their own
+	if y.from != nil && y.from.name == "BroadcastInDim" {
+		for i, axis := range y.from.axes {
+			own[axis] = y.from.inputs[0].shape.Dimensions[i] > 1
+		}
+	} else if y.shape.Rank() == len(d) {
+		for axis, n := range y.shape.Dimensions {
+			own[axis] = n > 1
+		}
+	} else if y.shape.Size() != 1 {
+		return 0, false
+	}
+	all, none := true, true
+	for axis, n := range d {
+		all = all && (own[axis] || n == 1)
+		none = none && !own[axis]
+	}
+	switch {
+	case none:
+		return perAll, true
+	case all && y.shape.Equal(shape) && (y.from == nil || y.from.name != "BroadcastInDim"):
+		return perValue, true
+	case last > 0 && own[last] && !slices.Contains(own[:last], true):
+		return perChannel, true
+	case last > 1 && own[last] && own[0] && !slices.Contains(own[1:last], true):
+		return perPictureChannel, true
+	}
+	return 0, false
+}
+
+func (f *fused) run(r *run, op *operation) error {
+	shape := op.outputs[0].shape
+	y, flat, err := r.backend.Backend.NewSharedBuffer(r.device, shape)
+	if err != nil {
+		return err
+	}
+	buffers, last := r.take(op.inputs)
+	in := make([][]float32, len(buffers))
+	for i, b := range buffers {
+		values, err := b.Data()
+		if err != nil {
+			return err
+		}
+		in[i] = values.([]float32)
+	}
+	f.compute(flat.([]float32), in, shape)
+	r.put(op.outputs, []compute.Buffer{y})
+	for i, b := range buffers {
+		if last[i] {
+			if err := b.Finalize(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// compute computes y, of that shape, from the operands.
+func (f *fused) compute(y []float32, in [][]float32, shape shapes.Shape) {
+	if len(f.steps) == 0 {
+		f.convolution.run(y, in[0], in[1], func(from, to int) {})
+		return
+	}
+	channels, picture := 1, len(y)
+	if d := shape.Dimensions; len(d) > 0 {
+		channels, picture = d[len(d)-1], len(y)/d[0]
+	}
+	steps := func(from, to int) {
+		for _, s := range f.steps {
+			s.apply(y[from:to], from, in, channels, picture)
+		}
+	}
+	if f.convolution != nil {
+		f.convolution.run(y, in[0], in[1], steps)
+		return
+	}
+	// Parts of whole pixels of one picture.
+	part := max(1, 1<<13/channels) * channels
+	parts := (picture + part - 1) / part
+	var next atomic.Int64
+	total := parts * (len(y) / picture)
+	parallel(min(runtime.GOMAXPROCS(0), total), func(int) {
+		for i := int(next.Add(1)) - 1; i < total; i = int(next.Add(1)) - 1 {
+			from := i/parts*picture + i%parts*part
+			to := min(from+part, (i/parts+1)*picture)
+			copy(y[from:to], in[0][from:to])
+			steps(from, to)
+		}
+	})
+}
+
+// apply computes the step for values of one picture, which begin at the value from of the result.
+func (s *step) apply(y []float32, from int, in [][]float32, channels, picture int) {
+	switch {
+	case s.kind == silu:
+		siluOf(y)
+	case s.kind == logistic:
+		logisticOf(y)
+	case s.per == perValue:
+		s.kind.each(y, in[s.operand][from:])
+	case s.per == perAll:
+		s.kind.same(y, in[s.operand][0])
+	default:
+		row := in[s.operand]
+		if s.per == perPictureChannel {
+			row = row[from/picture*channels:]
+		}
+		for ; len(y) > 0; y = y[channels:] {
+			s.kind.each(y[:channels], row)
+		}
+	}
+}
+
+// each applies the step to each value of y, with its own second operand.
+func (k stepKind) each(y, operand []float32) {
+	operand = operand[:len(y)]
+	switch k {
+	case add:
+		for i, v := range operand {
+			y[i] += v
+		}
+	case subtract:
+		for i, v := range operand {
+			y[i] -= v
+		}
+	case multiply:
+		for i, v := range operand {
+			y[i] *= v
+		}
+	case greater:
+		for i, v := range operand {
+			y[i] = max(y[i], v)
+		}
+	}
+}
+
+// same is each with one second operand for all.
+func (k stepKind) same(y []float32, operand float32) {
+	switch k {
+	case add:
+		for i := range y {
+			y[i] += operand
+		}
+	case subtract:
+		for i := range y {
+			y[i] -= operand
+		}
+	case multiply:
+		for i := range y {
+			y[i] *= operand
+		}
+	case greater:
+		for i, v := range y {
+			y[i] = max(v, operand)
+		}
+	}
+}

@@ -1,0 +1,12 @@
+// Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
+
+package goengine
+
+// multiplyUnits computes a tile of at most units times lanes columns, and returns how many times lanes it did.
+func multiplyUnits(t *tile, units int) int {
+	multiplyNEON(t)
+	return 1
+}
+
+//go:noescape
+func multiplyNEON(t *tile)
