@@ -15,6 +15,8 @@
 package goengine
 
 import (
+	"sync"
+
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // the engine that computes the stages
 	"github.com/gomlx/compute/shapes"
@@ -22,7 +24,8 @@ import (
 
 // Backend is GoMLX's pure-Go engine with fast convolutions.
 type Backend struct {
-	compute.Backend // GoMLX's engine
+	compute.Backend          // GoMLX's engine
+	pools           sync.Map // of buffers that are not in use, a *sync.Pool for each shape
 }
 
 // New opens the engine. The errors are GoMLX's.
@@ -31,7 +34,7 @@ func New() (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{inner}, nil
+	return &Backend{Backend: inner}, nil
 }
 
 // Builder returns a builder of a graph.
@@ -58,6 +61,31 @@ func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) 
 		return nil, nil, err
 	}
 	return &buffer{inner, b}, flat, nil
+}
+
+// newBuffer returns a buffer of GoMLX's with any values. It need not be cleared, as memory from Go has to be.
+func (b *Backend) newBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, []float32, error) {
+	if pool, ok := b.pools.Load(shape.String()); ok {
+		if used, ok := pool.(*sync.Pool).Get().(compute.Buffer); ok {
+			flat, err := used.Data()
+			return used, flat.([]float32), err
+		}
+	}
+	fresh, flat, err := b.Backend.NewSharedBuffer(device, shape)
+	if err != nil {
+		return nil, nil, err
+	}
+	return fresh, flat.([]float32), nil
+}
+
+// pool takes a buffer back that newBuffer returned.
+func (b *Backend) pool(used compute.Buffer) {
+	shape, err := used.Shape()
+	if err != nil {
+		return
+	}
+	pool, _ := b.pools.LoadOrStore(shape.String(), &sync.Pool{})
+	pool.(*sync.Pool).Put(used)
 }
 
 // buffer is a buffer of GoMLX's engine that belongs to this one.

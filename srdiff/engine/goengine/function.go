@@ -193,11 +193,14 @@ func (f *function) Return(results []compute.Value, shardings []*compute.Sharding
 	inner := make([]compute.Value, len(results))
 	for i, v := range results {
 		inner[i] = v.(*value).inner
-		result, err := f.Identity(v)
+		result, err := f.add("Identity", operands(v), func(g compute.Function, in *inputs) ([]compute.Value, error) {
+			y, err := g.Identity(in.next())
+			return []compute.Value{y}, err
+		})
 		if err != nil {
 			return err
 		}
-		f.results = append(f.results, result.(*value))
+		f.results = append(f.results, result.outputs[0])
 	}
 	return f.Function.Return(inner, shardings)
 }
@@ -219,6 +222,9 @@ func (f *function) ConvGeneral(x, kernel compute.Value, axes compute.ConvolveAxe
 	}
 	return op.outputs[0], nil
 }
+
+// Identity records nothing.
+func (f *function) Identity(x compute.Value) (compute.Value, error) { return x, nil }
 
 // BroadcastInDim records its axes, which fuse needs.
 func (f *function) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []int) (compute.Value, error) {

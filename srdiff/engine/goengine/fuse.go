@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 )
@@ -30,12 +29,15 @@ type step struct {
 type stepKind int
 
 const (
-	add      stepKind = iota // x + operand
-	subtract                 // x - operand
-	multiply                 // x operand
-	greater                  // max(x, operand)
-	logistic                 // 1 / (1 + exp(-x))
-	silu                     // x / (1 + exp(-x))
+	add         stepKind = iota // x + operand
+	subtract                    // x - operand
+	multiply                    // x operand
+	divide                      // x / operand
+	greater                     // max(x, operand)
+	lesser                      // min(x, operand)
+	exponential                 // e^x
+	logistic                    // 1 / (1 + e^-x)
+	silu                        // x / (1 + e^-x)
 )
 
 // perKind is which values have a value of the second operand of their own.
@@ -48,7 +50,9 @@ const (
 	perAll                           // there is one
 )
 
-var binaries = map[string]stepKind{"Add": add, "Sub": subtract, "Mul": multiply, "Max": greater}
+var unaries = map[string]stepKind{"Exp": exponential, "Logistic": logistic}
+
+var binaries = map[string]stepKind{"Add": add, "Sub": subtract, "Mul": multiply, "Div": divide, "Max": greater, "Min": lesser}
 
 // fuse replaces operations by fused ones where it can, and returns those that are left. Both lists have each
 // operation after those that it depends on.
@@ -63,17 +67,17 @@ func fuse(operations []*operation) []*operation {
 		if op.own != nil || len(op.outputs) != 1 || op.outputs[0].shape.DType != dtypes.Float32 {
 			continue
 		}
+		unary, isUnary := unaries[op.name]
 		kind, binary := binaries[op.name]
 		switch {
-		case op.name == "Logistic":
-			f.own(op, step{kind: logistic}, op.inputs[0], nil)
+		case isUnary:
+			f.own(op, step{kind: unary}, op.inputs[0], nil)
 		case op.name == "Mul" && isLogisticOf(op.inputs[1], op.inputs[0]):
 			f.own(op, step{kind: silu}, op.inputs[0], op.inputs[1])
 		case op.name == "Mul" && isLogisticOf(op.inputs[0], op.inputs[1]):
 			f.own(op, step{kind: silu}, op.inputs[1], op.inputs[0])
 		case binary:
-			_ = f.continues(op, kind, op.inputs[0], op.inputs[1]) ||
-				kind != subtract && f.continues(op, kind, op.inputs[1], op.inputs[0])
+			f.binary(op, kind)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(operations), func(op *operation) bool { return f.dropped[op] })
@@ -130,28 +134,39 @@ func (f *fuser) join(op *operation, x *value) {
 	f.dropped[x.from] = true
 }
 
-// continues makes op, whose operands are x and y, a step after the operation that computes x, if it can be.
-func (f *fuser) continues(op *operation, kind stepKind, x, y *value) bool {
+// leastValues is the least number of values for which an operation on two operands is worth a stage of its own.
+const leastValues = 1 << 16
+
+// binary makes op a step after the operation that computes one of its operands, if it can be, or else a
+// first step on one of them, if it is large.
+func (f *fuser) binary(op *operation, kind stepKind) {
+	x, y := op.inputs[0], op.inputs[1]
+	swap := kind != subtract && kind != divide
 	shape := op.outputs[0].shape
-	if !f.canContinue(x) || !x.shape.Equal(shape) {
-		return false
-	}
-	source := y
-	if y.from != nil && y.from.name == "BroadcastInDim" {
-		source = y.from.inputs[0]
+	switch _, ok := perOf(y, shape); {
+	case ok && x.shape.Equal(shape) && (f.canContinue(x) || !(swap && f.canContinue(y)) && shape.Size() >= leastValues):
+	case swap && y.shape.Equal(shape) && (f.canContinue(y) || shape.Size() >= leastValues):
+		x, y = y, x
+	default:
+		return
 	}
 	per, ok := perOf(y, shape)
 	if !ok {
-		return false
+		return
 	}
-	op.own = &fused{steps: []step{{kind: kind, operand: len(x.from.inputs), per: per}}}
-	op.inputs = []*value{x, source}
-	if source != y {
+	operand := 1
+	if f.canContinue(x) {
+		operand = len(x.from.inputs)
+	}
+	source := y
+	if y.from != nil && y.from.name == "BroadcastInDim" && per != perValue {
+		source = y.from.inputs[0]
 		f.uses[source]++
 		f.free(y)
 	}
+	op.inputs = []*value{x, source}
+	op.own = &fused{steps: []step{{kind: kind, operand: operand, per: per}}}
 	f.join(op, x)
-	return true
 }
 
 // perOf returns which values of a result of that shape share a value of the operand y.
@@ -180,7 +195,7 @@ func perOf(y *value, shape shapes.Shape) (perKind, bool) {
 	switch {
 	case none:
 		return perAll, true
-	case all && y.shape.Equal(shape) && (y.from == nil || y.from.name != "BroadcastInDim"):
+	case all && y.shape.Equal(shape):
 		return perValue, true
 	case last > 0 && own[last] && !slices.Contains(own[:last], true):
 		return perChannel, true
@@ -192,24 +207,28 @@ func perOf(y *value, shape shapes.Shape) (perKind, bool) {
 
 func (f *fused) run(r *run, op *operation) error {
 	shape := op.outputs[0].shape
-	y, flat, err := r.backend.Backend.NewSharedBuffer(r.device, shape)
+	y, flat, err := r.backend.newBuffer(r.device, shape)
 	if err != nil {
 		return err
 	}
-	buffers, last := r.take(op.inputs)
-	in := make([][]float32, len(buffers))
-	for i, b := range buffers {
-		values, err := b.Data()
+	taken := r.take(op.inputs)
+	in := make([][]float32, len(taken))
+	for i, h := range taken {
+		values, err := h.buffer.Data()
 		if err != nil {
 			return err
 		}
 		in[i] = values.([]float32)
 	}
-	f.compute(flat.([]float32), in, shape)
-	r.put(op.outputs, []compute.Buffer{y})
-	for i, b := range buffers {
-		if last[i] {
-			if err := b.Finalize(); err != nil {
+	f.compute(flat, in, shape)
+	r.put(op.outputs, true, y)
+	for _, h := range taken {
+		switch {
+		case !h.isLast():
+		case h.pooled:
+			r.backend.pool(h.buffer)
+		default:
+			if err := h.buffer.Finalize(); err != nil {
 				return err
 			}
 		}
@@ -256,6 +275,10 @@ func (s *step) apply(y []float32, from int, in [][]float32, channels, picture in
 	switch {
 	case s.kind == silu:
 		siluOf(y)
+	case s.kind == exponential:
+		for i, x := range y {
+			y[i] = exp(x)
+		}
 	case s.kind == logistic:
 		logisticOf(y)
 	case s.per == perValue:
@@ -289,9 +312,17 @@ func (k stepKind) each(y, operand []float32) {
 		for i, v := range operand {
 			y[i] *= v
 		}
+	case divide:
+		for i, v := range operand {
+			y[i] /= v
+		}
 	case greater:
 		for i, v := range operand {
 			y[i] = max(y[i], v)
+		}
+	case lesser:
+		for i, v := range operand {
+			y[i] = min(y[i], v)
 		}
 	}
 }
@@ -311,9 +342,17 @@ func (k stepKind) same(y []float32, operand float32) {
 		for i := range y {
 			y[i] *= operand
 		}
+	case divide:
+		for i := range y {
+			y[i] /= operand
+		}
 	case greater:
 		for i, v := range y {
 			y[i] = max(v, operand)
+		}
+	case lesser:
+		for i, v := range y {
+			y[i] = min(v, operand)
 		}
 	}
 }

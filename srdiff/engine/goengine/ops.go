@@ -322,12 +322,6 @@ func (f *function) GreaterThanTotalOrder(a0 compute.Value, a1 compute.Value) (co
 	})
 }
 
-func (f *function) Identity(a0 compute.Value) (compute.Value, error) {
-	return f.one("Identity", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
-		return g.Identity(in.next())
-	})
-}
-
 func (f *function) Imag(a0 compute.Value) (compute.Value, error) {
 	return f.one("Imag", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
 		return g.Imag(in.next())

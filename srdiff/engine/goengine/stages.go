@@ -263,17 +263,30 @@ type held struct {
 	buffer compute.Buffer
 	uses   int  // how often it will be needed
 	mine   bool // it may be overwritten after the last use
+	pooled bool // it is from Backend.newBuffer
 }
+
+// isLast reports whether nothing needs the buffer after this use.
+func (h held) isLast() bool { return h.mine && h.uses == 0 }
 
 // stage computes a stage and its own operations.
 func (r *run) stage(st *stage) error {
 	if st.exec != nil {
-		inputs, donate := r.take(st.inputs)
+		taken := r.take(st.inputs)
+		inputs, donate := make([]compute.Buffer, len(taken)), make([]bool, len(taken))
+		for i, h := range taken {
+			inputs[i], donate[i] = h.buffer, h.isLast() && !h.pooled
+		}
 		results, err := st.exec.Execute(inputs, donate, r.device)
 		if err != nil {
 			return err
 		}
-		r.put(st.outputs, results)
+		for _, h := range taken {
+			if h.pooled && h.isLast() {
+				r.backend.pool(h.buffer)
+			}
+		}
+		r.put(st.outputs, false, results...)
 	}
 	for _, op := range st.own {
 		if err := op.own.run(r, op); err != nil {
@@ -283,24 +296,24 @@ func (r *run) stage(st *stage) error {
 	return nil
 }
 
-// take returns the values' buffers, and which of them are no longer needed.
-func (r *run) take(values []*value) (buffers []compute.Buffer, last []bool) {
+// take returns the values' buffers, with one use less.
+func (r *run) take(values []*value) []held {
+	var taken []held
 	for _, v := range values {
 		h := r.held[v]
 		h.uses--
 		r.held[v] = h
-		buffers, last = append(buffers, h.buffer), append(last, h.mine && h.uses == 0)
-		if h.uses == 0 {
+		if taken = append(taken, h); h.uses == 0 {
 			delete(r.held, v)
 		}
 	}
-	return buffers, last
+	return taken
 }
 
 // put holds the values' buffers.
-func (r *run) put(values []*value, buffers []compute.Buffer) {
+func (r *run) put(values []*value, pooled bool, buffers ...compute.Buffer) {
 	for i, v := range values {
-		r.held[v] = held{buffer: buffers[i], uses: r.uses[v], mine: true}
+		r.held[v] = held{buffer: buffers[i], uses: r.uses[v], mine: true, pooled: pooled}
 	}
 }
 
@@ -327,9 +340,13 @@ func (l *loop) compile(backend *Backend, name string) (err error) {
 }
 
 func (l *loop) run(r *run, op *operation) error {
-	state, mine := r.take(op.inputs)
-	for i, b := range state { // a buffer that the state has twice must not be overwritten
-		mine[i] = mine[i] && slices.Index(state, b) == i && !slices.Contains(state[i+1:], b)
+	taken := r.take(op.inputs)
+	state, mine := make([]compute.Buffer, len(taken)), make([]bool, len(taken))
+	for i, h := range taken {
+		state[i] = h.buffer
+	}
+	for i, h := range taken { // a buffer that the state has twice must not be overwritten
+		mine[i] = h.isLast() && !h.pooled && !slices.Contains(state[:i], h.buffer) && !slices.Contains(state[i+1:], h.buffer)
 	}
 	for {
 		more, err := l.condStages.execute(state, nil, r.device)
@@ -350,7 +367,7 @@ func (l *loop) run(r *run, op *operation) error {
 			mine[i] = true
 		}
 	}
-	r.put(op.outputs, state)
+	r.put(op.outputs, false, state...)
 	for i, v := range op.outputs {
 		h := r.held[v]
 		h.mine = mine[i]
