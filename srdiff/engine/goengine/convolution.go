@@ -36,7 +36,7 @@ type convolution struct {
 // newConvolution returns the convolution of these shapes with strides and dilations of 1, or nil for one that
 // this package does not compute.
 func newConvolution(x, kernel, y shapes.Shape, axes compute.ConvolveAxesConfig, paddings [][2]int) *convolution {
-	if len(axes.InputSpatial) != 2 || len(paddings) != 2 ||
+	if len(axes.InputSpatial) != 2 || len(paddings) != 2 || x.IsDynamic() || kernel.IsDynamic() ||
 		x.DType != dtypes.Float32 || kernel.DType != dtypes.Float32 || y.DType != dtypes.Float32 {
 		return nil
 	}
@@ -63,6 +63,38 @@ func newConvolution(x, kernel, y shapes.Shape, axes compute.ConvolveAxesConfig, 
 	if min(c.top, c.left) < 0 || c.batch*c.rows*c.cols*c.in*c.out == 0 {
 		return nil
 	}
+	return c
+}
+
+// leastProducts is the least number of multiplications for which a product of matrices is worth a stage of its own.
+const leastProducts = 1 << 18
+
+// newProduct returns the product of two matrices as a convolution with a kernel of one pixel, x of M pixels:
+//
+//	y [M, N]  = x [M, K] w [K, N]    or x [M, K] w^T, w [N, K]
+//	dw [K, N] = x^T dy,   x [M, K], dy [M, N]
+//
+// It returns nil for small matrices and for those that this package does not multiply. The axes are those
+// that are summed over.
+func newProduct(x, w, y shapes.Shape, axisOfX, axisOfW int) *convolution {
+	if x.DType != dtypes.Float32 || w.DType != dtypes.Float32 || y.DType != dtypes.Float32 ||
+		x.IsDynamic() || w.IsDynamic() || x.Rank() != 2 || w.Rank() != 2 || axisOfX == 0 && axisOfW == 1 {
+		return nil
+	}
+	pixels := x.Dimensions[0]
+	c := &convolution{
+		batch: 1, in: x.Dimensions[1], out: w.Dimensions[1-axisOfW], kernelRows: 1, kernelCols: 1,
+		swapped: axisOfW == 1, ofKernel: axisOfX == 0,
+	}
+	if pixels*c.in*c.out < leastProducts {
+		return nil
+	}
+	c.cols = 1
+	for c.cols < 64 && pixels%(2*c.cols) == 0 {
+		c.cols *= 2
+	}
+	c.rows = pixels / c.cols
+	c.height, c.width = c.rows, c.cols
 	return c
 }
 

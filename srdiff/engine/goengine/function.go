@@ -239,6 +239,24 @@ func (f *function) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []in
 	return op.outputs[0], nil
 }
 
+// DotGeneral of two matrices is a convolution with a kernel of one pixel, or the gradient of its kernel.
+func (f *function) DotGeneral(lhs compute.Value, lhsContracting, lhsBatch []int, rhs compute.Value, rhsContracting, rhsBatch []int,
+	config compute.DotGeneralConfig) (compute.Value, error) {
+	op, err := f.add("DotGeneral", operands(lhs, rhs), func(g compute.Function, in *inputs) ([]compute.Value, error) {
+		y, err := g.DotGeneral(in.next(), lhsContracting, lhsBatch, in.next(), rhsContracting, rhsBatch, config)
+		return []compute.Value{y}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(lhsContracting) == 1 && len(rhsContracting) == 1 && len(lhsBatch) == 0 {
+		if c := newProduct(op.inputs[0].shape, op.inputs[1].shape, op.outputs[0].shape, lhsContracting[0], rhsContracting[0]); c != nil {
+			op.own = &fused{convolution: c}
+		}
+	}
+	return op.outputs[0], nil
+}
+
 func allOnes(values []int) bool {
 	return !slices.ContainsFunc(values, func(v int) bool { return v != 1 })
 }

@@ -35,6 +35,7 @@ const (
 	divide                      // x / operand
 	greater                     // max(x, operand)
 	lesser                      // min(x, operand)
+	sign                        // -1, 0 or 1
 	exponential                 // e^x
 	logistic                    // 1 / (1 + e^-x)
 	silu                        // x / (1 + e^-x)
@@ -50,7 +51,7 @@ const (
 	perAll                           // there is one
 )
 
-var unaries = map[string]stepKind{"Exp": exponential, "Logistic": logistic}
+var unaries = map[string]stepKind{"Sign": sign, "Exp": exponential, "Logistic": logistic}
 
 var binaries = map[string]stepKind{"Add": add, "Sub": subtract, "Mul": multiply, "Div": divide, "Max": greater, "Min": lesser}
 
@@ -207,33 +208,7 @@ func perOf(y *value, shape shapes.Shape) (perKind, bool) {
 
 func (f *fused) run(r *run, op *operation) error {
 	shape := op.outputs[0].shape
-	y, flat, err := r.backend.newBuffer(r.device, shape)
-	if err != nil {
-		return err
-	}
-	taken := r.take(op.inputs)
-	in := make([][]float32, len(taken))
-	for i, h := range taken {
-		values, err := h.buffer.Data()
-		if err != nil {
-			return err
-		}
-		in[i] = values.([]float32)
-	}
-	f.compute(flat, in, shape)
-	r.put(op.outputs, true, y)
-	for _, h := range taken {
-		switch {
-		case !h.isLast():
-		case h.pooled:
-			r.backend.pool(h.buffer)
-		default:
-			if err := h.buffer.Finalize(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return r.compute(op, func(y []float32, in [][]float32) { f.compute(y, in, shape) })
 }
 
 // compute computes y, of that shape, from the operands.
@@ -275,6 +250,15 @@ func (s *step) apply(y []float32, from int, in [][]float32, channels, picture in
 	switch {
 	case s.kind == silu:
 		siluOf(y)
+	case s.kind == sign:
+		for i, x := range y {
+			switch {
+			case x > 0:
+				y[i] = 1
+			case x < 0:
+				y[i] = -1
+			}
+		}
 	case s.kind == exponential:
 		for i, x := range y {
 			y[i] = exp(x)

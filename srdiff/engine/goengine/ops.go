@@ -154,12 +154,6 @@ func (f *function) Div(a0 compute.Value, a1 compute.Value) (compute.Value, error
 	})
 }
 
-func (f *function) DotGeneral(a0 compute.Value, a1 []int, a2 []int, a3 compute.Value, a4 []int, a5 []int, a6 compute.DotGeneralConfig) (compute.Value, error) {
-	return f.one("DotGeneral", operands(a0, a3), func(g compute.Function, in *inputs) (compute.Value, error) {
-		return g.DotGeneral(in.next(), a1, a2, in.next(), a4, a5, a6)
-	})
-}
-
 func (f *function) DynamicBroadcastInDim(a0 compute.Value, a1 []int, a2 ...compute.DynamicDimensionSpec) (compute.Value, error) {
 	return f.one("DynamicBroadcastInDim", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
 		return g.DynamicBroadcastInDim(in.next(), a1, unwrapDynamic(a2)...)
@@ -667,12 +661,6 @@ func (f *function) Sub(a0 compute.Value, a1 compute.Value) (compute.Value, error
 func (f *function) Tanh(a0 compute.Value) (compute.Value, error) {
 	return f.one("Tanh", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
 		return g.Tanh(in.next())
-	})
-}
-
-func (f *function) Transpose(a0 compute.Value, a1 ...int) (compute.Value, error) {
-	return f.one("Transpose", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
-		return g.Transpose(in.next(), a1...)
 	})
 }
 

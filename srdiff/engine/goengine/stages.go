@@ -317,6 +317,37 @@ func (r *run) put(values []*value, pooled bool, buffers ...compute.Buffer) {
 	}
 }
 
+// compute computes an own operation's only result from its operands, all in float32.
+func (r *run) compute(op *operation, compute func(y []float32, in [][]float32)) error {
+	y, flat, err := r.backend.newBuffer(r.device, op.outputs[0].shape)
+	if err != nil {
+		return err
+	}
+	taken := r.take(op.inputs)
+	in := make([][]float32, len(taken))
+	for i, h := range taken {
+		values, err := h.buffer.Data()
+		if err != nil {
+			return err
+		}
+		in[i] = values.([]float32)
+	}
+	compute(flat, in)
+	r.put(op.outputs, true, y)
+	for _, h := range taken {
+		switch {
+		case !h.isLast():
+		case h.pooled:
+			r.backend.pool(h.buffer)
+		default:
+			if err := h.buffer.Finalize(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // hasOwn reports whether this package computes something of the function.
 func (f *function) hasOwn() bool {
 	return slices.ContainsFunc(f.operations, func(op *operation) bool {
