@@ -25,7 +25,6 @@ yourflags := $(shell XDG_CONFIG_HOME='$(LAB)/config' GOENV='$(GOENV)' go env GOF
 export GOFLAGS      := $(yourflags) -buildvcs=false -modcacherw
 export GOTOOLCHAIN  := local
 export GOWORK       := off
-export GOEXPERIMENT := $(if $(filter x86_64 amd64,$(shell uname -m)),simd)
 export GOMLX_NO_AUTO_INSTALL := 1
 plugins     := $(LAB)/lib/go-xla
 yourplugins := $(subst $(plugins):,,$(PJRT_PLUGIN_LIBRARY_PATH))# as with the paths below
@@ -88,7 +87,6 @@ systems := linux/amd64 linux/arm64 windows/amd64 darwin/arm64 freebsd/amd64
 cross: check ## build without C for every system, and run the command's tests without C on this one
 	@for system in $(systems); do \
 		echo "$$system"; export CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/}; \
-		[ $$GOARCH = amd64 ] || export GOEXPERIMENT=; \
 		go build -o '$(LAB)/build/'$$GOOS-$$GOARCH/ ./srdiff/cmd/srdiff && go build ./srdiff/... || exit 1; \
 	done
 	CGO_ENABLED=0 GOOS=windows go vet ./srdiff/...
@@ -305,7 +303,6 @@ define KERNEL_JSON
   "GOFLAGS": "-buildvcs=false -modcacherw -ldflags=-s",
   "GOTOOLCHAIN": "local",
   "GOWORK": "",
-  "GOEXPERIMENT": "$(GOEXPERIMENT)",
   "GOMLX_NO_AUTO_INSTALL": "1",
   "PJRT_PLUGIN_LIBRARY_PATH": "$(PJRT_PLUGIN_LIBRARY_PATH)",
   "XDG_CONFIG_HOME": "$(XDG_CONFIG_HOME)",

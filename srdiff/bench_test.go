@@ -21,7 +21,7 @@ import (
 
 // The tutorial's train step: batch 32, 32x32, with Adam.
 //
-//	GOEXPERIMENT=simd go test ./srdiff -run '^$' -bench . -benchtime 20x
+//	go test ./srdiff -run '^$' -bench . -benchtime 20x
 func BenchmarkTrainStep(b *testing.B) { benchmarkTrainStep(b, Config{}) }
 
 // A train step of the better network, with the same batch.

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"runtime"
+
 	"golang.org/x/sys/cpu"
 )
 
@@ -26,17 +28,17 @@ func CPUFeatures() []string {
 	return features
 }
 
-// simd describes whether the matrix products of the pure-Go engine use vector instructions on this
-// machine, and what to do if they do not.
+// simd describes whether the convolutions and products of the pure-Go engine use vector instructions on
+// this machine.
 func simd() string {
 	switch {
-	case !builtWithSIMD:
-		return "without vector instructions (build with GOEXPERIMENT=simd: a train step is then 2 to 3 times faster)"
 	case cpu.X86.HasAVX512F:
 		return "with AVX-512"
-	case cpu.X86.HasAVX2:
+	case cpu.X86.HasAVX2 && cpu.X86.HasFMA:
 		return "with AVX2"
+	case runtime.GOARCH == "arm64":
+		return "with NEON"
 	default:
-		return "without vector instructions (this processor has no AVX2)"
+		return "without vector instructions"
 	}
 }

@@ -92,9 +92,6 @@ func buildFor(t *testing.T, dir, goos, goarch string) string {
 	path := filepath.Join(dir, "srdiff-"+goos+"-"+goarch+".exe")
 	build := exec.Command("go", "build", "-o", path, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
-	if goarch != "amd64" {
-		build.Env = append(build.Env, "GOEXPERIMENT=") // GOEXPERIMENT=simd is for amd64
-	}
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -30,7 +30,8 @@ type Backend struct {
 
 // New opens the engine. The errors are GoMLX's.
 func New() (*Backend, error) {
-	inner, err := compute.NewWithConfig("go")
+	// Operations run one after the other. Several at a time that use all processors can wait for each other forever.
+	inner, err := compute.NewWithConfig("go:ops_sequential")
 	if err != nil {
 		return nil, err
 	}

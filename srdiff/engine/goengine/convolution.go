@@ -120,15 +120,29 @@ type band struct {
 	y                 []float32 // rows of y, each as wide as those of x
 }
 
-// newBand returns memory for a band.
-func (c *convolution) newBand() *band {
-	n, w := c.bandRows(), c.padded()
-	behind := c.kernelCols + tileRows
-	return &band{
-		x: make([]float32, ((n+c.kernelRows-1)*w+behind)*(c.in+tileRows)),
-		y: make([]float32, (n*w+tileRows)*c.paddedOut()),
+// memory has slices of bands that are not in use.
+var memory sync.Pool
+
+// floats returns n values, which can be any, and what gives them back.
+func floats(n int) (values []float32, free func()) {
+	used, _ := memory.Get().(*[]float32)
+	if used == nil || cap(*used) < n {
+		fresh := make([]float32, n)
+		used = &fresh
 	}
+	return (*used)[:n], func() { memory.Put(used) }
 }
+
+// newBand returns memory for a band, and what gives it back.
+func (c *convolution) newBand() (b *band, free func()) {
+	n, w := c.bandRows(), c.padded()
+	x, freeX := floats(((n+c.kernelRows-1)*w+c.behind())*c.in + tileRows)
+	y, freeY := floats((n*w + tileRows) * c.paddedOut())
+	return &band{x: x, y: y}, func() { freeX(); freeY() }
+}
+
+// behind returns how many pixels the last tiles of a band read behind it.
+func (c *convolution) behind() int { return c.kernelCols + tileRows }
 
 // load copies the band's part of x.
 func (b *band) load(c *convolution, x []float32) {
@@ -144,6 +158,9 @@ func (b *band) load(c *convolution, x []float32) {
 		n := copy(to[c.left*c.in:], x[start:start+c.width*c.in])
 		clear(to[c.left*c.in+n:])
 	}
+	// What is behind is multiplied by zero, or its results are not used. It must be numbers.
+	end := (b.to - b.from + c.kernelRows - 1) * row
+	clear(b.x[end : end+c.behind()*c.in+tileRows])
 }
 
 // run computes y from x and w, or dw from x and dy. It calls after for each part of y, its values from one index to
@@ -162,7 +179,8 @@ func (c *convolution) forward(y, x, w []float32, after func(from, to int)) {
 	bands := c.bands()
 	var next atomic.Int64
 	parallel(min(runtime.GOMAXPROCS(0), len(bands)), func(int) {
-		b := c.newBand()
+		b, free := c.newBand()
+		defer free()
 		for i := next.Add(1); i <= int64(len(bands)); i = next.Add(1) {
 			b.picture, b.from, b.to = bands[i-1].picture, bands[i-1].from, bands[i-1].to
 			b.load(c, x)
@@ -249,7 +267,8 @@ func (c *convolution) gradientOfKernel(dw, x, dy []float32) {
 	parts := make([][]float32, n) // [kernelRows, kernelCols, in, out]
 	var next atomic.Int64
 	parallel(min(runtime.GOMAXPROCS(0), n), func(int) {
-		b := c.newBand()
+		b, free := c.newBand()
+		defer free()
 		for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 			part := make([]float32, c.kernelRows*c.kernelCols*in*out)
 			for _, at := range bands[int(i-1)*len(bands)/n : int(i)*len(bands)/n] {

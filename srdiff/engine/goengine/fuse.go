@@ -68,6 +68,10 @@ func fuse(operations []*operation) []*operation {
 		if op.own != nil || len(op.outputs) != 1 || op.outputs[0].shape.DType != dtypes.Float32 {
 			continue
 		}
+		if op.name == "Reshape" {
+			f.reshape(op)
+			continue
+		}
 		unary, isUnary := unaries[op.name]
 		kind, binary := binaries[op.name]
 		switch {
@@ -79,6 +83,11 @@ func fuse(operations []*operation) []*operation {
 			f.own(op, step{kind: silu}, op.inputs[1], op.inputs[0])
 		case binary:
 			f.binary(op, kind)
+		}
+	}
+	for _, op := range operations {
+		if _, isLoop := op.own.(*loop); op.own != nil && !isLoop && !f.dropped[op] {
+			f.seeThrough(op)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(operations), func(op *operation) bool { return f.dropped[op] })
@@ -133,6 +142,41 @@ func (f *fuser) join(op *operation, x *value) {
 	op.inputs = slices.Concat(x.from.inputs, op.inputs[1:])
 	op.own = &fused{before.convolution, slices.Concat(before.steps, op.own.(*fused).steps)}
 	f.dropped[x.from] = true
+}
+
+// reshape makes a change of shape a part of the operation before it, if that is possible. A step on channels
+// needs the last axis, one on the channels of pictures all.
+func (f *fuser) reshape(op *operation) {
+	x := op.inputs[0]
+	from, to := x.shape.Dimensions, op.outputs[0].shape.Dimensions
+	if x.from == nil || f.uses[x] != 1 || len(from) == 0 || len(to) == 0 || from[len(from)-1] != to[len(to)-1] {
+		return
+	}
+	switch before := x.from.own.(type) {
+	case *transposition:
+	case *fused:
+		if slices.ContainsFunc(before.steps, func(s step) bool { return s.per == perPictureChannel }) {
+			return
+		}
+	default:
+		return
+	}
+	op.inputs, op.own = x.from.inputs, x.from.own
+	f.dropped[x.from] = true
+}
+
+// seeThrough has an own operation use what a change of shape has as its operand: it needs the values alone.
+func (f *fuser) seeThrough(op *operation) {
+	op.inputs = slices.Clone(op.inputs)
+	for i, v := range op.inputs {
+		for v.from != nil && v.from.name == "Reshape" && v.from.own == nil {
+			source := v.from.inputs[0]
+			f.uses[source]++
+			f.free(v)
+			v = source
+		}
+		op.inputs[i] = v
+	}
 }
 
 // leastValues is the least number of values for which an operation on two operands is worth a stage of its own.
@@ -230,22 +274,19 @@ func (f *fused) compute(y []float32, in [][]float32, shape shapes.Shape) {
 		f.convolution.run(y, in[0], in[1], steps)
 		return
 	}
-	// Parts of whole pixels of one picture.
 	part := max(1, 1<<13/channels) * channels
-	parts := (picture + part - 1) / part
+	parts := (len(y) + part - 1) / part
 	var next atomic.Int64
-	total := parts * (len(y) / picture)
-	parallel(min(runtime.GOMAXPROCS(0), total), func(int) {
-		for i := int(next.Add(1)) - 1; i < total; i = int(next.Add(1)) - 1 {
-			from := i/parts*picture + i%parts*part
-			to := min(from+part, (i/parts+1)*picture)
+	parallel(min(runtime.GOMAXPROCS(0), parts), func(int) {
+		for i := int(next.Add(1)) - 1; i < parts; i = int(next.Add(1)) - 1 {
+			from, to := i*part, min((i+1)*part, len(y))
 			copy(y[from:to], in[0][from:to])
 			steps(from, to)
 		}
 	})
 }
 
-// apply computes the step for values of one picture, which begin at the value from of the result.
+// apply computes the step for whole pixels, which begin at the value from of the result.
 func (s *step) apply(y []float32, from int, in [][]float32, channels, picture int) {
 	switch {
 	case s.kind == silu:
@@ -271,10 +312,10 @@ func (s *step) apply(y []float32, from int, in [][]float32, channels, picture in
 		s.kind.same(y, in[s.operand][0])
 	default:
 		row := in[s.operand]
-		if s.per == perPictureChannel {
-			row = row[from/picture*channels:]
-		}
-		for ; len(y) > 0; y = y[channels:] {
+		for ; len(y) > 0; y, from = y[channels:], from+channels {
+			if s.per == perPictureChannel {
+				row = in[s.operand][from/picture*channels:]
+			}
 			s.kind.each(y[:channels], row)
 		}
 	}

@@ -91,12 +91,8 @@ func goTool(system string, args ...string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("system %q: want one such as linux/amd64", system)
 	}
-	experiment := ""
-	if arch == "amd64" { // for the pure-Go engine's matrix products
-		experiment = "simd"
-	}
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch, "GOEXPERIMENT="+experiment)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch)
 	out, err := cmd.Output()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("go %s for %s: %s", args[0], system, strings.TrimSpace(string(failed.Stderr)))
