@@ -514,12 +514,6 @@ func (f *function) ReduceLogicalXor(a0 compute.Value, a1 ...int) (compute.Value,
 	})
 }
 
-func (f *function) ReduceMax(a0 compute.Value, a1 ...int) (compute.Value, error) {
-	return f.one("ReduceMax", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
-		return g.ReduceMax(in.next(), a1...)
-	})
-}
-
 func (f *function) ReduceMin(a0 compute.Value, a1 ...int) (compute.Value, error) {
 	return f.one("ReduceMin", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
 		return g.ReduceMin(in.next(), a1...)
@@ -529,12 +523,6 @@ func (f *function) ReduceMin(a0 compute.Value, a1 ...int) (compute.Value, error)
 func (f *function) ReduceProduct(a0 compute.Value, a1 ...int) (compute.Value, error) {
 	return f.one("ReduceProduct", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
 		return g.ReduceProduct(in.next(), a1...)
-	})
-}
-
-func (f *function) ReduceSum(a0 compute.Value, a1 ...int) (compute.Value, error) {
-	return f.one("ReduceSum", operands(a0), func(g compute.Function, in *inputs) (compute.Value, error) {
-		return g.ReduceSum(in.next(), a1...)
 	})
 }
 

@@ -55,6 +55,15 @@ var graphs = map[string]func(x, w, b *Node) []*Node{
 		y := TransposeAllDims(Reshape(big, 20, 10, 2, 11, 2, 8), 0, 1, 3, 2, 4, 5)
 		return []*Node{Reshape(y, 20, 10, 11, 32), TransposeAllDims(big, 3, 2, 1, 0), TransposeAllDims(big, 0, 1, 2, 3)}
 	},
+	"reductions": func(x, w, b *Node) []*Node {
+		big := Concatenate([]*Node{x, Neg(x), x, MulScalar(x, 2), x, x, x, x, x, x}, 0)
+		parts := Reshape(big, 20, 10, 2, 11, 2, 8)
+		return []*Node{
+			ReduceAllSum(big), ReduceSum(big, 0, 1, 2), ReduceSum(big, 3), ReduceSum(big, 1, 3), ReduceSum(big, 0), ReduceSum(Reshape(big, -1), 0),
+			ReduceMax(parts, 2, 4), ReduceAllMax(parts), ReduceMax(parts, 0), ReduceMax(parts, 5), ReduceSum(parts, 1, 3, 5), ReduceSum(big, 0, 1, 2, 3),
+			Concatenate([]*Node{ReduceMax(Reshape(big, 1, -1), 0), ReduceSum(Reshape(big, -1, 1), 1)}, 0),
+		}
+	},
 	"products": func(x, w, b *Node) []*Node {
 		rows := Reshape(Concatenate([]*Node{x, x, x, x, x, x, x, x}, 0), -1, 8)
 		m := Reshape(Slice(w, AxisRange(0, 3), AxisRange(), AxisRange(), AxisRange()), -1, 8) // [72, 8]

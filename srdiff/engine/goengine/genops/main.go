@@ -21,7 +21,7 @@ import (
 var written = map[string]bool{
 	"Name": true, "Builder": true, "Parent": true, "Closure": true, "Shape": true, "Return": true, "Parameter": true, "Constant": true,
 	"Call": true, "Sort": true, "While": true, "If": true,
-	"ConvGeneral": true, "BroadcastInDim": true, "Identity": true, "DotGeneral": true, "Transpose": true, "FusedScaledDotProductAttention": true,
+	"ConvGeneral": true, "BroadcastInDim": true, "Identity": true, "DotGeneral": true, "Transpose": true, "ReduceSum": true, "ReduceMax": true, "FusedScaledDotProductAttention": true,
 }
 
 var (
