@@ -89,7 +89,8 @@ func lastDirectory(f *os.File) (map[uint16]field, error) {
 	}
 	order := byteOrder(head)
 	place := int64(order.Uint32(head[4:]))
-	if size := info.Size() - place; place < 8 || size < 2 || size > 4*maxText {
+	// The last value ends at an even place: one byte less is missing, even if it is padding.
+	if size := info.Size() - place; place < 8 || size < 2 || size > 4*maxText || info.Size()%2 != 0 {
 		return nil, errNoDirectory
 	}
 	tail := make([]byte, info.Size()-place)

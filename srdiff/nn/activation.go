@@ -11,8 +11,7 @@ import (
 //
 //	dx = min(2^126 y, 1) dy,   which is dy where y > 0, else 0
 //
-// GoMLX's own gradient computes signs, which take the pure-Go engine twenty times as long as
-// products. It is 1 at 0, where PyTorch's is 0.
+// GoMLX's own gradient is 1 at 0, where PyTorch's is 0.
 func ReLU(x *Node) *Node {
 	var y, dy *Node
 	x = IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return Mul(MinScalar(MulScalar(y, 0x1p126), 1), dy) })
