@@ -2,16 +2,18 @@
 
 // Package goengine is GoMLX's pure-Go engine with fast convolutions.
 //
-// GoMLX's engine computes everything but convolutions of pictures in float32. Its own convolution
-// is many times slower than a product of matrices, and other packages cannot give it another one.
-// So this package divides a graph into stages at its convolutions:
+// GoMLX's own convolution is many times slower than a product of matrices, and other packages cannot give
+// the engine a function for an operation. So this package divides a graph into stages:
 //
-//	stage 0 | convolutions | stage 1 | convolutions | stage 2 ...
+//	stage 0 | own operations | stage 1 | own operations | stage 2 ...
 //
-// Each stage is a graph for GoMLX's engine. Between two stages, this package computes the
-// convolutions that wait for the first and that the second waits for. A graph without convolutions
-// is one stage, as is one with functions of its own (loops, branches, sorting) or with dynamic
-// shapes.
+// Each stage is a graph for GoMLX's engine. Between two stages, this package computes what waits for the
+// first and what the second waits for: convolutions of pictures in float32 and their gradients, products of
+// matrices, and large sums, transpositions and operations on each value. What follows a convolution value by
+// value becomes a part of it.
+//
+// A loop whose functions use nothing but its state is an own operation, too, and its functions have stages of
+// their own. A graph with other functions (branches, sorting) or with dynamic shapes is GoMLX's alone.
 package goengine
 
 import (

@@ -75,6 +75,7 @@ func fuse(operations []*operation) []*operation {
 		unary, isUnary := unaries[op.name]
 		kind, binary := binaries[op.name]
 		switch {
+		case op.outputs[0].shape.Size() < leastSteps:
 		case isUnary:
 			f.own(op, step{kind: unary}, op.inputs[0], nil)
 		case op.name == "Mul" && isLogisticOf(op.inputs[1], op.inputs[0]):
@@ -179,8 +180,9 @@ func (f *fuser) seeThrough(op *operation) {
 	}
 }
 
-// leastValues is the least number of values for which an operation on two operands is worth a stage of its own.
-const leastValues = 1 << 16
+// leastValues is the least number of values for which an operation in memory is worth a stage of its own, and
+// leastSteps that for one that computes much more than it moves, such as e^x, or that can join another.
+const leastValues, leastSteps = 1 << 16, 1 << 8
 
 // binary makes op a step after the operation that computes one of its operands, if it can be, or else a
 // first step on one of them, if it is large.

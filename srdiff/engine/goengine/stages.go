@@ -19,18 +19,17 @@ type staged struct {
 	uses       map[*value]int // how many stages and own operations need a value, and the caller
 }
 
-// stage is a graph of GoMLX's engine and the convolutions after it.
+// stage is a graph of GoMLX's engine, and this package's operations that follow it.
 type stage struct {
 	exec    compute.Executable // nil if there is nothing to compute
-	inputs  []*value
+	inputs  []*value           // of exec
 	outputs []*value
 	own     []*operation
 }
 
-// assignStages sets each operation's stage. A convolution of stage s runs after the other operations of
-// stage s, so its result is there from stage s+1 on. Convolutions are computed as early as they can be,
-// and other operations as late as they can be: many make large values from small ones. It returns the
-// number of stages.
+// assignStages sets each operation's stage. This package's operations of stage s run after GoMLX's of
+// stage s, so their results are there from stage s+1 on. They are computed as early as they can be, and
+// GoMLX's as late as they can be: many make large values from small ones. It returns the number of stages.
 func assignStages(operations []*operation) int {
 	last := 0
 	for _, op := range operations {
