@@ -48,7 +48,7 @@ browser = $(firstword $(foreach b,chromium chromium-browser google-chrome google
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-cluster test-slurm test-ray test-browser test-kernel notebooks pages bench bench-enlarging gpu-check gpu-pack quality fuzz fmt clean check FORCE
+.PHONY: help lab setup test test-go cross release cross-run test-notebooks test-slider test-page test-onnx test-cluster test-slurm test-ray test-browser test-kernel notebooks pages bench bench-enlarging bench-layers gpu-check gpu-pack quality fuzz fmt clean check FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -156,6 +156,9 @@ bench: check .lab/engine.ok .lab/bench.ok ## measure beside PyTorch and JAX, int
 bench-enlarging: check .lab/engine.ok .lab/bench.ok ## measure enlarging beside PyTorch and ONNX Runtime, into docs/benchmarks.md
 	go build -o .lab/bin/ ./srdiff/bench/enlarging
 	.lab/bin/enlarging $(BENCH_FLAGS)
+
+bench-layers: check .lab/engine.ok ## measure what part of the machine's speed each convolution reaches, into docs/benchmarks.md; BENCH_FLAGS="..."
+	go run ./srdiff/bench/roofline $(BENCH_FLAGS)
 
 # XLA prints lines of its own.
 gpu-check: check .lab/engine.ok .lab/gpucheck.ok ## compile srdiff's programs for two kinds of NVIDIA GPUs, without one, and list what they are made of
