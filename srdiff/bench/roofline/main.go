@@ -29,9 +29,6 @@ import (
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
-// batch is that of the tutorial's training.
-const batch = 32
-
 func main() {
 	out := flag.String("out", "docs/benchmarks.md", "the file that gets the result, between its markers")
 	name := flag.String("engine", "xla:cpu", "the engine: "+engine.Names)
@@ -72,7 +69,7 @@ type layer struct {
 // layers lists the convolutions of a train step.
 func layers(backend compute.Backend, c srdiff.Config) (list []*layer, err error) {
 	c = c.WithDefaults()
-	size := c.Training.ImageSize
+	size, batch := c.Training.ImageSize, c.Training.BatchSize
 	found := map[string]*layer{}
 	_, err = nn.Declared(backend, func(g *Graph, scope *nn.Scope) {
 		input := func(name string, dtype dtypes.DType, dims ...int) *Node {
@@ -186,21 +183,21 @@ func seconds(backend compute.Backend, rounds int, f func(in []*Node) *Node, dims
 		return 0, err
 	}
 	defer exec.Finalize()
-	var times []float64
+	var taken []float64
 	for range rounds + 2 { // the first ones compile, and warm caches
 		began := time.Now()
 		results, err := exec.Call(inputs...)
 		if err != nil {
 			return 0, err
 		}
-		times = append(times, time.Since(began).Seconds()/copies)
+		taken = append(taken, time.Since(began).Seconds()/copies)
 		for _, t := range results {
 			t.MustFinalizeAll()
 		}
 	}
-	times = times[2:]
-	slices.Sort(times)
-	return times[len(times)/2], nil
+	taken = taken[2:]
+	slices.Sort(taken)
+	return taken[len(taken)/2], nil
 }
 
 // report measures everything and returns it as Markdown.

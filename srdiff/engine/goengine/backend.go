@@ -134,7 +134,7 @@ func (b *builder) OpShape(v compute.Value) (shapes.Shape, error) {
 }
 
 func (b *builder) Compile() (compute.Executable, error) {
-	if b.divisible && b.main.hasOwn() {
+	if b.divisible && len(b.main.results) > 0 {
 		return compileStages(b.backend, b.Name(), b.main)
 	}
 	inner, err := b.Builder.Compile()

@@ -111,7 +111,13 @@ func (c *convolution) bandRows() int {
 func (c *convolution) padded() int { return c.cols + c.kernelCols - 1 }
 
 // paddedOut returns how many channels of y are computed, a multiple of lanes.
-func (c *convolution) paddedOut() int { return (c.out + lanes - 1) / lanes * lanes }
+func (c *convolution) paddedOut() int { return roundUp(c.out, lanes) }
+
+// paddedIn returns how many channels of x have a kernel gradient computed, a multiple of tileRows.
+func (c *convolution) paddedIn() int { return roundUp(c.in, tileRows) }
+
+// roundUp returns the least multiple that is not below n.
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
 // band is a part of a picture, and where a worker keeps it.
 type band struct {
@@ -133,12 +139,13 @@ func floats(n int) (values []float32, free func()) {
 	return (*used)[:n], func() { memory.Put(used) }
 }
 
-// newBand returns memory for a band, and what gives it back.
-func (c *convolution) newBand() (b *band, free func()) {
+// lend gives the band memory, and returns what takes it back.
+func (b *band) lend(c *convolution) (free func()) {
 	n, w := c.bandRows(), c.padded()
-	x, freeX := floats(((n+c.kernelRows-1)*w+c.behind())*c.in + tileRows)
-	y, freeY := floats((n*w + tileRows) * c.paddedOut())
-	return &band{x: x, y: y}, func() { freeX(); freeY() }
+	ofX := roundUp(((n+c.kernelRows-1)*w+c.behind())*c.in+tileRows, lanes) // vectors of y are whole lines of the cache
+	values, free := floats(ofX + (n*w+tileRows)*c.paddedOut())
+	b.x, b.y = values[:ofX], values[ofX:]
+	return free
 }
 
 // behind returns how many pixels the last tiles of a band read behind it.
@@ -177,16 +184,12 @@ func (c *convolution) run(y, x, w []float32, after func(from, to int)) {
 func (c *convolution) forward(y, x, w []float32, after func(from, to int)) {
 	w = c.pack(w)
 	bands := c.bands()
-	var next atomic.Int64
-	parallel(min(runtime.GOMAXPROCS(0), len(bands)), func(int) {
-		b, free := c.newBand()
-		defer free()
-		for i := next.Add(1); i <= int64(len(bands)); i = next.Add(1) {
-			b.picture, b.from, b.to = bands[i-1].picture, bands[i-1].from, bands[i-1].to
-			b.load(c, x)
-			c.forwardBand(b, w)
-			b.store(c, y, after)
-		}
+	parallel(len(bands), func(i int) {
+		b := &bands[i]
+		defer b.lend(c)()
+		b.load(c, x)
+		c.forwardBand(b, w)
+		b.store(c, y, after)
 	})
 }
 
@@ -263,21 +266,16 @@ const sums = 8
 func (c *convolution) gradientOfKernel(dw, x, dy []float32) {
 	bands := c.bands()
 	n := min(sums, len(bands))
-	in, out := (c.in+tileRows-1)/tileRows*tileRows, c.paddedOut()
+	in, out := c.paddedIn(), c.paddedOut()
 	parts := make([][]float32, n) // [kernelRows, kernelCols, in, out]
-	var next atomic.Int64
-	parallel(min(runtime.GOMAXPROCS(0), n), func(int) {
-		b, free := c.newBand()
-		defer free()
-		for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-			part := make([]float32, c.kernelRows*c.kernelCols*in*out)
-			for _, at := range bands[int(i-1)*len(bands)/n : int(i)*len(bands)/n] {
-				b.picture, b.from, b.to = at.picture, at.from, at.to
-				b.load(c, x)
-				b.loadGradient(c, dy)
-				c.gradientOfBand(b, part)
-			}
-			parts[i-1] = part
+	parallel(n, func(i int) {
+		parts[i] = make([]float32, c.kernelRows*c.kernelCols*in*out)
+		for _, b := range bands[i*len(bands)/n : (i+1)*len(bands)/n] {
+			free := b.lend(c)
+			b.load(c, x)
+			b.loadGradient(c, dy)
+			c.gradientOfBand(&b, parts[i])
+			free()
 		}
 	})
 	for tap := range c.kernelRows * c.kernelCols {
@@ -295,7 +293,7 @@ func (c *convolution) gradientOfKernel(dw, x, dy []float32) {
 
 // gradientOfBand adds the band's part of the sum to dw, whose channels c are a multiple of tileRows.
 func (c *convolution) gradientOfBand(b *band, dw []float32) {
-	in, out, width := (c.in+tileRows-1)/tileRows*tileRows, c.paddedOut(), c.padded()
+	in, out, width := c.paddedIn(), c.paddedOut(), c.padded()
 	pixels := (b.to - b.from) * width
 	for tap := range c.kernelRows * c.kernelCols {
 		shift := tap/c.kernelCols*width + tap%c.kernelCols
@@ -322,11 +320,16 @@ func (b *band) loadGradient(c *convolution, dy []float32) {
 	}
 }
 
-// parallel runs f for 0 to n-1, each on its own.
+// parallel calls f for 0 to n-1, on all processors, each as soon as one is free.
 func parallel(n int, f func(i int)) {
 	var group sync.WaitGroup
-	for i := range n {
-		group.Go(func() { f(i) })
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), n) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
 	}
 	group.Wait()
 }

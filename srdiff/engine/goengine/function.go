@@ -193,14 +193,11 @@ func (f *function) Return(results []compute.Value, shardings []*compute.Sharding
 	inner := make([]compute.Value, len(results))
 	for i, v := range results {
 		inner[i] = v.(*value).inner
-		result, err := f.add("Identity", operands(v), func(g compute.Function, in *inputs) ([]compute.Value, error) {
-			y, err := g.Identity(in.next())
-			return []compute.Value{y}, err
-		})
+		result, err := f.one("Identity", operands(v), func(g compute.Function, in *inputs) (compute.Value, error) { return g.Identity(in.next()) })
 		if err != nil {
 			return err
 		}
-		f.results = append(f.results, result.outputs[0])
+		f.results = append(f.results, result.(*value))
 	}
 	return f.Function.Return(inner, shardings)
 }
@@ -208,19 +205,19 @@ func (f *function) Return(results []compute.Value, shardings []*compute.Sharding
 // ConvGeneral is the operation for which this package exists.
 func (f *function) ConvGeneral(x, kernel compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
 	inputDilations, kernelDilations []int, channelGroupCount, batchGroupCount int) (compute.Value, error) {
-	op, err := f.add("ConvGeneral", operands(x, kernel), func(g compute.Function, in *inputs) ([]compute.Value, error) {
-		y, err := g.ConvGeneral(in.next(), in.next(), axes, strides, paddings, inputDilations, kernelDilations, channelGroupCount, batchGroupCount)
-		return []compute.Value{y}, err
+	y, err := f.one("ConvGeneral", operands(x, kernel), func(g compute.Function, in *inputs) (compute.Value, error) {
+		return g.ConvGeneral(in.next(), in.next(), axes, strides, paddings, inputDilations, kernelDilations, channelGroupCount, batchGroupCount)
 	})
 	if err != nil {
 		return nil, err
 	}
+	op := y.(*value).from
 	if allOnes(strides) && allOnes(inputDilations) && allOnes(kernelDilations) && channelGroupCount <= 1 && batchGroupCount <= 1 {
 		if c := newConvolution(op.inputs[0].shape, op.inputs[1].shape, op.outputs[0].shape, axes, paddings); c != nil {
 			op.own = &fused{convolution: c}
 		}
 	}
-	return op.outputs[0], nil
+	return y, nil
 }
 
 // Identity records nothing.
@@ -228,33 +225,32 @@ func (f *function) Identity(x compute.Value) (compute.Value, error) { return x, 
 
 // BroadcastInDim records its axes, which fuse needs.
 func (f *function) BroadcastInDim(x compute.Value, shape shapes.Shape, axes []int) (compute.Value, error) {
-	op, err := f.add("BroadcastInDim", operands(x), func(g compute.Function, in *inputs) ([]compute.Value, error) {
-		y, err := g.BroadcastInDim(in.next(), shape, axes)
-		return []compute.Value{y}, err
+	y, err := f.one("BroadcastInDim", operands(x), func(g compute.Function, in *inputs) (compute.Value, error) {
+		return g.BroadcastInDim(in.next(), shape, axes)
 	})
 	if err != nil {
 		return nil, err
 	}
-	op.axes = axes
-	return op.outputs[0], nil
+	y.(*value).from.axes = axes
+	return y, nil
 }
 
 // DotGeneral of two matrices is a convolution with a kernel of one pixel, or the gradient of its kernel.
 func (f *function) DotGeneral(lhs compute.Value, lhsContracting, lhsBatch []int, rhs compute.Value, rhsContracting, rhsBatch []int,
 	config compute.DotGeneralConfig) (compute.Value, error) {
-	op, err := f.add("DotGeneral", operands(lhs, rhs), func(g compute.Function, in *inputs) ([]compute.Value, error) {
-		y, err := g.DotGeneral(in.next(), lhsContracting, lhsBatch, in.next(), rhsContracting, rhsBatch, config)
-		return []compute.Value{y}, err
+	y, err := f.one("DotGeneral", operands(lhs, rhs), func(g compute.Function, in *inputs) (compute.Value, error) {
+		return g.DotGeneral(in.next(), lhsContracting, lhsBatch, in.next(), rhsContracting, rhsBatch, config)
 	})
 	if err != nil {
 		return nil, err
 	}
+	op := y.(*value).from
 	if len(lhsContracting) == 1 && len(rhsContracting) == 1 && len(lhsBatch) == 0 {
 		if c := newProduct(op.inputs[0].shape, op.inputs[1].shape, op.outputs[0].shape, lhsContracting[0], rhsContracting[0]); c != nil {
 			op.own = &fused{convolution: c}
 		}
 	}
-	return op.outputs[0], nil
+	return y, nil
 }
 
 func allOnes(values []int) bool {

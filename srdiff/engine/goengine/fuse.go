@@ -3,9 +3,7 @@
 package goengine
 
 import (
-	"runtime"
 	"slices"
-	"sync/atomic"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -278,13 +276,10 @@ func (f *fused) compute(y []float32, in [][]float32, shape shapes.Shape) {
 	}
 	part := max(1, 1<<13/channels) * channels
 	parts := (len(y) + part - 1) / part
-	var next atomic.Int64
-	parallel(min(runtime.GOMAXPROCS(0), parts), func(int) {
-		for i := int(next.Add(1)) - 1; i < parts; i = int(next.Add(1)) - 1 {
-			from, to := i*part, min((i+1)*part, len(y))
-			copy(y[from:to], in[0][from:to])
-			steps(from, to)
-		}
+	parallel(parts, func(i int) {
+		from, to := i*part, min((i+1)*part, len(y))
+		copy(y[from:to], in[0][from:to])
+		steps(from, to)
 	})
 }
 

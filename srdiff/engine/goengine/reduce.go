@@ -4,9 +4,7 @@ package goengine
 
 import (
 	"math"
-	"runtime"
 	"slices"
-	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -23,17 +21,17 @@ func (f *function) ReduceMax(x compute.Value, axes ...int) (compute.Value, error
 
 func (f *function) reduce(name string, method func(compute.Function, compute.Value, ...int) (compute.Value, error), x compute.Value, axes []int) (
 	compute.Value, error) {
-	op, err := f.add(name, operands(x), func(g compute.Function, in *inputs) ([]compute.Value, error) {
-		y, err := method(g, in.next(), axes...)
-		return []compute.Value{y}, err
+	y, err := f.one(name, operands(x), func(g compute.Function, in *inputs) (compute.Value, error) {
+		return method(g, in.next(), axes...)
 	})
 	if err != nil {
 		return nil, err
 	}
+	op := y.(*value).from
 	if shape := op.inputs[0].shape; shape.DType == dtypes.Float32 && !shape.IsDynamic() && shape.Size() >= leastValues {
 		op.own = newReduction(shape.Dimensions, axes, name == "ReduceMax")
 	}
-	return op.outputs[0], nil
+	return y, nil
 }
 
 // reduction is a sum or a maximum over some axes. Neighbouring axes of which all or none are reduced count as one.
@@ -77,12 +75,7 @@ func (r *reduction) run(run *run, op *operation) error {
 				results[i] = make([]float32, len(y))
 			}
 		}
-		var next atomic.Int64
-		parallel(min(runtime.GOMAXPROCS(0), parts), func(int) {
-			for i := int(next.Add(1)) - 1; i < parts; i = int(next.Add(1)) - 1 {
-				r.part(results[i], in[0], i*r.sizes[0]/parts, (i+1)*r.sizes[0]/parts)
-			}
-		})
+		parallel(parts, func(i int) { r.part(results[i], in[0], i*r.sizes[0]/parts, (i+1)*r.sizes[0]/parts) })
 		if r.strides[0] == 0 {
 			for _, part := range results[1:] {
 				r.merge(y, part)
@@ -115,21 +108,17 @@ func (r *reduction) part(y, x []float32, from, to int) {
 		}
 		return
 	}
-	index, at := make([]int, last), from*strides[0]
-	for ; len(x) > 0; x = x[row:] {
+	rows := 1 // for each index of the first axis
+	for _, n := range r.sizes[1:last] {
+		rows *= n
+	}
+	for p := newPosition(r.sizes[:last], strides[:last], from*rows); len(x) > 0; x = x[row:] {
 		if strides[last] == 0 {
-			r.merge(y[at:at+1], []float32{r.all(x[:row])})
+			r.merge(y[p.at:p.at+1], []float32{r.all(x[:row])})
 		} else {
-			r.merge(y[at:at+row], x[:row])
+			r.merge(y[p.at:p.at+row], x[:row])
 		}
-		for axis := last - 1; axis >= 0; axis-- {
-			at += strides[axis]
-			if index[axis]++; index[axis] < r.sizes[axis] {
-				break
-			}
-			at -= index[axis] * strides[axis]
-			index[axis] = 0
-		}
+		p.next()
 	}
 }
 

@@ -219,6 +219,12 @@ func (s *staged) Finalize() {
 		if st.exec != nil {
 			st.exec.Finalize()
 		}
+		for _, op := range st.own {
+			if l, ok := op.own.(*loop); ok {
+				l.condStages.Finalize()
+				l.bodyStages.Finalize()
+			}
+		}
 	}
 	s.stages = nil
 }
@@ -345,14 +351,6 @@ func (r *run) compute(op *operation, compute func(y []float32, in [][]float32)) 
 		}
 	}
 	return nil
-}
-
-// hasOwn reports whether this package computes something of the function.
-func (f *function) hasOwn() bool {
-	return slices.ContainsFunc(f.operations, func(op *operation) bool {
-		l, ok := op.own.(*loop)
-		return op.own != nil && !ok || ok && (l.body.hasOwn() || l.cond.hasOwn())
-	})
 }
 
 // loop is a loop as long as cond of its state is true, each time with body's results as the next state.

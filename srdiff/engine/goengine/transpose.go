@@ -11,17 +11,17 @@ import (
 
 // Transpose records a large transposition in float32 as an operation of this package.
 func (f *function) Transpose(x compute.Value, permutation ...int) (compute.Value, error) {
-	op, err := f.add("Transpose", operands(x), func(g compute.Function, in *inputs) ([]compute.Value, error) {
-		y, err := g.Transpose(in.next(), permutation...)
-		return []compute.Value{y}, err
+	y, err := f.one("Transpose", operands(x), func(g compute.Function, in *inputs) (compute.Value, error) {
+		return g.Transpose(in.next(), permutation...)
 	})
 	if err != nil {
 		return nil, err
 	}
+	op := y.(*value).from
 	if shape := op.outputs[0].shape; shape.DType == dtypes.Float32 && !shape.IsDynamic() && shape.Size() >= leastValues {
 		op.own = newTransposition(op.inputs[0].shape.Dimensions, permutation)
 	}
-	return op.outputs[0], nil
+	return y, nil
 }
 
 // transposition changes the order of axes. Axes at the end that stay where they are make blocks, which are copied whole.
@@ -59,22 +59,38 @@ func (t *transposition) run(r *run, op *operation) error {
 
 // copy copies blocks from one to before another.
 func (t *transposition) copy(y, x []float32, from, to int) {
-	index, at := make([]int, len(t.sizes)), 0
-	rest := from
-	for axis := len(index) - 1; axis >= 0; axis-- {
-		index[axis] = rest % t.sizes[axis]
-		rest /= t.sizes[axis]
-		at += index[axis] * t.strides[axis]
-	}
+	p := newPosition(t.sizes, t.strides, from)
 	for i := from; i < to; i++ {
-		copy(y[i*t.block:(i+1)*t.block], x[at:])
-		for axis := len(index) - 1; axis >= 0; axis-- {
-			at += t.strides[axis]
-			if index[axis]++; index[axis] < t.sizes[axis] {
-				break
-			}
-			at -= index[axis] * t.strides[axis]
-			index[axis] = 0
+		copy(y[i*t.block:(i+1)*t.block], x[p.at:])
+		p.next()
+	}
+}
+
+// position walks along axes of these sizes, the last one fastest, and knows where the strides lead.
+type position struct {
+	sizes, strides, index []int
+	at                    int
+}
+
+// newPosition returns the position number i.
+func newPosition(sizes, strides []int, i int) *position {
+	p := &position{sizes: sizes, strides: strides, index: make([]int, len(sizes))}
+	for axis := len(sizes) - 1; axis >= 0; axis-- {
+		p.index[axis] = i % sizes[axis]
+		i /= sizes[axis]
+		p.at += p.index[axis] * strides[axis]
+	}
+	return p
+}
+
+// next goes on by one; after the last position comes the first.
+func (p *position) next() {
+	for axis := len(p.index) - 1; axis >= 0; axis-- {
+		p.at += p.strides[axis]
+		if p.index[axis]++; p.index[axis] < p.sizes[axis] {
+			return
 		}
+		p.at -= p.index[axis] * p.strides[axis]
+		p.index[axis] = 0
 	}
 }
