@@ -12,8 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/types/span.h"
+#include "bias_gradient.h"
 #include "weight_gradient.h"
 #include "weight_gradient_bf16.h"
 #include "winograd.h"
@@ -31,12 +34,15 @@ using xla::ShapeProto;
 
 constexpr char kConvolution[] = "__onednn$convolution";
 constexpr char kWeightGradient[] = "srdiff$weight_gradient";
+constexpr char kBiasGradient[] = "srdiff$bias_gradient";
 constexpr char kWinograd[] = "srdiff$winograd";
 // Kernels have at most so many rows and columns. What is larger is no layer of a network, but a gradient written as a
 // convolution in an order of dimensions that is not known here.
 constexpr int64_t kTaps = 7;
-// Winograd takes pictures of so many rows and columns or more, and channels that are multiples of its vectors.
-constexpr int64_t kWinogradSide = 8, kWinogradChannels = 16;
+// Winograd takes pictures of so many rows and columns or more.
+constexpr int64_t kWinogradSide = 8;
+// Winograd and BiasGradient take channels that are multiples of a vector.
+constexpr int64_t kLanes = 16;
 
 // --- What a convolution is. ---
 
@@ -137,7 +143,7 @@ using Pair = ffi::Span<const int64_t>;
 
 // Whether Winograd computes a gradient. It has 36 numbers for each pair of channels, which must be few beside the pixels.
 bool IsWinogradGradient(const Convolution& c) {
-  if (!HasWinograd() || c.in % kWinogradChannels != 0 || c.out % kWinogradChannels != 0) return false;
+  if (!HasWinograd() || c.in % kLanes != 0 || c.out % kLanes != 0) return false;
   for (int axis = 0; axis < 2; axis++) {
     if (c.taps[axis] != 3 || c.pad[axis] != 1 || c.stride[axis] != 1 || c.dilation[axis] != 1 || c.size[axis] < kWinogradSide ||
         c.out_size[axis] != c.size[axis]) {
@@ -192,6 +198,23 @@ XLA_FFI_DEFINE_HANDLER(kHandler, CallWeightGradient,
                            .Attr<Pair>("dilation"));
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kWeightGradient, "Host", kHandler);
 
+// --- Calls of BiasGradient. ---
+
+ffi::Error CallBiasGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> dy, ffi::Result<ffi::Buffer<ffi::F32>> db, int64_t first) {
+  const auto sizes = dy.dimensions();
+  BiasGradient(dy.typed_data(), sizes[0] * sizes[1] * sizes[2], sizes[3], first, db->dimensions()[0], db->typed_data(),
+               [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+  return ffi::Error::Success();
+}
+
+XLA_FFI_DEFINE_HANDLER(kBiasHandler, CallBiasGradient,
+                       ffi::Ffi::Bind()
+                           .Ctx<ffi::ThreadPool>()
+                           .Arg<ffi::Buffer<ffi::F32>>()
+                           .Ret<ffi::Buffer<ffi::F32>>()
+                           .Attr<int64_t>("first"));
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kBiasGradient, "Host", kBiasHandler);
+
 // --- Calls of Winograd. ---
 
 // Whether Winograd can take a convolution.
@@ -200,7 +223,7 @@ bool IsWinograd(const HloInstructionProto& convolution, const ShapeProto& input,
   for (int axis = 0; axis < 2; axis++) {
     const auto& w = convolution.window().dimensions(axis);
     if (w.size() != 3 || w.stride() > 1 || w.window_dilation() > 1 || w.padding_low() != 1 || w.padding_high() != 1 ||
-        input.dimensions(axis + 1) < kWinogradSide || kernel.dimensions(axis + 2) % kWinogradChannels != 0) {
+        input.dimensions(axis + 1) < kWinogradSide || kernel.dimensions(axis + 2) % kLanes != 0) {
       return false;
     }
   }
@@ -358,6 +381,57 @@ void FuseWhatFollows(xla::HloComputationProto& computation) {
   }
 }
 
+// --- Gradients of a bias. ---
+
+// Whether an instruction takes some channels of every pixel.
+bool IsSliceOfChannels(const Uses& uses, const HloInstructionProto& i) {
+  if (i.opcode() != "slice" || i.slice_dimensions(3).stride() != 1) return false;
+  const ShapeProto& whole = uses.Get(i.operand_ids(0)).shape();
+  return absl::c_equal(absl::MakeSpan(whole.dimensions()).first(3), absl::MakeSpan(i.shape().dimensions()).first(3));
+}
+
+// Whether a computation adds its two parameters.
+bool IsSum(const xla::HloComputationProto& computation) {
+  std::map<int64_t, const HloInstructionProto*> instructions;
+  for (const auto& i : computation.instructions()) instructions[i.id()] = &i;
+  const HloInstructionProto& root = *instructions.at(computation.root_id());
+  return root.opcode() == "add" && instructions.at(root.operand_ids(0))->opcode() == "parameter" &&
+         instructions.at(root.operand_ids(1))->opcode() == "parameter" && root.operand_ids(0) != root.operand_ids(1);
+}
+
+// Makes calls of BiasGradient of sums of pictures over all pixels. XLA's own go through memory once for each channel.
+void RewriteBiasGradients(xla::HloModuleProto& program) {
+  std::map<int64_t, const xla::HloComputationProto*> computations;
+  for (const auto& computation : program.computations()) computations[computation.id()] = &computation;
+  for (auto& computation : *program.mutable_computations()) {
+    Uses uses(computation);
+    for (HloInstructionProto& i : *computation.mutable_instructions()) {
+      if (i.opcode() != "reduce" || i.operand_ids_size() != 2 || !absl::c_equal(i.dimensions(), std::vector<int64_t>{0, 1, 2}) ||
+          !IsZero(uses, uses.Get(i.operand_ids(1))) || !IsSum(*computations.at(i.called_computation_ids(0)))) {
+        continue;
+      }
+      const HloInstructionProto* dy = &uses.Get(i.operand_ids(0));
+      if (!IsPictures(dy->shape(), xla::F32) || dy->shape().dimensions(3) % kLanes != 0) continue;
+      int64_t first = 0;
+      if (IsSliceOfChannels(uses, *dy)) {
+        first = dy->slice_dimensions(3).start();
+        dy = &uses.Get(dy->operand_ids(0));
+      }
+      i.set_opcode("custom-call");
+      i.set_custom_call_target(kBiasGradient);
+      i.set_custom_call_api_version(xla::API_VERSION_TYPED_FFI);
+      i.set_backend_config(absl::StrCat("{first = ", first, " : i64}"));
+      i.clear_dimensions();
+      i.clear_called_computation_ids();
+      i.clear_operand_ids();
+      i.add_operand_ids(dy->id());
+      i.set_constrain_layout(true);
+      RowByRow(*i.add_operand_shapes_with_layout() = dy->shape());
+      RowByRow(*i.mutable_shape());
+    }
+  }
+}
+
 // --- The program. ---
 
 }  // namespace
@@ -415,7 +489,9 @@ Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
       RowByRow(*i.mutable_shape());
     }
   }
-  if (calls.weight_gradients == 0) {
+  if (calls.weight_gradients > 0) {
+    RewriteBiasGradients(program);
+  } else {
     for (auto& computation : *program.mutable_computations()) FuseWhatFollows(computation);
   }
   return calls;

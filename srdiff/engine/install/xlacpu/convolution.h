@@ -14,7 +14,7 @@ struct Rewritten {
 
 // RewriteConvolutions makes custom calls of a program's convolutions of pictures in float32 and bfloat16: of those with a
 // small kernel to Winograd or oneDNN's, of gradients of such kernels to WinogradWeightGradient, WeightGradient or
-// WeightGradientBf16. All others are left to XLA.
+// WeightGradientBf16, and of gradients of a bias beside these to BiasGradient. All others are left to XLA.
 Rewritten RewriteConvolutions(xla::HloModuleProto& program);
 
 }  // namespace srdiff
