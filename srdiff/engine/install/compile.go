@@ -32,7 +32,7 @@ func flags(name string) []string {
 		`-DWHEEL="` + tensorflow.project + " " + tensorflow.version + `"`,
 		"-Ixlacpu", "-isystem", headers, "-isystem", headers + "/external/highwayhash",
 		"-isystem", headers + "/external/farmhash_archive/src", "-isystem", headers + "/external/ml_dtypes_py",
-		"-shared", "xlacpu/plugin.cc", "xlacpu/bias_gradient.cc", "xlacpu/convolution.cc", "xlacpu/memory.cc", "xlacpu/weight_gradient.cc",
+		"-shared", "xlacpu/plugin.cc", "xlacpu/channel_sums.cc", "xlacpu/convolution.cc", "xlacpu/memory.cc", "xlacpu/weight_gradient.cc",
 		"xlacpu/weight_gradient_bf16.cc", "xlacpu/winograd.cc", "-o", name,
 		"-L.", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", "-Wl,-rpath,$ORIGIN",
 		"-Wl,--version-script=xlacpu/exports.map", "-Wl,-z,nodelete", "-Wl,--no-undefined",

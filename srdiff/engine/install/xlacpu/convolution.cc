@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
-#include "bias_gradient.h"
+#include "channel_sums.h"
 #include "weight_gradient.h"
 #include "weight_gradient_bf16.h"
 #include "winograd.h"
@@ -34,14 +34,14 @@ using xla::ShapeProto;
 
 constexpr char kConvolution[] = "__onednn$convolution";
 constexpr char kWeightGradient[] = "srdiff$weight_gradient";
-constexpr char kBiasGradient[] = "srdiff$bias_gradient";
+constexpr char kChannelSums[] = "srdiff$channel_sums";
 constexpr char kWinograd[] = "srdiff$winograd";
 // Kernels have at most so many rows and columns. What is larger is no layer of a network, but a gradient written as a
 // convolution in an order of dimensions that is not known here.
 constexpr int64_t kTaps = 7;
 // Winograd takes pictures of so many rows and columns or more.
 constexpr int64_t kWinogradSide = 8;
-// Winograd and BiasGradient take channels that are multiples of a vector.
+// Winograd and ChannelSums take channels that are multiples of a vector.
 constexpr int64_t kLanes = 16;
 
 // --- What a convolution is. ---
@@ -198,22 +198,28 @@ XLA_FFI_DEFINE_HANDLER(kHandler, CallWeightGradient,
                            .Attr<Pair>("dilation"));
 XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kWeightGradient, "Host", kHandler);
 
-// --- Calls of BiasGradient. ---
+// --- Calls of ChannelSums. ---
 
-ffi::Error CallBiasGradient(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> dy, ffi::Result<ffi::Buffer<ffi::F32>> db, int64_t first) {
-  const auto sizes = dy.dimensions();
-  BiasGradient(dy.typed_data(), sizes[0] * sizes[1] * sizes[2], sizes[3], first, db->dimensions()[0], db->typed_data(),
-               [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+// The sums are of each picture if they have two dimensions, and else of all.
+ffi::Error CallChannelSums(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Result<ffi::Buffer<ffi::F32>> sums, int64_t first) {
+  const auto sizes = x.dimensions();
+  Channels c = {sizes[0], sizes[1] * sizes[2], sizes[3], first, sums->dimensions().back()};
+  if (sums->dimensions().size() == 1) {
+    c.pixels *= c.pictures;
+    c.pictures = 1;
+  }
+  ChannelSums(c, x.typed_data(), sums->typed_data(),
+              [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
   return ffi::Error::Success();
 }
 
-XLA_FFI_DEFINE_HANDLER(kBiasHandler, CallBiasGradient,
+XLA_FFI_DEFINE_HANDLER(kSumsHandler, CallChannelSums,
                        ffi::Ffi::Bind()
                            .Ctx<ffi::ThreadPool>()
                            .Arg<ffi::Buffer<ffi::F32>>()
                            .Ret<ffi::Buffer<ffi::F32>>()
                            .Attr<int64_t>("first"));
-XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kBiasGradient, "Host", kBiasHandler);
+XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), kChannelSums, "Host", kSumsHandler);
 
 // --- Calls of Winograd. ---
 
@@ -381,14 +387,7 @@ void FuseWhatFollows(xla::HloComputationProto& computation) {
   }
 }
 
-// --- Gradients of a bias. ---
-
-// Whether an instruction takes some channels of every pixel.
-bool IsSliceOfChannels(const Uses& uses, const HloInstructionProto& i) {
-  if (i.opcode() != "slice" || i.slice_dimensions(3).stride() != 1) return false;
-  const ShapeProto& whole = uses.Get(i.operand_ids(0)).shape();
-  return absl::c_equal(absl::MakeSpan(whole.dimensions()).first(3), absl::MakeSpan(i.shape().dimensions()).first(3));
-}
+// --- Sums of channels. ---
 
 // Whether a computation adds its two parameters.
 bool IsSum(const xla::HloComputationProto& computation) {
@@ -399,37 +398,50 @@ bool IsSum(const xla::HloComputationProto& computation) {
          instructions.at(root.operand_ids(1))->opcode() == "parameter" && root.operand_ids(0) != root.operand_ids(1);
 }
 
-// Makes calls of BiasGradient of sums of pictures over all pixels. XLA's own go through memory once for each channel.
-void RewriteBiasGradients(xla::HloModuleProto& program) {
+// Whether an instruction takes some channels of every pixel.
+bool IsSliceOfChannels(const Uses& uses, const HloInstructionProto& i) {
+  if (i.opcode() != "slice" || i.slice_dimensions(3).stride() != 1) return false;
+  const ShapeProto& whole = uses.Get(i.operand_ids(0)).shape();
+  return absl::c_equal(absl::MakeSpan(whole.dimensions()).first(3), absl::MakeSpan(i.shape().dimensions()).first(3));
+}
+
+// Makes calls of ChannelSums of sums of pictures over the pixels of each or of all, and returns how many. XLA's own go through memory
+// once for each channel.
+int RewriteChannelSums(xla::HloModuleProto& program) {
+  int calls = 0;
+  const std::vector<int64_t> of_each = {1, 2}, of_all = {0, 1, 2};
   std::map<int64_t, const xla::HloComputationProto*> computations;
   for (const auto& computation : program.computations()) computations[computation.id()] = &computation;
   for (auto& computation : *program.mutable_computations()) {
     Uses uses(computation);
     for (HloInstructionProto& i : *computation.mutable_instructions()) {
-      if (i.opcode() != "reduce" || i.operand_ids_size() != 2 || !absl::c_equal(i.dimensions(), std::vector<int64_t>{0, 1, 2}) ||
-          !IsZero(uses, uses.Get(i.operand_ids(1))) || !IsSum(*computations.at(i.called_computation_ids(0)))) {
+      if (i.opcode() != "reduce" || i.operand_ids_size() != 2 || !IsZero(uses, uses.Get(i.operand_ids(1))) ||
+          (!absl::c_equal(i.dimensions(), of_each) && !absl::c_equal(i.dimensions(), of_all)) ||
+          !IsSum(*computations.at(i.called_computation_ids(0)))) {
         continue;
       }
-      const HloInstructionProto* dy = &uses.Get(i.operand_ids(0));
-      if (!IsPictures(dy->shape(), xla::F32) || dy->shape().dimensions(3) % kLanes != 0) continue;
+      const HloInstructionProto* x = &uses.Get(i.operand_ids(0));
+      if (!IsPictures(x->shape(), xla::F32) || x->shape().dimensions(3) % kLanes != 0) continue;
       int64_t first = 0;
-      if (IsSliceOfChannels(uses, *dy)) {
-        first = dy->slice_dimensions(3).start();
-        dy = &uses.Get(dy->operand_ids(0));
+      if (IsSliceOfChannels(uses, *x)) {
+        first = x->slice_dimensions(3).start();
+        x = &uses.Get(x->operand_ids(0));
       }
       i.set_opcode("custom-call");
-      i.set_custom_call_target(kBiasGradient);
+      i.set_custom_call_target(kChannelSums);
       i.set_custom_call_api_version(xla::API_VERSION_TYPED_FFI);
       i.set_backend_config(absl::StrCat("{first = ", first, " : i64}"));
       i.clear_dimensions();
       i.clear_called_computation_ids();
       i.clear_operand_ids();
-      i.add_operand_ids(dy->id());
+      i.add_operand_ids(x->id());
       i.set_constrain_layout(true);
-      RowByRow(*i.add_operand_shapes_with_layout() = dy->shape());
+      RowByRow(*i.add_operand_shapes_with_layout() = x->shape());
       RowByRow(*i.mutable_shape());
+      calls++;
     }
   }
+  return calls;
 }
 
 // --- The program. ---
@@ -489,9 +501,8 @@ Rewritten RewriteConvolutions(xla::HloModuleProto& program) {
       RowByRow(*i.mutable_shape());
     }
   }
-  if (calls.weight_gradients > 0) {
-    RewriteBiasGradients(program);
-  } else {
+  if (calls.convolutions + calls.weight_gradients > 0) calls.channel_sums = RewriteChannelSums(program);
+  if (calls.weight_gradients == 0) {
     for (auto& computation : *program.mutable_computations()) FuseWhatFollows(computation);
   }
   return calls;

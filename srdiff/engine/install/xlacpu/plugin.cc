@@ -304,8 +304,9 @@ absl::StatusOr<std::unique_ptr<xla::PjRtLoadedExecutable>> CompileAndLoad(xla::P
     if (!status.ok()) return status;
     const srdiff::Rewritten calls = srdiff::RewriteConvolutions(*program.mutable_proto());
     if (calls.convolutions + calls.weight_gradients > 0) {
-      // What lies between convolutions XLA's older code generator makes faster in a forward pass, the newer one in training.
-      if (calls.weight_gradients == 0) options.env_option_overrides.emplace_back("xla_cpu_use_fusion_emitters", false);
+      // What lies between convolutions XLA's older code generator makes faster in a forward pass without norms, the newer one in
+      // all else.
+      if (calls.weight_gradients + calls.channel_sums == 0) options.env_option_overrides.emplace_back("xla_cpu_use_fusion_emitters", false);
       return client.CompileAndLoad(program, std::move(options));
     }
   }
