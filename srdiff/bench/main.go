@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -25,14 +26,18 @@ import (
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/bench/process"
 	"github.com/srdiff/srlab/srdiff/bench/section"
+	"github.com/srdiff/srlab/srdiff/degrade"
+	"github.com/srdiff/srlab/srdiff/diffusion"
+	"github.com/srdiff/srlab/srdiff/networks"
 	"github.com/srdiff/srlab/srdiff/nn"
 )
 
 func main() {
 	err := func() error {
-		if len(os.Args) == 4 && os.Args[1] == workerFlag {
-			training := srdiff.TrainingConfig{EMA: -1, Precision: nn.Precision(os.Args[3])}
-			return work(os.Args[2], srdiff.Config{Training: training}, os.Stdin, os.Stdout)
+		if len(os.Args) == 5 && os.Args[1] == workerFlag {
+			config := configs[os.Args[4]]
+			config.Training.EMA, config.Training.Precision = -1, nn.Precision(os.Args[3])
+			return work(os.Args[2], config, os.Stdin, os.Stdout)
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
@@ -49,37 +54,68 @@ func main() {
 	}
 }
 
-// workerFlag makes this program a contestant, on the engine and in the precision that follow.
+// workerFlag makes this program a contestant, on the engine, in the precision and with the network that follow.
 const workerFlag = "-worker"
+
+// tutorial is the network that is measured if no other is named. JAX has it too, and it alone samples.
+const tutorial = "tutorial"
+
+// configs are what -network names.
+var configs = map[string]srdiff.Config{
+	tutorial: {},
+	"small":  {Network: networks.Config{Name: networks.Small}},
+	"predictor": {
+		Network:     networks.Config{Name: networks.PixelShuffle, Blocks: 12},
+		Diffusion:   diffusion.Config{Prediction: diffusion.Regression},
+		Degradation: lowResolution,
+		Training:    srdiff.TrainingConfig{Loss: diffusion.L1, BatchSize: 16, ImageSize: 128},
+	},
+	"refiner": {
+		Network:     networks.Config{Name: networks.Residual},
+		Predictor:   networks.Config{Name: networks.PixelShuffle},
+		Diffusion:   diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine},
+		Degradation: lowResolution,
+		Training:    srdiff.TrainingConfig{BatchSize: 16, ImageSize: 128},
+	},
+}
+
+var lowResolution = degrade.Config{Kernel: degrade.MATLABBicubic}
 
 // options are the flags.
 type options struct {
-	device, dtype, out, python string
-	rounds, samples            int
-	quick                      bool
-	warmUp                     int // train steps before the rounds
+	network, device, dtype, out, python string
+	rounds, samples                     int
+	quick                               bool
+	warmUp                              int // train steps before the rounds
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
+	f.StringVar(&o.network, "network", tutorial, strings.Join(slices.Sorted(maps.Keys(configs)), ", "))
 	f.StringVar(&o.device, "device", "cpu", "cpu or cuda")
 	f.StringVar(&o.dtype, "dtype", "float32", "what all compute in: float32 or bfloat16 (autocast in PyTorch)")
 	f.StringVar(&o.out, "out", "docs/benchmarks.md", "the file that gets the result, between its markers")
 	f.StringVar(&o.python, "python", ".lab/bench-venv/bin/python", "a Python with srdiff/bench/requirements.txt")
 	f.IntVar(&o.rounds, "rounds", 10, "how often each contestant trains and runs the network")
-	f.IntVar(&o.samples, "samples", 2, "how often each samples, after a first time that compiles; 0 for not at all")
+	f.IntVar(&o.samples, "samples", 2, "how often each samples the tutorial's network, after a first time that compiles; 0 for not at all")
 	f.BoolVar(&o.quick, "quick", false, "one short round, to see that all works; writes no file")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if o.network != tutorial {
+		o.samples = 0
 	}
 	o.warmUp = 20
 	if o.quick {
 		o.rounds, o.samples, o.warmUp = 1, 0, 2
 	}
+	_, known := configs[o.network]
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("argument %q: want flags only, see -help", f.Arg(0))
+	case !known:
+		return o, fmt.Errorf("-network is %q: want one of %s", o.network, strings.Join(slices.Sorted(maps.Keys(configs)), ", "))
 	case o.device != "cpu" && o.device != "cuda":
 		return o, fmt.Errorf("-device is %q: want cpu or cuda", o.device)
 	case nn.Precision(o.dtype).Validate() != nil:
@@ -110,7 +146,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	text := introduction(o, results) + tables(results) + bulletList(append(busy, notes...))
+	text := introduction(o, results) + tables(configs[o.network].WithDefaults(), results) + bulletList(append(busy, notes...))
 	fmt.Fprint(stdout, text)
 	if o.quick {
 		return nil
@@ -120,10 +156,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // section returns the name of the result's section in the file.
 func (o options) section() string {
-	if o.dtype == "float32" {
-		return o.device
+	name := o.device
+	if o.network != tutorial {
+		name += " " + o.network
 	}
-	return o.device + " " + o.dtype
+	if o.dtype != "float32" {
+		name += " " + o.dtype
+	}
+	return name
 }
 
 // contestant is a program to measure.
@@ -143,11 +183,15 @@ func contestants(o options) (list []contestant, err error) {
 		engines = append(engines, "go")
 	}
 	for _, name := range engines {
-		list = append(list, contestant{name, true, []string{self, workerFlag, name, o.dtype}})
+		list = append(list, contestant{name, true, []string{self, workerFlag, name, o.dtype, o.network}})
 	}
-	for _, name := range []string{"torch-eager", "torch-channels-last", "torch-compile", "jax"} {
-		list = append(list, contestant{name, false,
-			[]string{o.python, "srdiff/bench/reference.py", name, "--device", o.device, "--dtype", o.dtype}})
+	others := []string{"torch-eager", "torch-channels-last", "torch-compile"}
+	if o.network == tutorial {
+		others = append(others, "jax")
+	}
+	for _, name := range others {
+		list = append(list, contestant{name, false, []string{o.python, "srdiff/bench/reference.py", name,
+			"--network", o.network, "--device", o.device, "--dtype", o.dtype}})
 	}
 	return list, nil
 }

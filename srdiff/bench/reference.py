@@ -1,7 +1,9 @@
 # Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
-"""The contestants of PyTorch and JAX for srdiff/bench: the tutorial's program, corrected as docs/errata.md says.
+"""The contestants of PyTorch and JAX for srdiff/bench: the tutorial's program, corrected as docs/errata.md says, and the training of
+srdiff's other networks.
 
-    reference.py torch-eager | torch-channels-last | torch-compile | jax [--device cpu|cuda] [--dtype float32|bfloat16]
+    reference.py torch-eager | torch-channels-last | torch-compile | jax [--network tutorial|small|predictor|refiner]
+        [--device cpu|cuda] [--dtype float32|bfloat16]
 
 answers, in lines of JSON on stdout, what bench asks for in lines on stdin; see worker.go. torch-eager is written as the
 tutorial is. The two others keep pictures and weights in the order of memory that convolutions are fastest in, and have
@@ -11,12 +13,16 @@ Adam as one kernel; torch-compile is compiled besides, with CUDA graphs on a GPU
 import argparse
 import json
 import os
+import pathlib
 import sys
 import time
 
 import numpy as np
 
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "testdata"))  # for residual
+
 SIZE, SCALE, BATCH, SAMPLES, T, CHANNELS, RATE = 32, 4, 32, 16, 1000, 32, 1e-4
+LARGE, LARGE_BATCH = 128, 16  # for networks that compute at low resolution
 
 
 def pictures(count, size):
@@ -36,55 +42,96 @@ def schedule():
     return alpha_bars.astype(np.float32), np.stack(table, 1).astype(np.float32)
 
 
-def pytorch(variant, device, dtype):
+def pytorch(variant, network, device, dtype):
     import torch
     import torch.nn.functional as F
-    from unet import UNet
-
-    class Network(UNet):
-        def forward(self, x, y, t):
-            with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
-                return super().forward(x, y, t).float()
 
     torch.manual_seed(0)
     tuned, compiled = variant != "torch-eager", variant == "torch-compile"
     layout = torch.channels_last if tuned else torch.contiguous_format
-    model = Network(CHANNELS).to(device, memory_format=layout)
-    adam = torch.optim.Adam(model.parameters(), lr=RATE, fused=tuned)
     alpha_bars, table = (torch.from_numpy(a).to(device) for a in schedule())
     timesteps = torch.arange(T, device=device)
 
     def tensor(p):
         return torch.from_numpy(p).permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
-    data = tensor(pictures(8 * BATCH, SIZE)).split(BATCH)
-    xt, y, low = tensor(pictures(SAMPLES, SIZE)), tensor(pictures(SAMPLES, SIZE)), tensor(pictures(SAMPLES, SIZE // SCALE))
-    xt, y = xt.to(device), y.to(device)
-
     def resize(x, factor):
         return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
-    def loss_of(x0):
-        y = resize(resize(x0, 1 / SCALE), SCALE)
+    def shrink(x):
+        return F.interpolate(x, scale_factor=1 / SCALE, mode="bicubic", antialias=True)
+
+    def noise(x0):  # timesteps, eps and alpha_bars
         t = torch.randint(0, T, (len(x0),), device=device)
-        eps = torch.randn_like(x0)
-        a = alpha_bars[t].view(-1, 1, 1, 1)
-        return F.mse_loss(model(a.sqrt() * x0 + (1 - a).sqrt() * eps, y, t), eps)
+        return t, torch.randn_like(x0), alpha_bars[t].view(-1, 1, 1, 1)
+
+    size, batch = (SIZE, BATCH) if network in ("tutorial", "small") else (LARGE, LARGE_BATCH)
+    if network in ("tutorial", "small"):
+        if network == "tutorial":
+            from unet import UNet
+
+            model = UNet(CHANNELS)
+            predict = model
+        else:
+            from residual import ResidualUNet
+
+            model = ResidualUNet(CHANNELS, attention=1, transformers=0)
+
+            def predict(x, y, t):
+                return model(torch.cat([x, y], 1), t)
+
+        def loss_of(x0):
+            y = resize(resize(x0, 1 / SCALE), SCALE)
+            t, eps, a = noise(x0)
+            return F.mse_loss(in_dtype(predict, a.sqrt() * x0 + (1 - a).sqrt() * eps, y, t), eps)
+
+    elif network == "predictor":
+        from lowres import Predictor
+
+        model = Predictor(64, 12)
+
+        def predict(x, low, t):
+            return model(low)[0]
+
+        def loss_of(x0):
+            return F.l1_loss(in_dtype(predict, None, shrink(x0), None), x0)
+
+    else:
+        from lowres import Refining
+
+        model = Refining(64, 8, 96, 6)
+        model.predictor.requires_grad_(False)
+        predict = model
+
+        def loss_of(x0):
+            return in_dtype(model.loss, x0, shrink(x0), *noise(x0))
+
+    def in_dtype(f, *args):
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
+            return f(*args).float()
+
+    model = model.to(device, memory_format=layout)
+    adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE, fused=tuned)
+    data = tensor(pictures(8 * batch, size)).split(batch)
+    xt, low = tensor(pictures(SAMPLES, size)).to(device), tensor(pictures(SAMPLES, size // SCALE)).to(device)
+    condition = resize(low, SCALE) if network in ("tutorial", "small") else low
+
+    def f_theta(x, low, t):
+        return in_dtype(predict, x, low, t)
 
     def reverse(x, y, t):
         c = table[t]
-        x0 = (c[0] * x - c[1] * model(x, y, t)).clamp(-1, 1)
+        x0 = (c[0] * x - c[1] * f_theta(x, y, t)).clamp(-1, 1)
         return c[2] * x + c[3] * x0 + c[4] * torch.randn_like(x)
 
     def begin():  # of a run of the compiled programs
         pass
 
-    eps_theta = model
     if compiled:
         mode = "default"
         if device == "cuda":
             mode, begin = "reduce-overhead", torch.compiler.cudagraph_mark_step_begin
-        loss_of, reverse, eps_theta = (torch.compile(f, mode=mode) for f in (loss_of, reverse, model))
+        loss_of, reverse, f_theta = (torch.compile(f, mode=mode) for f in (loss_of, reverse, f_theta))
 
     def keep(x):  # CUDA graphs write each result where the last one is
         return x.clone() if compiled and device == "cuda" else x
@@ -102,12 +149,12 @@ def pytorch(variant, device, dtype):
         x = xt
         for _ in range(n):
             begin()
-            x = keep(eps_theta(x, y, timesteps[T // 2]))
+            x = keep(f_theta(x, condition, timesteps[T // 2]))
         return x.cpu()
 
     @torch.inference_mode()
     def sample():
-        y = resize(low.to(device), SCALE)
+        y = resize(low, SCALE)
         x = torch.randn_like(y)
         for t in reversed(range(T)):
             begin()
@@ -241,6 +288,7 @@ def jax_jit(device, dtype):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("contestant", choices=["torch-eager", "torch-channels-last", "torch-compile", "jax"])
+    parser.add_argument("--network", choices=["tutorial", "small", "predictor", "refiner"], default="tutorial")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     args = parser.parse_args()
@@ -254,7 +302,7 @@ def main():
     if args.contestant == "jax":
         about, train, forward, sample = jax_jit(args.device, args.dtype)
     else:
-        about, train, forward, sample = pytorch(args.contestant, args.device, args.dtype)
+        about, train, forward, sample = pytorch(args.contestant, args.network, args.device, args.dtype)
     answer(about=about)
     steps = 1
     answer(loss=train(0))

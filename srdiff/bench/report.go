@@ -14,14 +14,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
 // introduction returns the date, the method and the machine of the measurement.
 func introduction(o options, results []result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s by `bench -device %s -dtype %s -rounds %d -samples %d`, on\n\n",
-		time.Now().Format(time.DateOnly), o.device, o.dtype, o.rounds, o.samples)
+	fmt.Fprintf(&b, "Measured on %s by `bench -network %s -device %s -dtype %s -rounds %d -samples %d`, on\n\n",
+		time.Now().Format(time.DateOnly), o.network, o.device, o.dtype, o.rounds, o.samples)
 	lines := []string{machine()}
 	if o.device == "cuda" {
 		if gpus, err := engine.GPUs(); err == nil {
@@ -85,24 +86,29 @@ func versions() string {
 	return strings.Join(list, ", ")
 }
 
-// measures are the rows of the table.
-var measures = []struct {
+// row is a row of the table.
+type row struct {
 	name   string
 	value  func(result) float64
 	format func(float64) string
-}{
-	{"train step of 32 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.train) }, number},
-	{"the same, least (ms)", func(r result) float64 { return 1e3 * minimum(r.train) }, number},
-	{"training (pictures/s)", func(r result) float64 { return 32 / median(r.train) }, number},
-	{"forward pass of 16 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.forward) }, number},
-	{"the same, least (ms)", func(r result) float64 { return 1e3 * minimum(r.forward) }, number},
-	{"sampling 16 pictures, 1000 steps, median (s)", func(r result) float64 { return median(r.sample) }, number},
-	{"the same, for the first time (s)", func(r result) float64 { return r.firstSample }, number},
-	{"sampling beyond 1000 forward passes", func(r result) float64 { return median(r.overhead) }, percent},
-	{"from the start until loaded (s)", func(r result) float64 { return r.load }, number},
-	{"until the first train step has ended (s)", func(r result) float64 { return r.first }, number},
-	{"peak resident memory (MB)", func(r result) float64 { return r.memory }, number},
-	{"mean loss of the same steps, as a check", func(r result) float64 { return r.loss }, loss},
+}
+
+// measures returns the rows of the table for batches of a size.
+func measures(batch int) []row {
+	return []row{
+		{fmt.Sprintf("train step of %d pictures, median (ms)", batch), func(r result) float64 { return 1e3 * median(r.train) }, number},
+		{"the same, least (ms)", func(r result) float64 { return 1e3 * minimum(r.train) }, number},
+		{"training (pictures/s)", func(r result) float64 { return float64(batch) / median(r.train) }, number},
+		{"forward pass of 16 pictures, median (ms)", func(r result) float64 { return 1e3 * median(r.forward) }, number},
+		{"the same, least (ms)", func(r result) float64 { return 1e3 * minimum(r.forward) }, number},
+		{"sampling 16 pictures, 1000 steps, median (s)", func(r result) float64 { return median(r.sample) }, number},
+		{"the same, for the first time (s)", func(r result) float64 { return r.firstSample }, number},
+		{"sampling beyond 1000 forward passes", func(r result) float64 { return median(r.overhead) }, percent},
+		{"from the start until loaded (s)", func(r result) float64 { return r.load }, number},
+		{"until the first train step has ended (s)", func(r result) float64 { return r.first }, number},
+		{"peak resident memory (MB)", func(r result) float64 { return r.memory }, number},
+		{"mean loss of the same steps, as a check", func(r result) float64 { return r.loss }, loss},
+	}
 }
 
 // contests are the pairs of the ratios.
@@ -116,11 +122,11 @@ var contests = []struct {
 }
 
 // tables returns the table of measurements and the table of srdiff's speed ratios.
-func tables(results []result) string {
+func tables(c srdiff.Config, results []result) string {
 	var b strings.Builder
-	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	write := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	head := func(cells ...string) {
-		row(cells...)
+		write(cells...)
 		b.WriteString(strings.Repeat("|---", len(cells)) + "|\n")
 	}
 
@@ -129,12 +135,15 @@ func tables(results []result) string {
 		heads = append(heads, r.name)
 	}
 	head(heads...)
-	for _, m := range measures {
-		cells := []string{m.name}
+	for _, m := range measures(c.Training.BatchSize) {
+		cells, measured := []string{m.name}, false
 		for _, r := range results {
-			cells = append(cells, m.format(m.value(r)))
+			cell := m.format(m.value(r))
+			cells, measured = append(cells, cell), measured || cell != notMeasured
 		}
-		row(cells...)
+		if measured {
+			write(cells...)
+		}
 	}
 
 	var others, torch []result
@@ -166,11 +175,14 @@ func tables(results []result) string {
 					times = append(times, seconds)
 				}
 			}
+			if len(times) == 0 {
+				continue
+			}
 			cells := []string{r.name + ", " + c.name, ratio(minimum(times), c.seconds(r))}
 			for _, other := range others {
 				cells = append(cells, ratio(c.seconds(other), c.seconds(r)))
 			}
-			row(cells...)
+			write(cells...)
 		}
 	}
 	return b.String() + "\n"

@@ -79,7 +79,7 @@ class ResBlock(nn.Module):
 
 
 class ResidualUNet(nn.Module):
-    def __init__(self, n):
+    def __init__(self, n, attention=2, transformers=1):
         super().__init__()
         self.n, emb = n, 4 * n
 
@@ -87,17 +87,17 @@ class ResidualUNet(nn.Module):
             return nn.ModuleList([ResBlock(o if k else i, o, emb, False, attention) for k in range(blocks)])
 
         self.time = nn.Sequential(nn.Linear(n, emb), nn.SiLU(), nn.Linear(emb, emb))
-        self.add_module("in", nn.Conv2d(6, n, 3, padding=1))
-        self.enc1, self.enc2 = stage(n, n, 1, False), stage(n, 2 * n, 1, True)
-        self.bottleneck = stage(2 * n, 3 * n, 2, True)
-        self.transformer = nn.ModuleList([Transformer(3 * n)])
-        self.upconv2, self.dec2 = nn.ConvTranspose2d(3 * n, 2 * n, 2, stride=2), stage(4 * n, 2 * n, 1, True)
+        self.first = nn.Conv2d(6, n, 3, padding=1)  # srdiff's "in", which is no name in Python
+        self.enc1, self.enc2 = stage(n, n, 1, False), stage(n, 2 * n, 1, attention >= 2)
+        self.bottleneck = stage(2 * n, 3 * n, 2, attention >= 1)
+        self.transformer = nn.ModuleList([Transformer(3 * n) for _ in range(transformers)])
+        self.upconv2, self.dec2 = nn.ConvTranspose2d(3 * n, 2 * n, 2, stride=2), stage(4 * n, 2 * n, 1, attention >= 2)
         self.upconv1, self.dec1 = nn.ConvTranspose2d(2 * n, n, 2, stride=2), stage(2 * n, n, 1, False)
         self.norm, self.out = nn.GroupNorm(8, n), nn.Conv2d(n, 3, 3, padding=1)
 
     def forward(self, x, t):
-        w = torch.exp(-math.log(10000) * torch.arange(self.n // 2) / (self.n // 2))
-        angles = t.float()[:, None] * w[None]
+        w = torch.exp(-math.log(10000) * torch.arange(self.n // 2, device=t.device) / (self.n // 2))
+        angles = t.float().reshape(-1, 1) * w[None]
         emb = self.time(torch.cat([angles.cos(), angles.sin()], 1))
 
         def run(stage, x):
@@ -105,7 +105,7 @@ class ResidualUNet(nn.Module):
                 x = block(x, emb)
             return x
 
-        enc1 = run(self.enc1, self.get_submodule("in")(x))
+        enc1 = run(self.enc1, self.first(x))
         enc2 = run(self.enc2, F.avg_pool2d(enc1, 2))
         x = run(self.bottleneck, F.avg_pool2d(enc2, 2))
         for block in self.transformer:
@@ -130,6 +130,7 @@ def keep(prefix, model, inputs):
     for name, x in {**inputs, "y": y, "factor": factor, "grad.x": inputs["x"].grad}.items():
         golden[prefix + name] = x.detach().permute(0, 2, 3, 1).contiguous() if x.dim() == 4 else x.detach()
     for name, p in model.named_parameters():
+        name = name.replace("first.", "in.")
         golden[prefix + "weight." + name], golden[prefix + "grad." + name] = p.detach().clone(), p.grad.clone()
 
 

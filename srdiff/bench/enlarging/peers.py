@@ -15,8 +15,9 @@ import time
 
 import numpy as np
 
+sys.path.append(str(pathlib.Path(__file__).parent.parent))  # for lowres
+
 SIDE, FACTOR, T = 256, 4, 1000
-FREQUENCIES = 32
 
 
 def picture():
@@ -29,60 +30,9 @@ def torch_models(variant, folder, dtype):
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
+    from lowres import Predictor, Refiner, ResidualScale, grey
     from safetensors import safe_open
     from safetensors.torch import load_file
-
-    def conv(i, o):
-        return nn.Conv2d(i, o, 3, padding=1)
-
-    class Block(nn.Module):
-        def __init__(self, n):
-            super().__init__()
-            self.a, self.b = conv(n, n), conv(n, n)
-
-        def forward(self, x):
-            return x + self.b(F.relu(self.a(x)))
-
-    class Predictor(nn.Module):
-        def __init__(self, n, blocks):
-            super().__init__()
-            self.head, self.tail, self.up = conv(3, n), conv(n, n), conv(n, 3 * FACTOR**2)
-            self.trunk = nn.Sequential(*[Block(n) for _ in range(blocks)])
-
-        def forward(self, low):
-            head = self.head(low)
-            features = head + self.tail(self.trunk(head))
-            return F.pixel_shuffle(self.up(features), FACTOR) + F.interpolate(low, scale_factor=FACTOR), features
-
-    class FilmBlock(nn.Module):
-        def __init__(self, n):
-            super().__init__()
-            self.a, self.b, self.time = conv(n, n), conv(n, n), nn.Linear(4 * FREQUENCIES, 2 * n)
-
-        def forward(self, x, emb):
-            return x + self.b(F.silu(self.a(F.silu(film(self.time, x, emb)))))
-
-    def film(dense, x, emb):
-        scale, shift = dense(emb)[:, :, None, None].chunk(2, 1)
-        return x * (1 + scale) + shift
-
-    class Refiner(nn.Module):
-        def __init__(self, n, blocks, features):
-            super().__init__()
-            of_noise = 3 * FACTOR**2
-            self.time = nn.Sequential(nn.Linear(FREQUENCIES, 4 * FREQUENCIES), nn.SiLU(), nn.Linear(4 * FREQUENCIES, 4 * FREQUENCIES))
-            self.head, self.out = conv(of_noise + features + 3 + FACTOR**2, n), conv(n + of_noise, of_noise)
-            self.noise = nn.Linear(4 * FREQUENCIES, 2 * of_noise)
-            self.trunk = nn.ModuleList([FilmBlock(n) for _ in range(blocks)])
-
-        def forward(self, xt, low, features, log_scale, t):
-            angles = t * 10000 ** (-torch.arange(FREQUENCIES // 2) / (FREQUENCIES // 2))
-            emb = F.silu(self.time(torch.cat([angles.cos(), angles.sin()])[None]))
-            noisy = F.pixel_unshuffle(xt, FACTOR)
-            x = self.head(torch.cat([noisy, features, low, log_scale + 2.5], 1))
-            for block in self.trunk:
-                x = block(x, emb)
-            return F.pixel_shuffle(self.out(torch.cat([F.silu(x), film(self.noise, noisy, emb)], 1)), FACTOR)
 
     class Whole(nn.Module):
         """A sample of DDIM; the predictor runs once."""
@@ -93,7 +43,7 @@ def torch_models(variant, folder, dtype):
             width = lambda name: weights[name + ".head.weight"].shape[0]
             features = width("predictor")
             self.predictor = Predictor(features, n("predictor"))
-            self.scale = nn.ModuleDict({"a": conv(features, features), "b": conv(features, FACTOR**2)})
+            self.scale = ResidualScale(features)
             self.refiner = Refiner(width("refiner"), n("refiner"), features)
             t = torch.arange(T) / T
             bars = torch.cos((t + 0.008) / 1.008 * np.pi / 2) ** 2
@@ -102,8 +52,7 @@ def torch_models(variant, folder, dtype):
 
         def forward(self, low, noise):
             mean, features = self.predictor(low)
-            log_scale = self.scale["b"](F.relu(self.scale["a"](features))) + np.log(0.08)
-            log_scale = log_scale.clamp(np.log(0.008), 0)
+            log_scale = self.scale(features)
             x = noise
             for k, t in enumerate(self.at):
                 bar, following = self.bars[k], self.bars[k + 1]
@@ -111,8 +60,7 @@ def torch_models(variant, folder, dtype):
                 x0 = bar.sqrt() * x - (1 - bar).sqrt() * v
                 eps = bar.sqrt() * v + (1 - bar).sqrt() * x
                 x = following.sqrt() * x0 + (1 - following).sqrt() * eps
-            grey = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
-            detail = F.pixel_shuffle(log_scale, FACTOR).exp().clamp(max=0.2) * (0.25 * x + 0.75 * grey)
+            detail = F.pixel_shuffle(log_scale, FACTOR).exp().clamp(max=0.2) * (0.25 * x + 0.75 * grey(x))
             return mean + detail
 
     layout = torch.contiguous_format if variant == "torch-eager" else torch.channels_last
