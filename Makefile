@@ -86,7 +86,7 @@ test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit te
 	go test -timeout 20m -race $(raceflags) ./srdiff/dataset/... ./srdiff/engine/... ./srdiff/internal/worker ./kernelext/...
 
 # The systems that srdiff is built for, without C: there its engine is pure Go.
-systems := linux/amd64 linux/arm64 windows/amd64 darwin/arm64 freebsd/amd64
+systems := linux/amd64 linux/arm64 windows/amd64 darwin/arm64
 
 cross: check ## build without C for every system, and run the command's tests without C on this one
 	@for system in $(systems); do \

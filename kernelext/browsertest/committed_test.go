@@ -98,8 +98,8 @@ const complaints = `cells().flatMap((cell, i) => (cell.model.outputs?.toJSON() ?
 	.map((o) => "cell " + i + ": " + (o.evalue ?? "") + [o.text ?? ""].flat().join(""))).join("\n")`
 
 // TestCommitted opens each of the repository's notebooks unchanged, untrusted and trusted, light
-// and dark, and runs it from the first cell to the last. With -short it runs only the first one and the
-// last one: make test-notebooks runs all of them without a browser.
+// and dark, and runs it from the first cell to the last. With -short it runs only the first one: make
+// test-notebooks runs all of them without a browser.
 func TestCommitted(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(root, "notebooks", "*.ipynb"))
 	if err != nil || len(paths) != 9 {
