@@ -66,7 +66,8 @@ build-programs = { go build -buildvcs=auto $(programs) 2>/dev/null || go build $
 
 test: test-go test-notebooks test-slider test-page test-onnx ## all tests: the code's and the notebooks', two in a browser if there is one, and ONNX Runtime's
 
-# XLA compiles in half the time without its optimizations. Most of these tests compile more than they compute.
+# XLA compiles in half the time without its optimizations. Most of these tests compile more than they compute, and some that
+# pure Go runs whole are shorter or omitted.
 quickly := --xla_backend_optimization_level=0
 
 # GoMLX computes addresses in a way that the race detector's check of pointers takes for a fault. TestXLA has no Go
@@ -81,7 +82,7 @@ test-go: check .lab/tools.ok .lab/engine.ok ## format, vet, staticcheck, unit te
 	SRDIFF_ENGINE=go go test -timeout 20m ./...
 	@if .lab/bin/srdiff doctor --engine xla:cpu >/dev/null 2>&1; then set -x; \
 		SRDIFF_ENGINE=xla:cpu go test -run 'AreTorchs|IsTorchs' ./srdiff && \
-		SRDIFF_ENGINE=xla:cpu XLA_FLAGS=$(quickly) go test -timeout 40m ./srdiff ./srdiff/cmd/srdiff; \
+		SRDIFF_ENGINE=xla:cpu XLA_FLAGS=$(quickly) go test -short -timeout 40m ./srdiff ./srdiff/cmd/srdiff; \
 	else echo "the tests on xla:cpu are left out: 'srdiff doctor --engine xla:cpu' says why"; fi
 	go test -timeout 20m -race $(raceflags) ./srdiff/dataset/... ./srdiff/engine/... ./srdiff/internal/worker ./kernelext/...
 

@@ -64,7 +64,7 @@ func TestDevices(t *testing.T) {
 		for _, n := range devices {
 			run := exec.Command(os.Args[0], "-test.run=^TestDevices$")
 			run.Env = append(os.Environ(), "SRDIFF_DEVICES_RUN="+dir, "SRDIFF_DEVICES="+n,
-				"XLA_FLAGS=--xla_force_host_platform_device_count="+n)
+				"XLA_FLAGS="+os.Getenv("XLA_FLAGS")+" --xla_force_host_platform_device_count="+n)
 			if out, err := run.CombinedOutput(); err != nil {
 				t.Fatalf("%s devices: %v\n%s", n, err, out)
 			}

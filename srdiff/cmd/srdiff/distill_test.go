@@ -36,6 +36,7 @@ func teacher(t *testing.T, prediction diffusion.Prediction) string {
 
 // A distillation from 16 steps to 4, interrupted in its second student, resumed, and used.
 func TestDistill(t *testing.T) {
+	compilesMuch(t)
 	out, model := filepath.Join(t.TempDir(), "run"), teacher(t, "v")
 	args := []string{"distill", "--model", model, "--data", "generated", "--out", out, "--to", "4", "--batch", "2"}
 	ctx, stop := context.WithCancel(context.Background())

@@ -302,9 +302,18 @@ func TestTrainResumeEval(t *testing.T) {
 	}
 }
 
+// compilesMuch skips a test with -short, since it has many programs, which take XLA seconds each to compile.
+func compilesMuch(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it has many programs to compile")
+	}
+}
+
 // Everything of the toolbox from the command line, on a tiny model: what was trained with it can be
 // sampled with it, resumed and measured.
 func TestToolbox(t *testing.T) {
+	compilesMuch(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	args := append(tinyRun, "--out", dir, "--kind", "cosine", "--zero-snr", "--prediction", "v", "--min-snr-gamma", "5",
 		"--loss", "huber", "--drop-condition", "0.5", "--flip", "--warm-up", "2", "--decay", "4", "--clip-norm", "1",
@@ -343,6 +352,7 @@ func TestToolbox(t *testing.T) {
 // A predictor and a refiner train with the degradation of real pictures at any factor, resume, and are
 // measured and used.
 func TestTrainForPhotos(t *testing.T) {
+	compilesMuch(t)
 	for factor, predictor := range map[string]bool{"4": true, "3": true, "2": false} {
 		dir := filepath.Join(t.TempDir(), "run")
 		args := []string{"train", "--data", "generated", "--size", "24", "--batch", "2", "--blocks", "1", "--base-channels", "4",
