@@ -1,8 +1,8 @@
 #!/bin/bash
 # Copyright 2026 The srdiff Authors. SPDX-License-Identifier: Apache-2.0
 #
-# Tests and measures srdiff on a machine with an NVIDIA GPU, which needs neither Go nor a network: Python with PyTorch and JAX's
-# plugin for CUDA is enough. `make gpu-pack` builds the programs into .lab/gpu first. In the repository there:
+# Tests and measures srdiff on a machine with an NVIDIA GPU, which needs neither Go nor a network: Python with PyTorch, JAX's plugin
+# for CUDA and Pillow is enough. `make gpu-pack` builds the programs into .lab/gpu first. In the repository there:
 #
 #   bash srdiff/bench/gpucheck/on_gpu.sh REPORT
 #
@@ -83,6 +83,7 @@ P
 export -f probe bench float32 bfloat16 run_tests numbers rest pictures
 export core without
 
+"$PYTHON" -c 'import jax, numpy, PIL, torch' || { echo "$PYTHON lacks what this script needs: name another in PYTHON"; exit 1; }
 [ -x "$BIN/srdiff" ] || { echo "there is no $BIN/srdiff: run 'make gpu-pack' on a machine with Go"; exit 1; }
 nproc; grep -m1 'model name' /proc/cpuinfo
 if [ "$ENGINE" = xla:cuda ]; then
