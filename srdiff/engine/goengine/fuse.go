@@ -321,6 +321,8 @@ func (s *step) apply(y []float32, from int, in [][]float32, channels, picture in
 // each applies the step to each value of y, with its own second operand.
 func (k stepKind) each(y, operand []float32) {
 	operand = operand[:len(y)]
+	done := k.eachEight(y, operand)
+	y, operand = y[done:], operand[done:]
 	switch k {
 	case add:
 		for i, v := range operand {
