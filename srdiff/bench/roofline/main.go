@@ -203,7 +203,16 @@ func seconds(backend compute.Backend, rounds int, f func(in []*Node) *Node, dims
 // report measures everything and returns it as Markdown.
 func report(e *engine.Engine, rounds int) (string, error) {
 	const side, many = 1024, 8 << 20 // 8 copies of 32 MB
-	product, err := seconds(e.Backend, rounds, func(in []*Node) *Node { return Dot(in[0], in[1]).Product() }, []int{side, side}, []int{side, side})
+	product := func(dtype dtypes.DType) (float64, error) {
+		return seconds(e.Backend, rounds, func(in []*Node) *Node {
+			return Dot(ConvertDType(in[0], dtype), ConvertDType(in[1], dtype)).Product()
+		}, []int{side, side}, []int{side, side})
+	}
+	single, err := product(dtypes.Float32)
+	if err != nil {
+		return "", err
+	}
+	half, err := product(dtypes.BFloat16)
 	if err != nil {
 		return "", err
 	}
@@ -211,7 +220,8 @@ func report(e *engine.Engine, rounds int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	peak, memory := 2*side*side*side/product, 2*4*many/addition
+	const operations = 2 * side * side * side
+	peak, memory := operations/single, 2*4*many/addition
 	list, err := layers(e.Backend, srdiff.Config{})
 	if err != nil {
 		return "", err
@@ -226,8 +236,8 @@ func report(e *engine.Engine, rounds int) (string, error) {
 	}
 	slices.SortFunc(list, func(a, b *layer) int { return cmp.Compare(b.seconds*float64(b.count), a.seconds*float64(a.count)) })
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s, medians of %d rounds, on %s. A product of matrices reaches %.0f GFLOP/s, and memory %.0f GB/s.\n\n",
-		time.Now().Format(time.DateOnly), rounds, e, peak/1e9, memory/1e9)
+	fmt.Fprintf(&b, "Measured on %s, medians of %d rounds, on %s. A product of matrices reaches %.0f GFLOP/s in float32\n"+
+		"and %.0f in bfloat16, and memory %.0f GB/s.\n\n", time.Now().Format(time.DateOnly), rounds, e, peak/1e9, operations/half/1e9, memory/1e9)
 	b.WriteString("| | pictures | kernel | times | ms each | ms | GFLOP/s | roofline, ms | reached |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, l := range list {
 		n, roof := float64(l.count), l.roof(peak, memory)
