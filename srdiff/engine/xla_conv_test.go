@@ -72,10 +72,9 @@ func (l layer) convolve(x, w, dy []float32) (y, dx, dw []float64) {
 	return y, dx, dw
 }
 
-// TestXLAConvolution compares XLA's convolutions and their gradients with plain loops: the plugin
-// for the CPU that 'srdiff engine install cpu' builds has some of its own
-// (install/xlacpu/convolution.h).
-func TestXLAConvolution(t *testing.T) {
+// cpuPlugin opens the plugin for the CPU until the test ends, or skips the test if there is none.
+func cpuPlugin(t *testing.T) *Engine {
+	t.Helper()
 	path := FindPlugin("cpu")
 	if path == "" {
 		t.Skip("no plugin: 'srdiff engine install cpu'")
@@ -84,7 +83,15 @@ func TestXLAConvolution(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Backend.Finalize()
+	t.Cleanup(e.Backend.Finalize)
+	return e
+}
+
+// TestXLAConvolution compares XLA's convolutions and their gradients with plain loops: the plugin
+// for the CPU that 'srdiff engine install cpu' builds has some of its own
+// (install/xlacpu/convolution.h).
+func TestXLAConvolution(t *testing.T) {
+	e := cpuPlugin(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	channels := func() int { return []int{1, 3, 7, 8, 16, 33, 64}[random.IntN(7)] }
 	for _, size := range [][2]int{{1, 1}, {5, 7}, {8, 8}} {

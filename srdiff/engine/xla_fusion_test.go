@@ -20,15 +20,7 @@ import (
 // convolution's own result: the plugin that 'srdiff engine install cpu' builds makes some of it part of
 // the convolution (install/xlacpu/convolution.cc). It must leave alone what only looks similar.
 func TestXLAFusions(t *testing.T) {
-	path := FindPlugin("cpu")
-	if path == "" {
-		t.Skip("no plugin: 'srdiff engine install cpu'")
-	}
-	e, err := OpenPlugin("cpu", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Backend.Finalize()
+	e := cpuPlugin(t)
 
 	for _, in := range []int{5, 16} { // for oneDNN's convolution, and for Winograd
 		testFusions(t, e, in)
@@ -161,15 +153,7 @@ func compare(t *testing.T, dtype dtypes.DType, y, got []float32, want func(i int
 // What is not finite reaches the result, so that a damaged network does not pass unnoticed. oneDNN's ReLU
 // makes 0 of a NaN, so the infinities that come before it must pass.
 func TestXLAFusionsKeepWhatIsNotFinite(t *testing.T) {
-	path := FindPlugin("cpu")
-	if path == "" {
-		t.Skip("no plugin: 'srdiff engine install cpu'")
-	}
-	e, err := OpenPlugin("cpu", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Backend.Finalize()
+	e := cpuPlugin(t)
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	x := tensors.FromFlatDataAndDimensions([]float32{1, nan, inf, 3}, 1, 2, 2, 1)
 	w := tensors.FromFlatDataAndDimensions([]float32{1, -1}, 1, 1, 1, 2)

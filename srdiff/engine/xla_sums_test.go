@@ -19,15 +19,7 @@ import (
 // loops. The plugin for the CPU has such sums of its own in programs with convolutions (install/xlacpu/channel_sums.h). Other
 // reductions beside them must stay what they are.
 func TestXLAChannelSums(t *testing.T) {
-	path := FindPlugin("cpu")
-	if path == "" {
-		t.Skip("no plugin: 'srdiff engine install cpu'")
-	}
-	e, err := OpenPlugin("cpu", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Backend.Finalize()
+	e := cpuPlugin(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, channels := range []int{1, 7, 16, 24, 48, 64, 80, 144} {
 		for _, size := range [][3]int{{1, 1, 1}, {3, 5, 7}, {2, 33, 40}} {
