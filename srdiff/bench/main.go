@@ -92,7 +92,8 @@ type options struct {
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&o.network, "network", tutorial, strings.Join(slices.Sorted(maps.Keys(configs)), ", "))
+	names := strings.Join(slices.Sorted(maps.Keys(configs)), ", ")
+	f.StringVar(&o.network, "network", tutorial, names)
 	f.StringVar(&o.device, "device", "cpu", "cpu or cuda")
 	f.StringVar(&o.dtype, "dtype", "float32", "what all compute in: float32 or bfloat16 (autocast in PyTorch)")
 	f.StringVar(&o.out, "out", "docs/benchmarks.md", "the file that gets the result, between its markers")
@@ -115,7 +116,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("argument %q: want flags only, see -help", f.Arg(0))
 	case !known:
-		return o, fmt.Errorf("-network is %q: want one of %s", o.network, strings.Join(slices.Sorted(maps.Keys(configs)), ", "))
+		return o, fmt.Errorf("-network is %q: want one of %s", o.network, names)
 	case o.device != "cpu" && o.device != "cuda":
 		return o, fmt.Errorf("-device is %q: want cpu or cuda", o.device)
 	case nn.Precision(o.dtype).Validate() != nil:
@@ -146,7 +147,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	text := introduction(o, results) + tables(configs[o.network].WithDefaults(), results) + bulletList(append(busy, notes...))
+	text := introduction(o, results) + tables(configs[o.network].WithDefaults().Training.BatchSize, results) + bulletList(append(busy, notes...))
 	fmt.Fprint(stdout, text)
 	if o.quick {
 		return nil

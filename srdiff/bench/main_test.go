@@ -20,7 +20,7 @@ import (
 )
 
 func TestTables(t *testing.T) {
-	text := tables(srdiff.Config{}.WithDefaults(), []result{
+	text := tables(32, []result{
 		{contestant: contestant{name: "xla:cpu", ours: true}, train: []float64{.2, .1, .3}, forward: []float64{.01, .02},
 			sample: []float64{12}, firstSample: 15.04, overhead: []float64{-.2}, load: .5, first: 3, memory: 812.4, loss: .99},
 		{contestant: contestant{name: "torch-eager"}, train: []float64{.15}, forward: []float64{.06}, sample: []float64{24}},
@@ -45,7 +45,7 @@ func TestTables(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if text := tables(srdiff.Config{}.WithDefaults(), []result{{contestant: contestant{name: "go", ours: true}}}); strings.Contains(text, "divided") {
+	if text := tables(32, []result{{contestant: contestant{name: "go", ours: true}}}); strings.Contains(text, "divided") {
 		t.Errorf("ratios without others:\n%s", text)
 	}
 }

@@ -65,8 +65,9 @@ def pytorch(variant, network, device, dtype):
         t = torch.randint(0, T, (len(x0),), device=device)
         return t, torch.randn_like(x0), alpha_bars[t].view(-1, 1, 1, 1)
 
-    size, batch = (SIZE, BATCH) if network in ("tutorial", "small") else (LARGE, LARGE_BATCH)
-    if network in ("tutorial", "small"):
+    enlarged = network in ("tutorial", "small")  # the condition is, before the network sees it
+    size, batch = (SIZE, BATCH) if enlarged else (LARGE, LARGE_BATCH)
+    if enlarged:
         if network == "tutorial":
             from unet import UNet
 
@@ -114,7 +115,7 @@ def pytorch(variant, network, device, dtype):
     adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE, fused=tuned)
     data = tensor(pictures(8 * batch, size)).split(batch)
     xt, low = tensor(pictures(SAMPLES, size)).to(device), tensor(pictures(SAMPLES, size // SCALE)).to(device)
-    condition = resize(low, SCALE) if network in ("tutorial", "small") else low
+    condition = resize(low, SCALE) if enlarged else low
 
     def f_theta(x, low, t):
         return in_dtype(predict, x, low, t)

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/engine"
 )
 
@@ -121,8 +120,8 @@ var contests = []struct {
 	{"sampling", func(r result) float64 { return median(r.sample) }},
 }
 
-// tables returns the table of measurements and the table of srdiff's speed ratios.
-func tables(c srdiff.Config, results []result) string {
+// tables returns the table of measurements, with train steps of batch pictures, and the table of srdiff's speed ratios.
+func tables(batch int, results []result) string {
 	var b strings.Builder
 	write := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	head := func(cells ...string) {
@@ -135,7 +134,7 @@ func tables(c srdiff.Config, results []result) string {
 		heads = append(heads, r.name)
 	}
 	head(heads...)
-	for _, m := range measures(c.Training.BatchSize) {
+	for _, m := range measures(batch) {
 		cells, measured := []string{m.name}, false
 		for _, r := range results {
 			cell := m.format(m.value(r))

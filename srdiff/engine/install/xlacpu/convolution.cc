@@ -139,6 +139,10 @@ void OnPool(ffi::ThreadPool& pool, int64_t n, const std::function<void(int64_t)>
   state->finished.wait(lock, [&] { return state->done == state->n; });
 }
 
+ParallelFor On(ffi::ThreadPool& pool) {
+  return [&pool](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); };
+}
+
 using Pair = ffi::Span<const int64_t>;
 
 // Whether Winograd computes a gradient. It has 36 numbers for each pair of channels, which must be few beside the pixels.
@@ -167,7 +171,7 @@ ffi::Error CallWeightGradient(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBu
     c.stride[axis] = stride[axis];
     c.dilation[axis] = dilation[axis];
   }
-  auto parallel = [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); };
+  const ParallelFor parallel = On(pool);
   if (x.element_type() == ffi::BF16) {
     WeightGradientBf16(c, static_cast<const uint16_t*>(x.untyped_data()), static_cast<const uint16_t*>(dy.untyped_data()),
                        static_cast<uint16_t*>(dw->untyped_data()), parallel);
@@ -208,8 +212,7 @@ ffi::Error CallChannelSums(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::R
     c.pixels *= c.pictures;
     c.pictures = 1;
   }
-  ChannelSums(c, x.typed_data(), sums->typed_data(),
-              [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+  ChannelSums(c, x.typed_data(), sums->typed_data(), On(pool));
   return ffi::Error::Success();
 }
 
@@ -257,7 +260,7 @@ ffi::Error CallWinograd(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buff
   p.transposed = transposed;
   p.activation = static_cast<Activation>(activation);
   p.y = y->typed_data();
-  Winograd(p, [&](int64_t n, const std::function<void(int64_t)>& f) { OnPool(pool, n, f); });
+  Winograd(p, On(pool));
   return ffi::Error::Success();
 }
 
