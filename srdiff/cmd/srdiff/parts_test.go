@@ -6,14 +6,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 	"github.com/srdiff/srlab/srdiff/internal/worker"
 )
 
@@ -165,48 +163,4 @@ func TestJoinRefuses(t *testing.T) {
 	if r := work(t, model, with(jobs[0], map[string]any{"output": damaged, "part": []int{2, 2}}))[0]; !r.OK || !r.New || !bytes.Equal(contentOf(t, damaged), data) {
 		t.Errorf("a damaged part is not made again: %+v", r.Failure)
 	}
-}
-
-// FuzzReadPart reads a part's record: what is accepted can be used.
-func FuzzReadPart(f *testing.F) {
-	record := partRecord{Part: [2]int{1, 2}, Rows: [2]int{0, 2}, Width: 3, Height: 5}
-	record.Model, record.Engine, record.Options = "m", "go", map[string]string{"eta": "1"}
-	text, err := json.Marshal(record)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(text))
-	f.Add(`{"part":[1,1],"rows":[-1,1],"width":3,"height":1}`)
-	f.Add(`{"part":[1,1],"rows":[0,2],"width":3,"height":9223372036854775807}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		file, err := os.Create(filepath.Join(t.TempDir(), "part"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		values := func(yield func([]float32, error) bool) { yield(make([]float32, 18), nil) }
-		if err := checkpoint.WriteStream(file, streamOf(text, []uint64{2, 3, 3}), values); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
-		r, rows, err := readPart(file)
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("an error of several lines: %q", err)
-			}
-			return
-		}
-		height := 0
-		for strip, err := range r.stripsOf(rows) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			height += strip.Height
-		}
-		if height != 2 || r.Width != 3 || difference(r, r) != "" {
-			t.Errorf("%q has %d rows of %d", text, height, r.Width)
-		}
-	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/imaging"
+	"github.com/srdiff/srlab/srdiff/internal/partfile"
 	"github.com/srdiff/srlab/srdiff/internal/storage"
 	"github.com/srdiff/srlab/srdiff/internal/worker"
 )
@@ -48,7 +49,13 @@ func (w *workerProgram) part(ctx context.Context, r *request) (worker.Writing, e
 	if err != nil || written != nil {
 		return worker.Writing{}, r.keep(written, err)
 	}
-	return w.writeAlone(r, strips, modelError, record.write), nil
+	return w.writeAlone(r, strips, modelError, func(to io.Writer, strips imaging.Strips) error {
+		file, ok := to.(io.WriteSeeker)
+		if !ok {
+			return errors.New("a part needs a file: name one")
+		}
+		return record.Write(file, strips)
+	}), nil
 }
 
 // partError gives an error of UpscalePart its kind.
@@ -66,7 +73,7 @@ func (w *workerProgram) writeAlone(r *request, strips imaging.Strips, ofStrips f
 }
 
 // partThere looks at the file that a part is to become: see there.
-func (w *workerProgram) partThere(ctx context.Context, name string, want partRecord) (*storage.Written, error) {
+func (w *workerProgram) partThere(ctx context.Context, name string, want partfile.Record) (*storage.Written, error) {
 	path, remove, err := w.existing(ctx, name)
 	if path == "" {
 		return nil, err
@@ -77,14 +84,14 @@ func (w *workerProgram) partThere(ctx context.Context, name string, want partRec
 		return nil, worker.Fail(worker.Write, err)
 	}
 	defer f.Close()
-	record, rows, err := readPart(f)
+	part, err := partfile.Read(f)
 	if err != nil {
 		return nil, worker.Fail(worker.Write, fmt.Errorf("%s exists and is not a part that srdiff made: give the output another name", name))
 	}
-	if difference(record, want) != "" {
+	if partfile.Difference(part.Record, want) != "" {
 		return nil, nil
 	}
-	for _, err := range record.stripsOf(rows) {
+	for _, err := range part.Strips() {
 		if err != nil {
 			return nil, nil // it is damaged, and made again
 		}
