@@ -15,9 +15,13 @@ import (
 )
 
 var (
-	// photoSizes are the sizes at which every photograph is used: in smaller ones, a crop holds
-	// more of a thing.
-	photoSizes = []float64{1, 0.7, 0.5}
+	// photoSizes are the sizes at which photographs are used: in smaller ones, a crop holds more of a
+	// thing.
+	photoSizes = []float64{1, 0.7, 0.5, 0.35, 0.25}
+
+	// photoSoft is the number of pixels above which a photograph is not used at size 1, since its
+	// pixels are soft there.
+	photoSoft int64 = 500_000
 
 	// photoMemory is how many bytes all photographs may take in memory.
 	photoMemory int64 = 6 << 30
@@ -27,13 +31,18 @@ var (
 // network learns little from flat crops.
 const photoCandidates = 3
 
+// photoShare is the power of a photograph's number of pixels to which its share of the crops is
+// proportional. With 1, few large photographs would give most crops; with 0, small ones would give
+// as many as large ones.
+const photoShare = 0.3
+
 // photos takes crops from the photographs of a folder for training super-resolution: at several
 // sizes, the more textured ones more often, mirrored and turned. All photographs stay in memory.
 type photos struct {
 	*pictures
 	name    string
 	options Options
-	ends    []float64 // pixels of the files up to each one
+	ends    []float64 // shares of the files up to each one
 	loaded  []photoFile
 }
 
@@ -92,19 +101,19 @@ func newPhotos(found *pictures, o Options) (Source, error) {
 	o.Share = nil
 	dir := found.dir
 	p := &photos{pictures: found, options: o, loaded: make([]photoFile, len(found.files))}
-	pixels, perPixel := 0., 0.
+	shares, bytes := 0., 0.
 	for _, n := range found.pixels {
-		pixels += float64(n)
-		p.ends = append(p.ends, pixels)
+		shares += math.Pow(float64(n), photoShare)
+		p.ends = append(p.ends, shares)
+		for _, size := range sizesOf(n) {
+			bytes += 3 * size * size * float64(n)
+		}
 	}
-	for _, size := range photoSizes {
-		perPixel += 3 * size * size
-	}
-	if need := int64(perPixel * pixels); need > photoMemory {
+	if need := int64(bytes); need > photoMemory {
 		return nil, fmt.Errorf("the photographs under %s take %.1f GB of memory, at most %.1f GB are allowed: use images:%s",
 			shown(dir), float64(need)/1e9, float64(photoMemory)/1e9, shown(dir))
 	}
-	p.name = fmt.Sprintf("%dx%d crops of %s photographs under %s at %d sizes", o.Size, o.Size, grouped(len(found.files)), shown(dir), len(photoSizes))
+	p.name = fmt.Sprintf("%dx%d crops of %s photographs under %s at up to %d sizes", o.Size, o.Size, grouped(len(found.files)), shown(dir), len(photoSizes))
 	if skipped := found.skippedCounts(); skipped != "" {
 		p.name += fmt.Sprintf(" (skipped: %s)", skipped)
 	}
@@ -114,8 +123,16 @@ func newPhotos(found *pictures, o Options) (Source, error) {
 func (p *photos) Name() string { return p.name }
 func (p *photos) Size() int    { return p.options.Size }
 
-// Picture implements Source. Files are drawn by their number of pixels. A file that cannot be
-// decoded is replaced by the next one: see Skipped.
+// sizesOf returns the sizes at which a photograph of so many pixels is used.
+func sizesOf(pixels int64) []float64 {
+	if pixels > photoSoft {
+		return photoSizes[1:]
+	}
+	return photoSizes
+}
+
+// Picture implements Source. Files are drawn by their shares, and the sizes of one that hold a crop
+// equally often. A file that cannot be decoded is replaced by the next one: see Skipped.
 func (p *photos) Picture(i uint64, dst []float32) error {
 	size := p.options.Size
 	if err := checkLength(dst, size); err != nil {
@@ -133,7 +150,7 @@ func (p *photos) Picture(i uint64, dst []float32) error {
 	if err != nil {
 		return fmt.Errorf("none of the %s photographs under %s can be read any more: %w", grouped(len(p.files)), shown(p.dir), err)
 	}
-	f := drawSize(sizes, rng.Float64())
+	f := sizes[int(rng.Float64()*float64(len(sizes)))]
 	best, bestX, bestY := -1, 0, 0
 	for range photoCandidates {
 		x, y := rng.IntN(f.width-size+1), rng.IntN(f.height-size+1)
@@ -145,22 +162,7 @@ func (p *photos) Picture(i uint64, dst []float32) error {
 	return nil
 }
 
-// drawSize draws one of a photograph's sizes by its number of pixels; u is from 0 to 1.
-func drawSize(sizes []photo, u float64) photo {
-	total := 0
-	for _, f := range sizes {
-		total += f.width * f.height
-	}
-	at := int(u * float64(total))
-	for _, f := range sizes {
-		if at -= f.width * f.height; at < 0 {
-			return f
-		}
-	}
-	return sizes[len(sizes)-1]
-}
-
-// load returns a file at all sizes that hold a crop.
+// load returns a file at all its sizes that hold a crop, or at size 1 if none does.
 func (p *photos) load(file int) ([]photo, error) {
 	f := &p.loaded[file]
 	f.once.Do(func() {
@@ -171,11 +173,14 @@ func (p *photos) load(file int) ([]photo, error) {
 			p.lock.Unlock()
 			return
 		}
-		for _, size := range photoSizes {
+		for _, size := range sizesOf(int64(d.width) * int64(d.height)) {
 			width, height := int(math.Round(size*float64(d.width))), int(math.Round(size*float64(d.height)))
 			if min(width, height) >= p.options.Size {
 				f.sizes = append(f.sizes, newPhoto(d.image(), width, height))
 			}
+		}
+		if len(f.sizes) == 0 {
+			f.sizes = []photo{newPhoto(d.image(), d.width, d.height)}
 		}
 	})
 	return f.sizes, f.err

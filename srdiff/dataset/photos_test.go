@@ -42,13 +42,13 @@ func openTestPhotos(t *testing.T, dir string, o Options) *photos {
 	return src.(*photos)
 }
 
-// Crops are squares of the photograph at one of three sizes, in all eight positions.
+// Crops are squares of the photograph at one of five sizes, in all eight positions.
 func TestPhotosCrops(t *testing.T) {
 	dir := t.TempDir()
-	writePhoto(t, filepath.Join(dir, "a.png"), 200, 150, func(x, y int) uint8 { return uint8(x ^ y) })
+	writePhoto(t, filepath.Join(dir, "a.png"), 220, 170, func(x, y int) uint8 { return uint8(x ^ y) })
 	p := openTestPhotos(t, dir, Options{Size: 32, Seed: 1})
 	const at = 3 * 32 // to the pixel below
-	steps := map[[2]int]int{}
+	steps := map[float64]int{}
 	turns := map[[4]bool]bool{}
 	dst := make([]float32, 32*32*3)
 	for i := range uint64(200) {
@@ -64,12 +64,61 @@ func TestPhotosCrops(t *testing.T) {
 		if math.Abs(nearest-size) > 0.05 {
 			t.Fatalf("picture %d is at size %.3f", i, size)
 		}
-		steps[[2]int{int(10 * nearest), 0}]++
+		steps[nearest]++
 		blue := float64(dst[3*31+2] - dst[2])
 		turns[[4]bool{math.Abs(right) > math.Abs(down), right+down > 0, blue > 0.01, dst[31*at+2] > dst[2]}] = true
 	}
-	if len(steps) != 3 || len(turns) != 8 {
-		t.Errorf("%d sizes and %d positions: want 3 and 8 (%v)", len(steps), len(turns), steps)
+	if len(steps) != 5 || len(turns) != 8 {
+		t.Errorf("%d sizes and %d positions: want 5 and 8 (%v)", len(steps), len(turns), steps)
+	}
+}
+
+// A photograph of many pixels is used at smaller sizes alone, unless these do not hold a crop.
+func TestPhotosSoft(t *testing.T) {
+	defer func(old int64) { photoSoft = old }(photoSoft)
+	photoSoft = 100 * 80
+	for _, test := range []struct {
+		width, height, crop int
+		want                []int // heights
+	}{
+		{100, 80, 30, []int{80, 56, 40}},
+		{200, 100, 30, []int{70, 50, 35}},
+		{200, 100, 80, []int{100}},
+	} {
+		dir := t.TempDir()
+		writePhoto(t, filepath.Join(dir, "a.png"), test.width, test.height, func(x, y int) uint8 { return 0 })
+		sizes, err := openTestPhotos(t, dir, Options{Size: test.crop}).load(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var heights []int
+		for _, f := range sizes {
+			heights = append(heights, f.height)
+		}
+		if !slices.Equal(heights, test.want) {
+			t.Errorf("crops of %d from %dx%d: heights %v, want %v", test.crop, test.width, test.height, heights, test.want)
+		}
+	}
+}
+
+// A large photograph does not crowd out small ones.
+func TestPhotosShares(t *testing.T) {
+	dir := t.TempDir()
+	writePhoto(t, filepath.Join(dir, "large.png"), 640, 640, func(x, y int) uint8 { return 0 })
+	writePhoto(t, filepath.Join(dir, "small.png"), 40, 40, func(x, y int) uint8 { return 255 })
+	p := openTestPhotos(t, dir, Options{Size: 32})
+	dst := make([]float32, 32*32*3)
+	small := 0
+	for i := range uint64(400) {
+		if err := p.Picture(i, dst); err != nil {
+			t.Fatal(err)
+		}
+		if dst[1] > 0.9 {
+			small++
+		}
+	}
+	if share := float64(small) / 400; math.Abs(share-1/(1+math.Pow(256, photoShare))) > 0.05 {
+		t.Errorf("%.2f of the crops are of the small photograph: want 1/(1 + 256^%g)", share, photoShare)
 	}
 }
 
