@@ -21,9 +21,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/srdiff/srlab/srdiff"
 	"github.com/srdiff/srlab/srdiff/diffusion"
 	"github.com/srdiff/srlab/srdiff/engine"
+	"github.com/srdiff/srlab/srdiff/internal/checkpoint"
 	"github.com/srdiff/srlab/srdiff/networks"
 )
 
@@ -384,6 +386,46 @@ func TestTrainForPhotos(t *testing.T) {
 	status, _, errs := command(append(tinyRun, "--out", t.TempDir(), "--degradation", "photo", "--blur", "1")...)
 	if status == 0 || !strings.Contains(errs, "omit kernel, blur, noise and strength") {
 		t.Errorf("photo with a blur: status %d, %q", status, errs)
+	}
+}
+
+// A refiner starts with the weights of another refiner and of another predictor.
+func TestTrainFromSeveral(t *testing.T) {
+	compilesMuch(t)
+	train := func(args ...string) (model, log string) {
+		dir := filepath.Join(t.TempDir(), "run")
+		args = append([]string{"train", "--data", "generated", "--size", "16", "--batch", "2", "--train-steps", "2", "--out", dir}, args...)
+		status, _, errs := command(args...)
+		if status != 0 {
+			t.Fatal(errs)
+		}
+		return filepath.Join(dir, srdiff.ModelFile), errs
+	}
+	refines := []string{"--network", "residual", "--predictor", "pixelshuffle", "--prediction", "v", "--sampler", "ddim", "--sampling-steps", "1"}
+	predictor, _ := train("--network", "pixelshuffle", "--prediction", "regression", "--seed", "1")
+	refiner, _ := train(append(refines, "--seed", "2")...)
+	both, log := train(append(refines, "--seed", "3", "--lr", "1e-30", "--from", refiner, "--from", predictor)...)
+	for _, from := range []string{refiner, predictor} {
+		if !strings.Contains(log, " from "+from) {
+			t.Errorf("%q does not name %s", log, from)
+		}
+	}
+	weightsOf := func(path string) map[string]*tensors.Tensor {
+		file, err := checkpoint.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file.Tensors
+	}
+	ofPredictor, ofRefiner := weightsOf(predictor), weightsOf(refiner)
+	for name, got := range weightsOf(both) {
+		want := ofRefiner[name]
+		if rest, of := strings.CutPrefix(name, "predictor."); of {
+			want = ofPredictor[rest]
+		}
+		if want == nil || !want.InDelta(got, 1e-6) {
+			t.Errorf("%s is not that of its file", name)
+		}
 	}
 }
 

@@ -27,12 +27,13 @@ import (
 
 // trainOptions are the flags of "srdiff train".
 type trainOptions struct {
-	config                  srdiff.Config
-	sampling                srdiff.SampleOptions // of the sample grids
-	data, out, engine, from string
-	precision               string // a nn.Precision, or auto
-	steps, devices          int
-	resume, newData         bool
+	config            srdiff.Config
+	sampling          srdiff.SampleOptions // of the sample grids
+	data, out, engine string
+	from              []string
+	precision         string // a nn.Precision, or auto
+	steps, devices    int
+	resume, newData   bool
 }
 
 func trainCommand() *cobra.Command {
@@ -56,7 +57,7 @@ func trainCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.data, "data", "photos", "training pictures: "+dataset.Specs())
-	flags.StringVar(&o.from, "from", "", "model to start from: its weights of the same name and shape are copied")
+	flags.StringArrayVar(&o.from, "from", nil, "model to start from: its weights of the same name and shape are copied; of several, the last counts")
 	flags.StringVar(&o.out, "out", "", "folder for the results")
 	intFlag(flags, &o.steps, "train-steps", "total number of training batches, including those before --resume")
 	scheduleFlags(flags, &o.config)
@@ -203,12 +204,14 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 			}
 		}
 		m, err := srdiff.NewModel(backend, o.config)
-		if err != nil || o.from == "" {
-			return m, err
-		}
-		taken, err := m.InitFrom(o.from)
-		if err == nil {
-			printLine(log, "weights  %d from %s", taken, o.from)
+		for _, from := range o.from {
+			if err != nil {
+				break
+			}
+			var taken int
+			if taken, err = m.InitFrom(from); err == nil {
+				printLine(log, "weights  %d from %s", taken, from)
+			}
 		}
 		return m, err
 	}
