@@ -195,29 +195,29 @@ func isWithin(folder, other string) bool {
 
 // diskSpace sums the bytes to be written to each file system.
 type diskSpace struct {
-	free, valueKinds map[string]uint64
-	folder           map[string]string // one on each, for the error
+	free, needed map[string]uint64
+	folder       map[string]string // one on each, for the error
 }
 
 // add counts bytes for a folder. It skips a file system whose free space is unknown.
-func (s *diskSpace) add(p *destination, bytes uint64) {
-	free, system, err := freeSpace(p.exists)
+func (s *diskSpace) add(folder string, bytes uint64) {
+	free, system, err := freeSpace(folder)
 	if err != nil {
 		return
 	}
 	if s.free == nil {
-		s.free, s.valueKinds, s.folder = map[string]uint64{}, map[string]uint64{}, map[string]string{}
+		s.free, s.needed, s.folder = map[string]uint64{}, map[string]uint64{}, map[string]string{}
 	}
-	s.free[system], s.folder[system] = free, p.exists
-	s.valueKinds[system] += bytes
+	s.free[system], s.folder[system] = free, folder
+	s.needed[system] += bytes
 }
 
 // check returns an error for a file system that is too full.
 func (s *diskSpace) check() error {
-	for system, valueKinds := range s.valueKinds {
-		if free := s.free[system]; valueKinds > free {
+	for system, needed := range s.needed {
+		if free := s.free[system]; needed > free {
 			return fmt.Errorf("the results take about %s and there is %s free in %s: make room, or give another folder",
-				formatBytes(valueKinds), formatBytes(free), s.folder[system])
+				formatBytes(needed), formatBytes(free), s.folder[system])
 		}
 	}
 	return nil

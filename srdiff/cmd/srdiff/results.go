@@ -261,7 +261,7 @@ func (o *upscaleOptions) checkResults(in *inputs, ps *destinations) error {
 		}
 		folder, _ := split(t.out)
 		if p, err := ps.at(folder); err == nil {
-			room.add(p, uint64(float64(t.target.X)*float64(t.target.Y)*bytesPerPixel))
+			room.add(p.exists, uint64(float64(t.target.X)*float64(t.target.Y)*bytesPerPixel))
 		}
 		return nil
 	})

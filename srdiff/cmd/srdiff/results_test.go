@@ -386,11 +386,11 @@ func TestSpace(t *testing.T) {
 		t.Skip(err)
 	}
 	var room diskSpace
-	room.add(p, free/4)
+	room.add(p.exists, free/4)
 	if err := room.check(); err != nil {
 		t.Errorf("a quarter of the space: %v", err)
 	}
-	room.add(p, free)
+	room.add(p.exists, free)
 	if err := room.check(); err == nil || !strings.Contains(err.Error(), "free in "+p.exists) {
 		t.Errorf("more than the space: %v", err)
 	}

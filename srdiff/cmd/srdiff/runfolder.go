@@ -204,6 +204,6 @@ func checkDiskSpace(dir string, bytes int) error {
 		return err
 	}
 	var room diskSpace
-	room.add(p, uint64(bytes))
+	room.add(p.exists, uint64(bytes))
 	return room.check()
 }

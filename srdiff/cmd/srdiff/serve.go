@@ -189,6 +189,13 @@ func (p *servedProgram) Open(s serve.Settings) (serve.Enlarger, error) {
 	return servedEnlarger{e}, nil
 }
 
+// CheckSpace implements serve.Program.
+func (p *servedProgram) CheckSpace(folder string, bytes int64) error {
+	var room diskSpace
+	room.add(folder, uint64(bytes))
+	return room.check()
+}
+
 // servedEnlarger is an enlarger for the page.
 type servedEnlarger struct{ *enlarger }
 

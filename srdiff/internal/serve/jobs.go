@@ -190,6 +190,9 @@ func (s *Server) run(j *job) error {
 	if err == nil {
 		err = e.Check(file, j.settings.Format)
 	}
+	if err == nil {
+		err = s.program.CheckSpace(j.folder, s.bytes(j, file, e))
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.Name, err)
 	}
@@ -211,6 +214,21 @@ func (s *Server) run(j *job) error {
 		return fmt.Errorf("%s: %w", j.Name, err)
 	}
 	return nil
+}
+
+// bytes is about how many bytes a job's files take beside its upload: the result, at four bytes a
+// pixel, the layers, and both parts of a refined picture at the model's factor.
+func (s *Server) bytes(j *job, file *imaging.File, e Enlarger) int64 {
+	from, out := file.Image.Bounds().Size(), e.Output(file, j.settings.Format)
+	to := image.Pt(out.Width, out.Height)
+	bytes := rasterBytes(from) + rasterBytes(to) + 4*int64(to.X)*int64(to.Y)
+	if e.Detail() {
+		models := s.program.Models()
+		at := slices.IndexFunc(models, func(m Model) bool { return m.Name == j.Model })
+		factor := int64(models[at].Factor)
+		bytes += rasterBytes(to) + refinedBytes*factor*factor*int64(from.X)*int64(from.Y)
+	}
+	return bytes
 }
 
 // read reads a job's upload. Its errors are those of the command.

@@ -43,6 +43,9 @@ func newRaster(path string, size image.Point) (*raster, error) {
 	return r, nil
 }
 
+// rasterBytes is about the size of a raster's file: each level has a quarter of the one before.
+func rasterBytes(size image.Point) int64 { return 4 * int64(size.X) * int64(size.Y) * 4 / 3 }
+
 // rows returns how many rows of the picture are there.
 func (r *raster) rows() int { return int(r.levels[0].rows.Load()) }
 

@@ -27,6 +27,9 @@ type refined struct {
 	err   error // why there are no more rows
 }
 
+// refinedBytes is the size of a pixel in the file.
+const refinedBytes = 2 * 3 * 4
+
 func newRefined(path string) (*refined, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -48,7 +51,7 @@ func (k *refined) add(r srdiff.Refined) {
 			}
 		}
 	}
-	_, err := k.file.WriteAt(b, 8*int64(line)*int64(k.count()))
+	_, err := k.file.WriteAt(b, refinedBytes*int64(r.Mean.Width)*int64(k.count()))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err != nil && k.err == nil {
@@ -115,8 +118,8 @@ func (k *refined) strips(mix func(srdiff.Refined) imaging.Picture) imaging.Strip
 func (k *refined) read(row, end, width int) (srdiff.Refined, error) {
 	r := srdiff.Refined{Mean: imaging.New(width, end-row), Detail: imaging.New(width, end-row)}
 	line := 3 * width
-	b := make([]byte, 8*line*(end-row))
-	if _, err := io.ReadFull(io.NewSectionReader(k.file, 8*int64(line)*int64(row), int64(len(b))), b); err != nil {
+	b := make([]byte, refinedBytes*width*(end-row))
+	if _, err := io.ReadFull(io.NewSectionReader(k.file, refinedBytes*int64(width)*int64(row), int64(len(b))), b); err != nil {
 		return r, err
 	}
 	for y := range end - row {

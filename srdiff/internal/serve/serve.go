@@ -46,6 +46,8 @@ type Program interface {
 	Check(Settings) error
 	// Open returns what enlarges pictures with the settings. Several goroutines call it.
 	Open(Settings) (Enlarger, error)
+	// CheckSpace returns an error if a folder's disk has less space than so many bytes.
+	CheckSpace(folder string, bytes int64) error
 }
 
 // Enlarger enlarges pictures with one model and one set of options. Only Enlarge uses the model:

@@ -29,7 +29,15 @@ import (
 
 // doubling is a program without a network. Its model "detail" refines.
 type doubling struct {
-	hold chan struct{} // if not nil, every job waits for a value
+	hold  chan struct{} // if not nil, every job waits for a value
+	space func(bytes int64) error
+}
+
+func (d *doubling) CheckSpace(_ string, bytes int64) error {
+	if d.space == nil {
+		return nil
+	}
+	return d.space(bytes)
 }
 
 func (d *doubling) Models() []Model {
@@ -393,6 +401,39 @@ func TestQueue(t *testing.T) {
 	}
 	if answer, _ := c.get("jobs/" + first + "/result"); answer.StatusCode != http.StatusNotFound {
 		t.Errorf("%s", answer.Status)
+	}
+}
+
+// The space of a job's files is checked before the work, and is about what they take.
+func TestSpace(t *testing.T) {
+	asked, p := int64(0), &doubling{}
+	p.space = func(bytes int64) error {
+		asked = bytes
+		return nil
+	}
+	c := start(t, p)
+	picture := scene(300, 200)
+	for _, query := range []string{"name=a.png&model=plain", "name=a.png&model=detail", "name=a.png&model=detail&scale=3"} {
+		id := c.upload(query, encoded(t, picture))
+		c.ended(id)
+		taken := int64(0)
+		files, err := os.ReadDir(filepath.Join(c.folder, id))
+		for _, f := range files {
+			if info, statErr := f.Info(); statErr == nil && f.Name() != "upload" {
+				taken += info.Size()
+			}
+		}
+		if err != nil || taken > asked || taken < asked/2 {
+			t.Errorf("%s: %d bytes were asked for, and %d are taken; %v", query, asked, taken, err)
+		}
+	}
+	p.space = func(int64) error { return errors.New("the disk is too small") }
+	id := c.upload("name=cat.png&model=plain", encoded(t, picture))
+	if j := c.ended(id); j.State != failed || j.Error != "cat.png: the disk is too small" {
+		t.Errorf("%+v", j)
+	}
+	if files, err := os.ReadDir(filepath.Join(c.folder, id)); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v: want the upload alone", files, err)
 	}
 }
 
