@@ -24,7 +24,7 @@ import (
 type contestant interface {
 	name() string
 	// train trains for the budget, and calls pause when its turn is over.
-	train(ctx context.Context, src dataset.Source, budget time.Duration, pause func()) error
+	train(ctx context.Context, budget time.Duration, pause func()) error
 	steps() int // trained
 	results() []result
 }
@@ -32,29 +32,27 @@ type contestant interface {
 // result holds the measurements of the trained weights.
 type result struct {
 	weights    string
-	noiseError func(context.Context, dataset.Source) (float64, error)
+	noiseError func(context.Context, dataset.Source) (float64, error) // nil for a regression
 	sample     func(ctx context.Context, low []imaging.Picture) ([]imaging.Picture, error)
 }
 
 // learner is a model of srdiff.
 type learner struct {
-	model *srdiff.Model
-	used  time.Duration // of its budget
+	called string
+	model  *srdiff.Model
+	src    dataset.Source
+	used   time.Duration // of its budget
 }
 
-func (l *learner) name() string {
-	c := l.model.Config
-	return fmt.Sprintf("%s, %s, %s", c.Network.Name, c.Diffusion.Prediction, c.Diffusion.Schedule)
-}
-
-func (l *learner) steps() int { return l.model.Step }
+func (l *learner) name() string { return l.called }
+func (l *learner) steps() int   { return l.model.Step }
 
 // The first step, which compiles, does not count.
-func (l *learner) train(ctx context.Context, src dataset.Source, budget time.Duration, pause func()) error {
+func (l *learner) train(ctx context.Context, budget time.Duration, pause func()) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	began, left := time.Time{}, turnLength
-	err := l.model.Train(ctx, src, 1<<20, "", func(srdiff.Progress) {
+	err := l.model.Train(ctx, l.src, 1<<20, "", func(srdiff.Progress) {
 		if began.IsZero() {
 			pause()
 			began = time.Now()
@@ -77,14 +75,21 @@ func (l *learner) train(ctx context.Context, src dataset.Source, budget time.Dur
 }
 
 func (l *learner) results() []result {
+	regression := l.model.Config.Diffusion.Prediction == diffusion.Regression
 	of := func(weights string, m *srdiff.Model) result {
+		noiseError := func(ctx context.Context, src dataset.Source) (float64, error) {
+			return m.NoiseError(ctx, src, noiseTests, 1)
+		}
+		options := srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: sampling}
+		if regression {
+			noiseError, options = nil, srdiff.SampleOptions{}
+		}
 		return result{weights,
-			func(ctx context.Context, src dataset.Source) (float64, error) {
-				return m.NoiseError(ctx, src, noiseTests, 1)
-			},
+			noiseError,
 			func(ctx context.Context, low []imaging.Picture) (made []imaging.Picture, err error) {
 				for first := 0; first < len(low); first += samplesPerBatch {
-					some, err := m.Sample(ctx, srdiff.SampleOptions{Sampler: diffusion.DDIM, Steps: sampling, Seed: int64(first)},
+					options.Seed = int64(first)
+					some, err := m.Sample(ctx, options,
 						low[first:min(first+samplesPerBatch, len(low))]...)
 					if err != nil {
 						return nil, err
@@ -167,7 +172,7 @@ func store(ctx context.Context, path string, src dataset.Source, count int) erro
 func (p *pytorch) name() string { return "PyTorch's tutorial, eps, linear" }
 func (p *pytorch) steps() int   { return p.trained }
 
-func (p *pytorch) train(_ context.Context, _ dataset.Source, budget time.Duration, pause func()) error {
+func (p *pytorch) train(_ context.Context, budget time.Duration, pause func()) error {
 	var answer struct {
 		Seconds float64
 		Steps   int

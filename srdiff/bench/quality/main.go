@@ -9,9 +9,14 @@
 // or networks, among them the tutorial's own program in PyTorch:
 //
 //	make quality QUALITY_FLAGS="-of networks"
+//
+// or recipes for a predictor of photographs:
+//
+//	make quality QUALITY_FLAGS="-of recipes"
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -31,6 +36,9 @@ import (
 	"github.com/srdiff/srlab/srdiff/imaging"
 	"github.com/srdiff/srlab/srdiff/metrics"
 	"github.com/srdiff/srlab/srdiff/networks"
+	"github.com/srdiff/srlab/srdiff/nn"
+
+	_ "github.com/srdiff/srlab/notebooks/photos" // for "photos"
 )
 
 const (
@@ -47,8 +55,50 @@ const (
 // comparison lists the configurations to compare; everything else is equal.
 type comparison struct {
 	section, sheet string
-	configs        []srdiff.Config
+	data           string // to train on: see dataset.Open
+	size           int    // of the pictures that are measured
+	configs        []named
 	pytorch        bool // the tutorial's program too
+}
+
+// named is a configuration with its name in the table.
+type named struct {
+	name   string
+	config srdiff.Config
+}
+
+// byContents names each configuration by its network, prediction and schedule.
+func byContents(configs ...srdiff.Config) (list []named) {
+	for _, c := range configs {
+		all := c.WithDefaults()
+		list = append(list, named{fmt.Sprintf("%s, %s, %s", all.Network.Name, all.Diffusion.Prediction, all.Diffusion.Schedule), c})
+	}
+	return list
+}
+
+// recipes are ways to train a predictor: one, and others that differ from it in one thing. A batch
+// always holds as many pixels.
+func recipes() []named {
+	first := srdiff.Config{
+		Network:     networks.Config{Name: networks.PixelShuffle},
+		Diffusion:   diffusion.Config{Prediction: diffusion.Regression},
+		Degradation: degrade.Config{Kernel: degrade.MATLABBicubic},
+		Training:    srdiff.TrainingConfig{Loss: diffusion.L1, BatchSize: 16, ImageSize: 96, ClipNorm: 0.5, WarmUp: 100},
+	}
+	list := []named{{"L1, 16 crops of 96x96, 8 blocks, rate 1e-3, float32", first}}
+	other := func(name string, change func(*srdiff.Config)) {
+		c := first
+		change(&c)
+		list = append(list, named{name, c})
+	}
+	other("squared error", func(c *srdiff.Config) { c.Training.Loss = diffusion.MSE })
+	other("64 crops of 48x48", func(c *srdiff.Config) { c.Training.BatchSize, c.Training.ImageSize = 64, 48 })
+	other("4 crops of 192x192", func(c *srdiff.Config) { c.Training.BatchSize, c.Training.ImageSize = 4, 192 })
+	other("4 blocks", func(c *srdiff.Config) { c.Network.Blocks = 4 })
+	other("12 blocks", func(c *srdiff.Config) { c.Network.Blocks = 12 })
+	other("rate 3e-4", func(c *srdiff.Config) { c.Training.LearningRate = 3e-4 })
+	other("bfloat16", func(c *srdiff.Config) { c.Training.Precision = nn.BFloat16 })
+	return list
 }
 
 func comparisons(of string) (comparison, error) {
@@ -56,26 +106,38 @@ func comparisons(of string) (comparison, error) {
 	vCosine := srdiff.Config{Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Cosine}}
 	switch of {
 	case "predictions":
-		return comparison{"quality", "docs/images/quality.png", []srdiff.Config{
+		return comparison{"quality", "docs/images/quality.png", "generated", 32, byContents(
 			epsLinear,
-			{Diffusion: diffusion.Config{Prediction: diffusion.PredictEps, Schedule: diffusion.Cosine}},
-			{Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Linear}},
+			srdiff.Config{Diffusion: diffusion.Config{Prediction: diffusion.PredictEps, Schedule: diffusion.Cosine}},
+			srdiff.Config{Diffusion: diffusion.Config{Prediction: diffusion.PredictV, Schedule: diffusion.Linear}},
 			vCosine,
-		}, false}, nil
+		), false}, nil
 	case "networks":
 		with := func(c srdiff.Config, network networks.Name) srdiff.Config { c.Network.Name = network; return c }
-		return comparison{"networks", "docs/images/networks.png", []srdiff.Config{
+		return comparison{"networks", "docs/images/networks.png", "generated", 32, byContents(
 			epsLinear, with(epsLinear, networks.Small),
 			vCosine, with(vCosine, networks.Small),
-		}, true}, nil
+		), true}, nil
+	case "recipes":
+		return comparison{"recipes", "", "photos", 96, recipes(), false}, nil
 	}
-	return comparison{}, fmt.Errorf("-of is %q: want predictions or networks", of)
+	return comparison{}, fmt.Errorf("-of is %q: want predictions, networks or recipes", of)
+}
+
+// about describes what all have in common.
+func (c comparison) about() string {
+	if c.data == "photos" {
+		return fmt.Sprintf("Each differs from the first in what its name says. The measures are means over %d held-out crops of %dx%d.",
+			pictures, c.size, c.size)
+	}
+	return fmt.Sprintf("The batch is %d, the learning rate %g. Noise errors are means over %d batches, the rest over %d pictures "+
+		"sampled by DDIM in %d steps.", srdiff.Config{}.WithDefaults().Training.BatchSize, learningRate, noiseTests, pictures, sampling)
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	of := flag.String("of", "predictions", "comparison: predictions, or networks, which needs PyTorch (make .lab/bench.ok)")
+	of := flag.String("of", "predictions", "comparison: predictions, recipes, or networks, which needs PyTorch (make .lab/bench.ok)")
 	minutes := flag.Float64("minutes", 5, "training time of each, without compiling")
 	engineName := flag.String("engine", "auto", "engine for the computation: "+engine.Names)
 	python := flag.String("python", ".lab/bench-venv/bin/python", "a Python with srdiff/bench/requirements.txt")
@@ -102,18 +164,23 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 		return err
 	}
 	fmt.Fprintln(os.Stderr, eng)
-	data, err := openMaterial(ctx, dataset.Options{Seed: 1})
+	data, err := openMaterial(ctx, what, dataset.Options{Seed: 1})
 	if err != nil {
 		return err
 	}
 	var contestants []contestant
-	for _, c := range what.configs {
-		c.Training.LearningRate, c.Training.Seed = learningRate, 1
+	for _, n := range what.configs {
+		c := n.config
+		c.Training.LearningRate, c.Training.Seed = cmp.Or(c.Training.LearningRate, learningRate), 1
+		src, err := dataset.Open(ctx, what.data, dataset.Options{Seed: 1, Size: c.WithDefaults().Training.ImageSize})
+		if err != nil {
+			return err
+		}
 		m, err := srdiff.NewModel(eng.Backend, c)
 		if err != nil {
 			return err
 		}
-		contestants = append(contestants, &learner{model: m})
+		contestants = append(contestants, &learner{called: n.name, model: m, src: src})
 	}
 	with := eng.Name
 	if what.pytorch {
@@ -125,20 +192,20 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 		contestants = append(contestants, p)
 		with += " and " + p.about
 	}
-	if err := inTurns(ctx, contestants, data.train, budget); err != nil {
+	if err := inTurns(ctx, contestants, budget); err != nil {
 		return err
 	}
 	text, sheet, err := measure(ctx, contestants, data)
 	if err != nil {
 		return err
 	}
-	text = fmt.Sprintf("Measured on %s by `quality -of %s -minutes %g`: %s of training for each, in turns of %s, on %s; batch %d, "+
-		"learning rate %g, seed 1. Noise errors are means over %d batches, the rest over %d pictures sampled by DDIM in %d steps.\n\n",
-		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, turnLength, with, srdiff.Config{}.WithDefaults().Training.BatchSize,
-		learningRate, noiseTests, pictures, sampling) + text
+	text = fmt.Sprintf("Measured on %s by `quality -of %s -minutes %g`: %s of training for each, in turns of %s, on %s; seed 1. ",
+		time.Now().Format(time.DateOnly), of, budget.Minutes(), budget, turnLength, with) + what.about() + "\n\n" + text
 	fmt.Print(text)
-	if err := imaging.WritePNG(what.sheet, sheet); err != nil {
-		return err
+	if what.sheet != "" {
+		if err := imaging.WritePNG(what.sheet, sheet); err != nil {
+			return err
+		}
 	}
 	return section.Write(file, what.section, text)
 }
@@ -149,12 +216,13 @@ type material struct {
 	originals, low []imaging.Picture // held out
 }
 
-func openMaterial(ctx context.Context, o dataset.Options) (m material, err error) {
-	if m.train, err = dataset.Open(ctx, "generated", o); err != nil {
+func openMaterial(ctx context.Context, of comparison, o dataset.Options) (m material, err error) {
+	o.Size = of.size
+	if m.train, err = dataset.Open(ctx, of.data, o); err != nil {
 		return m, err
 	}
 	o.HeldOut = true
-	if m.heldOut, err = dataset.Open(ctx, "generated", o); err != nil {
+	if m.heldOut, err = dataset.Open(ctx, of.data, o); err != nil {
 		return m, err
 	}
 	tensor, err := dataset.Batch(m.heldOut, pictures, 0)
@@ -165,14 +233,14 @@ func openMaterial(ctx context.Context, o dataset.Options) (m material, err error
 		return m, err
 	}
 	for _, p := range m.originals {
-		m.low = append(m.low, degrade.Config{}.Picture(p, 4))
+		m.low = append(m.low, of.configs[0].config.WithDefaults().Degradation.Picture(p, 4))
 	}
 	return m, nil
 }
 
 // inTurns trains the contestants in turns for the same time, so that other load on the machine
 // affects all equally.
-func inTurns(ctx context.Context, contestants []contestant, src dataset.Source, budget time.Duration) error {
+func inTurns(ctx context.Context, contestants []contestant, budget time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type turn struct {
@@ -185,7 +253,7 @@ func inTurns(ctx context.Context, contestants []contestant, src dataset.Source, 
 		turns[i] = make(chan struct{})
 		go func() {
 			<-turns[i]
-			ends <- turn{true, c.train(ctx, src, budget, func() {
+			ends <- turn{true, c.train(ctx, budget, func() {
 				ends <- turn{}
 				<-turns[i]
 			})}
@@ -216,16 +284,25 @@ func inTurns(ctx context.Context, contestants []contestant, src dataset.Source, 
 // measure returns the table, and the sheet of pictures.
 func measure(ctx context.Context, contestants []contestant, data material) (table string, sheet image.Image, err error) {
 	var b strings.Builder
-	b.WriteString("| | weights | steps | noise error | PSNR, dB | SSIM | consistency |\n|---|---|---|---|---|---|---|\n")
+	hasNoise := contestants[0].results()[0].noiseError != nil
+	column := func(text string) string {
+		if hasNoise {
+			return " " + text + " |"
+		}
+		return ""
+	}
+	fmt.Fprintf(&b, "| | weights | steps |%s PSNR, dB | SSIM | consistency |\n|---|---|---|%s---|---|---|\n", column("noise error"), strings.TrimSpace(column("---")))
 	captions := []string{"Original", "LR"}
 	var shown [][]imaging.Picture
 	for _, c := range contestants {
 		var made []imaging.Picture // sampled with the last of its weights
 		for _, r := range c.results() {
 			fmt.Fprintf(os.Stderr, "measuring %s, %s weights\n", c.name(), r.weights)
-			noise, err := r.noiseError(ctx, data.heldOut)
-			if err != nil {
-				return "", nil, err
+			noise := 0.
+			if hasNoise {
+				if noise, err = r.noiseError(ctx, data.heldOut); err != nil {
+					return "", nil, err
+				}
 			}
 			if made, err = r.sample(ctx, data.low); err != nil {
 				return "", nil, err
@@ -234,7 +311,7 @@ func measure(ctx context.Context, contestants []contestant, data material) (tabl
 			if err != nil {
 				return "", nil, err
 			}
-			fmt.Fprintf(&b, "| %s | %s | %d | %.4f | %.2f | %.4f | %.1e |\n", c.name(), r.weights, c.steps(), noise, s.PSNR, s.SSIM, s.Consistency)
+			fmt.Fprintf(&b, "| %s | %s | %d |%s %.2f | %.4f | %.1e |\n", c.name(), r.weights, c.steps(), column(fmt.Sprintf("%.4f", noise)), s.PSNR, s.SSIM, s.Consistency)
 		}
 		captions, shown = append(captions, c.name()), append(shown, made)
 	}
@@ -246,7 +323,7 @@ func measure(ctx context.Context, contestants []contestant, data material) (tabl
 	if err != nil {
 		return "", nil, err
 	}
-	fmt.Fprintf(&b, "| bicubic interpolation | | | | %.2f | %.4f | %.1e |\n", s.PSNR, s.SSIM, s.Consistency)
+	fmt.Fprintf(&b, "| bicubic interpolation | | |%s %.2f | %.4f | %.1e |\n", column(""), s.PSNR, s.SSIM, s.Consistency)
 	var rows []image.Image
 	for i := range 6 {
 		rows = append(rows, data.originals[i].Image(), data.low[i].Image())

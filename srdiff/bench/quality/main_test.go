@@ -34,7 +34,7 @@ func TestInTurns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		learners = append(learners, &learner{model: m})
+		learners = append(learners, &learner{model: m, src: src})
 	}
 	other, err := process.Start(ctx, []string{"sh", "-c", `while read line; do sleep .1; echo '{"seconds": 0.1, "steps": 5}'; done`})
 	if err != nil {
@@ -44,7 +44,7 @@ func TestInTurns(t *testing.T) {
 	learners = append(learners, &pytorch{Process: other})
 	const budget = 300 * time.Millisecond
 	started := time.Now()
-	if err := inTurns(ctx, learners, src, budget); err != nil {
+	if err := inTurns(ctx, learners, budget); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(started); took < 3*budget {
@@ -63,7 +63,7 @@ func TestInTurns(t *testing.T) {
 	}
 	stopped, stop := context.WithCancel(ctx)
 	stop()
-	if err := inTurns(stopped, learners, src, budget); err == nil || !strings.Contains(err.Error(), "stopped at step") {
+	if err := inTurns(stopped, learners, budget); err == nil || !strings.Contains(err.Error(), "stopped at step") {
 		t.Errorf("interrupted: %v", err)
 	}
 }
@@ -79,5 +79,30 @@ func TestScore(t *testing.T) {
 	}
 	if want := 20 * math.Log10(2); math.Abs(s.PSNR-want) > 1e-4 || s.Consistency != 0 {
 		t.Errorf("PSNR %v and consistency %v, want %v and 0", s.PSNR, s.Consistency, want)
+	}
+}
+
+// Every recipe can be made, and measured on pictures of its comparison.
+func TestRecipes(t *testing.T) {
+	ctx := context.Background()
+	what, err := comparisons("recipes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := openMaterial(ctx, what, dataset.Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(data.low) != pictures || data.low[0].Width != what.size/4 || data.originals[0].Width != what.size {
+		t.Errorf("%d pictures of %d pixels, made from %d", len(data.low), data.low[0].Width, data.originals[0].Width)
+	}
+	for _, n := range what.configs {
+		c := n.config.WithDefaults()
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", n.name, err)
+		}
+		if size := c.Training.ImageSize; c.Training.BatchSize*size*size != 16*96*96 {
+			t.Errorf("%s: %d crops of %d", n.name, c.Training.BatchSize, size)
+		}
 	}
 }
