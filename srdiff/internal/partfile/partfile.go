@@ -79,9 +79,12 @@ func Read(from io.Reader) (Part, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&p.Record); err != nil {
+		return p, badRecord(err)
+	}
 	var made map[string]json.RawMessage
-	if err := cmp.Or(decoder.Decode(&p.Record), json.Unmarshal(p.Made, &made)); err != nil {
-		return p, fmt.Errorf("its record of how it was made cannot be read: %w", err)
+	if err := json.Unmarshal(p.Made, &made); err != nil {
+		return p, badRecord(err)
 	}
 	const most = 1 << 30 // so that products of sides are no overflow
 	r := p.Record
@@ -91,6 +94,10 @@ func Read(from io.Reader) (Part, error) {
 		return p, fmt.Errorf("its tensor %q of shape %v is not what its record says: part %v, rows %v of %dx%d", p.tensor.Name, p.tensor.Shape, r.Part, r.Rows, r.Width, r.Height)
 	}
 	return p, nil
+}
+
+func badRecord(err error) error {
+	return fmt.Errorf("its record of how it was made cannot be read: %w", err)
 }
 
 // Strips reads the rows, once. A file that is cut short or damaged is an error at its end.
