@@ -16,6 +16,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -25,7 +26,7 @@ import (
 type Stream struct {
 	Name     string
 	Shape    []uint64
-	Metadata map[string]string // free text under free keys, but for "sha256"
+	Metadata map[string]string // free text in UTF-8 under free keys, but for "sha256"
 }
 
 // streamed is the tensor of a stream, without its data.
@@ -57,6 +58,11 @@ func (s Stream) header(sum string) ([]byte, error) {
 	}
 	metadata := map[string]string{sumKey: sum}
 	maps.Copy(metadata, s.Metadata)
+	for key, text := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(text) { // JSON would hold another text than the checksum
+			return nil, fmt.Errorf("the metadata %q is not UTF-8", key)
+		}
+	}
 	return safetensors.Serialize(map[string]streamed{s.Name: t}, metadata)
 }
 
