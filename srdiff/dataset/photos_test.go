@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -42,6 +43,21 @@ func openTestPhotos(t *testing.T, dir string, o Options) *photos {
 	return src.(*photos)
 }
 
+// crops returns the first pictures of p, in a slice that is used again.
+func crops(t *testing.T, p *photos, n int) iter.Seq[[]float32] {
+	return func(yield func([]float32) bool) {
+		dst := make([]float32, 3*p.Size()*p.Size())
+		for i := range n {
+			if err := p.Picture(uint64(i), dst); err != nil {
+				t.Fatal(err)
+			}
+			if !yield(dst) {
+				return
+			}
+		}
+	}
+}
+
 // Crops are squares of the photograph at one of five sizes, in all eight positions.
 func TestPhotosCrops(t *testing.T) {
 	dir := t.TempDir()
@@ -50,11 +66,7 @@ func TestPhotosCrops(t *testing.T) {
 	const at = 3 * 32 // to the pixel below
 	steps := map[float64]int{}
 	turns := map[[4]bool]bool{}
-	dst := make([]float32, 32*32*3)
-	for i := range uint64(200) {
-		if err := p.Picture(i, dst); err != nil {
-			t.Fatal(err)
-		}
+	for dst := range crops(t, p, 200) {
 		right, down := float64(dst[3*31]-dst[0])*127.5/31, float64(dst[31*at]-dst[0])*127.5/31 // of red, a pixel
 		step := math.Max(math.Abs(right), math.Abs(down))
 		size := 1 / step
@@ -62,7 +74,7 @@ func TestPhotosCrops(t *testing.T) {
 			return int(1e6 * (math.Abs(a-size) - math.Abs(b-size)))
 		})
 		if math.Abs(nearest-size) > 0.05 {
-			t.Fatalf("picture %d is at size %.3f", i, size)
+			t.Fatalf("a picture is at size %.3f", size)
 		}
 		steps[nearest]++
 		blue := float64(dst[3*31+2] - dst[2])
@@ -107,12 +119,8 @@ func TestPhotosShares(t *testing.T) {
 	writePhoto(t, filepath.Join(dir, "large.png"), 640, 640, func(x, y int) uint8 { return 0 })
 	writePhoto(t, filepath.Join(dir, "small.png"), 40, 40, func(x, y int) uint8 { return 255 })
 	p := openTestPhotos(t, dir, Options{Size: 32})
-	dst := make([]float32, 32*32*3)
 	small := 0
-	for i := range uint64(400) {
-		if err := p.Picture(i, dst); err != nil {
-			t.Fatal(err)
-		}
+	for dst := range crops(t, p, 400) {
 		if dst[1] > 0.9 {
 			small++
 		}
@@ -132,12 +140,8 @@ func TestPhotosTexture(t *testing.T) {
 		return uint8(40 * (x/2%2 ^ y/2%2))
 	})
 	p := openTestPhotos(t, dir, Options{Size: 16})
-	dst := make([]float32, 16*16*3)
 	textured := 0
-	for i := range uint64(300) {
-		if err := p.Picture(i, dst); err != nil {
-			t.Fatal(err)
-		}
+	for dst := range crops(t, p, 300) {
 		if slices.ContainsFunc(dst, func(v float32) bool { return v < -1 || v > 1 || v != v }) {
 			t.Fatal("a value is out of range")
 		}

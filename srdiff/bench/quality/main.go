@@ -168,19 +168,22 @@ func run(ctx context.Context, of string, budget time.Duration, engineName, pytho
 	if err != nil {
 		return err
 	}
+	sources := map[int]dataset.Source{what.size: data.train}
 	var contestants []contestant
 	for _, n := range what.configs {
 		c := n.config
 		c.Training.LearningRate, c.Training.Seed = cmp.Or(c.Training.LearningRate, learningRate), 1
-		src, err := dataset.Open(ctx, what.data, dataset.Options{Seed: 1, Size: c.WithDefaults().Training.ImageSize})
-		if err != nil {
-			return err
-		}
 		m, err := srdiff.NewModel(eng.Backend, c)
 		if err != nil {
 			return err
 		}
-		contestants = append(contestants, &learner{called: n.name, model: m, src: src})
+		size := m.Config.Training.ImageSize
+		if sources[size] == nil {
+			if sources[size], err = dataset.Open(ctx, what.data, dataset.Options{Seed: 1, Size: size}); err != nil {
+				return err
+			}
+		}
+		contestants = append(contestants, &learner{called: n.name, model: m, src: sources[size]})
 	}
 	with := eng.Name
 	if what.pytorch {

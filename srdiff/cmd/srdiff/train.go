@@ -204,16 +204,17 @@ func (o *trainOptions) model(backend compute.Backend, flags *pflag.FlagSet, log 
 			}
 		}
 		m, err := srdiff.NewModel(backend, o.config)
-		for _, from := range o.from {
-			if err != nil {
-				break
-			}
-			var taken int
-			if taken, err = m.InitFrom(from); err == nil {
-				printLine(log, "weights  %d from %s", taken, from)
-			}
+		if err != nil {
+			return nil, err
 		}
-		return m, err
+		for _, from := range o.from {
+			taken, err := m.InitFrom(from)
+			if err != nil {
+				return nil, err
+			}
+			printLine(log, "weights  %d from %s", taken, from)
+		}
+		return m, nil
 	}
 	reportDamaged(log, old)
 	// Only the learning rate may change. So the flags that were given are set once more, on the

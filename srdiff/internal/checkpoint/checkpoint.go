@@ -17,6 +17,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -149,6 +150,19 @@ func addMetadata(hash io.Writer, metadata map[string]string) {
 	}
 }
 
+// withSum returns the metadata of a file with its checksum. Text that is not UTF-8 is an error: JSON
+// would hold another text than the checksum.
+func withSum(metadata map[string]string, sum string) (map[string]string, error) {
+	all := map[string]string{sumKey: sum}
+	for key, text := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(text) {
+			return nil, fmt.Errorf("the metadata %q is not UTF-8", key)
+		}
+		all[key] = text
+	}
+	return all, nil
+}
+
 func fromView(view safetensors.TensorView) (*tensors.Tensor, error) {
 	dtype, known := dtypeOf[view.DType()]
 	widen := halfTypes[view.DType()]
@@ -202,8 +216,10 @@ func Write(path string, file File) (err error) {
 			return fmt.Errorf("write %s: tensor %q: %w", path, name, err)
 		}
 	}
-	metadata := map[string]string{sumKey: sumOf(views, file.Metadata)}
-	maps.Copy(metadata, file.Metadata)
+	metadata, err := withSum(file.Metadata, sumOf(views, file.Metadata))
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
 	return atomicfile.Write(path, func(w io.Writer) error {
 		buffered := bufio.NewWriter(onDisk(w))
 		if err := safetensors.SerializeToWriter(views, metadata, buffered); err != nil {

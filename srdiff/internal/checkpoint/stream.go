@@ -16,7 +16,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/nlpodyssey/safetensors"
 )
@@ -56,12 +55,9 @@ func (s Stream) header(sum string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata := map[string]string{sumKey: sum}
-	maps.Copy(metadata, s.Metadata)
-	for key, text := range metadata {
-		if !utf8.ValidString(key) || !utf8.ValidString(text) { // JSON would hold another text than the checksum
-			return nil, fmt.Errorf("the metadata %q is not UTF-8", key)
-		}
+	metadata, err := withSum(s.Metadata, sum)
+	if err != nil {
+		return nil, err
 	}
 	return safetensors.Serialize(map[string]streamed{s.Name: t}, metadata)
 }
